@@ -1,0 +1,1 @@
+"""Digest: records become incidents, incidents become digests within a token budget."""

@@ -1,0 +1,1 @@
+"""Economics: what compute, backhaul and tokens cost."""

@@ -1,0 +1,1 @@
+"""Estate: YAML documents become a frozen Estate, or every problem with its place."""

@@ -1,0 +1,1 @@
+"""Gateway: OpenAI-compatible, policy-routed, metered inference."""

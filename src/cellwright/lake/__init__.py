@@ -1,0 +1,1 @@
+"""Lake: Parquet tables with a ledger; readers see only what the ledger lists."""

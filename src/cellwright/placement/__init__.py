@@ -1,0 +1,1 @@
+"""Placement: an Estate becomes an explained Plan."""

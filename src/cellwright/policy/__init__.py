@@ -1,0 +1,1 @@
+"""Policy: may this data cross this boundary, and if not, why."""

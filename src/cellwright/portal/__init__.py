@@ -1,0 +1,1 @@
+"""Portal: the factory's pages for people."""

@@ -1,0 +1,1 @@
+"""Privacy: find 3GPP identifiers, pseudonymise them, guard egress; fails closed."""

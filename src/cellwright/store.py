@@ -1,0 +1,48 @@
+"""Small relational persistence: SQLite in a file by default, PostgreSQL by URL, the same tables in both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
+
+from cellwright.errors import StorageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine, MetaData
+
+_BUSY_TIMEOUT_S = 10
+
+
+def open_store(url: str, tables: MetaData) -> Engine:
+    """Return an engine on which `tables` exist; `url` is an SQLAlchemy URL such as `sqlite:////var/lib/x.db`.
+
+    SQLite runs with a write-ahead log and a sync at every commit, so that a committed row survives a power cut.
+    Raises StorageError when the database cannot be opened or written.
+    """
+    try:
+        engine = create_engine(url)
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _set_sqlite_pragmas)
+        tables.create_all(engine)
+    except SQLAlchemyError as error:
+        raise StorageError.of(
+            "store-unavailable",
+            f"the database {url.rpartition('@')[2]} cannot be opened",
+            cause=str(getattr(error, "orig", None) or error),
+            hint="check that its folder exists and is writable",
+        ) from error
+    return engine
+
+
+def sqlite_url(path: str) -> str:
+    """Return the URL of the SQLite file at an absolute or relative path."""
+    return f"sqlite:///{path}"
+
+
+def _set_sqlite_pragmas(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection has no public type
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_TIMEOUT_S * 1000}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

@@ -1,0 +1,1 @@
+"""Telemetry: raw vendor files become clean facts; what cannot be read is quarantined."""

@@ -1,1 +1,5 @@
 """Command line: thin commands over wiring."""
+
+from cellwright.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,70 @@
+"""What the environment says: folders, keys and the cloud tier. The only place that reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from cellwright.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_DATA: Final = "../shared/data"
+
+
+@dataclass(frozen=True, slots=True)
+class CloudTier:
+    """A real OpenAI-compatible model to answer with; the key never shows in a representation."""
+
+    base_url: str
+    model: str
+    api_key: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of one process."""
+
+    data: Path  # public data sets; need not exist
+    key_file: Path  # key of the pseudonyms
+    state: Path  # default folder for lakes and meters
+    tenant: str
+    cloud: CloudTier | None
+
+
+def read_settings(environ: Mapping[str, str], home: Path) -> Settings:
+    """Return the settings of `environ` (`CELLWRIGHT_*` and the XDG folders); raise UsageError for contradictions."""
+    share = Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "cellwright"
+    state = Path(environ.get("XDG_STATE_HOME") or home / ".local" / "state") / "cellwright"
+    return Settings(
+        data=Path(environ.get("CELLWRIGHT_DATA") or DEFAULT_DATA),
+        key_file=Path(environ.get("CELLWRIGHT_KEY_FILE") or share / "pseudonym.key"),
+        state=state,
+        tenant=environ.get("CELLWRIGHT_TENANT") or "operator",
+        cloud=_cloud_tier(environ),
+    )
+
+
+def _cloud_tier(environ: Mapping[str, str]) -> CloudTier | None:
+    base_url = environ.get("CELLWRIGHT_CLOUD_BASE_URL")
+    model = environ.get("CELLWRIGHT_CLOUD_MODEL")
+    api_key = environ.get("CELLWRIGHT_CLOUD_API_KEY") or None
+    if not base_url and not model and not api_key:
+        return None
+    if not base_url or not model:
+        missing = "CELLWRIGHT_CLOUD_MODEL" if base_url else "CELLWRIGHT_CLOUD_BASE_URL"
+        raise UsageError.of(
+            "cloud-tier-incomplete",
+            f"{missing} is not set, but other CELLWRIGHT_CLOUD_ variables are",
+            expected="both _BASE_URL and _MODEL, and _API_KEY where the server asks for one",
+            hint="set it, or unset all three to use the embedded reasoner",
+        )
+    if not base_url.startswith(("http://", "https://")):
+        raise UsageError.of(
+            "cloud-tier-address",
+            f"CELLWRIGHT_CLOUD_BASE_URL is {base_url!r}",
+            expected="an address such as https://models.example/v1",
+        )
+    return CloudTier(base_url.rstrip("/"), model, api_key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,7 +75,7 @@ class CellwrightError(Exception):
         super().__init__("\n".join(str(diagnostic) for diagnostic in diagnostics))
 
     @classmethod
-    def of(cls, code: str, message: str, **details: str | None) -> CellwrightError:
+    def of(cls, code: str, message: str, **details: str | None) -> Self:
         """Return an error with a single diagnostic; `details` are expected, hint and cause."""
         return cls(Diagnostic(code, message, **details))  # type: ignore[arg-type]
 

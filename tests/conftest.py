@@ -1,0 +1,18 @@
+"""What all tests share: the flag that rewrites golden files, and a warning for absent public data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+DATA = Path(os.environ.get("CELLWRIGHT_DATA") or Path(__file__).parents[2] / "shared/data")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update", action="store_true", help="rewrite golden files instead of comparing with them")
+
+
+def pytest_report_header() -> str | None:
+    return None if DATA.is_dir() else f"SKIPPING every test marked `data`: no public data at {DATA} (CELLWRIGHT_DATA)"

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import pytest
+from estate_texts import CASES
+
+from cellwright import estate
+
+NAMES = sorted(path.stem for path in CASES.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_case_reports_exactly_its_problems(name: str, request: pytest.FixtureRequest) -> None:
+    source, golden = CASES / f"{name}.yaml", CASES / f"{name}.txt"
+    parsed = estate.parse([(source.name, source.read_text(encoding="utf-8"))])
+    told = "".join(f"{diagnostic}\n" for diagnostic in parsed.diagnostics)
+    if request.config.getoption("--update", default=False):
+        golden.write_text(told, encoding="utf-8")
+    assert told == golden.read_text(encoding="utf-8")
+    assert (parsed.estate is None) == bool(told)
+
+
+def test_every_golden_text_has_its_case() -> None:
+    assert sorted(path.stem for path in CASES.glob("*.txt")) == NAMES

@@ -29,21 +29,9 @@ class Output(StrEnum):
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")]
 
 
-def _print_version(wanted: bool | None) -> None:  # noqa: FBT001 - Typer's callback signature
-    if wanted:
+@app.callback(invoke_without_command=True)
+def root(*, version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    """Decide where AI functions run, turn telemetry into digests, answer incidents."""
+    if version:
         typer.echo(f"cellwright {cellwright.__version__}")
         raise typer.Exit
-
-
-@app.callback()
-def root(
-    *,
-    version: Annotated[
-        bool | None, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
-    ] = None,
-) -> None:
-    """Decide where AI functions run, turn telemetry into digests, answer incidents."""
-
-
-# The commands register themselves when their modules are imported.
-from cellwright.cli import estates, incidents, serving, telemetry  # noqa: E402, F401 - after app exists

@@ -11,11 +11,11 @@ import typer
 import yaml
 
 from cellwright import estate as estates
-from cellwright import placement
-from cellwright.cli import console, plans
+from cellwright.cli import console, explanations, plans
 from cellwright.cli.app import Output, OutputOption, app
 from cellwright.errors import ExitCode, Severity
 from cellwright.placement import encode, explain
+from cellwright.placement.planning import plan as make_plan
 from cellwright.report import render
 from cellwright.report.model import FactoryReport
 from cellwright.wiring.estates import check_estate, load_estate, load_plan
@@ -68,14 +68,14 @@ def plan(
     out: Annotated[Path | None, typer.Option(help="Also write the plan as JSON to this file.")] = None,
 ) -> None:
     """Place every workload; exit 3 if one has no feasible site."""
-    made = placement.plan(_load(estate))
+    made = make_plan(_load(estate))
     text = encode.to_json(made)
     if out is not None:
         write_atomically(out, text)
     if output is PlanOutput.JSON:
         typer.echo(text, nl=False)
     elif output is PlanOutput.YAML:
-        typer.echo(yaml.safe_dump(encode.to_document(made), sort_keys=False, allow_unicode=True), nl=False)
+        typer.echo(yaml.safe_dump(encode.to_builtins(made), sort_keys=False, allow_unicode=True), nl=False)
     else:
         plans.print_plan(made)
     if not made.feasible:
@@ -91,11 +91,11 @@ def explain_workload(
 ) -> None:
     """Say why a workload is where it is, or what keeps it from a site and what would admit it."""
     loaded = _load(estate)
-    made = placement.plan(loaded)
+    made = make_plan(loaded)
     if why_not is None:
-        plans.print_explanation(explain.explain(loaded, made, workload), output)
+        explanations.print_explanation(explain.explain(loaded, made, workload), output)
     else:
-        plans.print_why_not(explain.why_not(loaded, made, workload, why_not), output)
+        explanations.print_why_not(explain.why_not(loaded, made, workload, why_not), output)
 
 
 @app.command()

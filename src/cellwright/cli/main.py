@@ -9,9 +9,12 @@ from typing import Final
 
 import typer
 
-from cellwright.cli import console
+from cellwright.cli import console, estates, incidents, serving, telemetry
 from cellwright.cli.app import app
 from cellwright.errors import CellwrightError, ExitCode
+
+COMMANDS: Final = (estates, telemetry, incidents, serving)
+"""The modules whose commands hang on `app` once they are imported."""
 
 _TYPER_USAGE: Final = 2  # Typer's own exit code for a wrong command line
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from cellwright.cli import console
 from cellwright.placement.plan import Dimension
+from cellwright.placement.summary import total_per_hour
 
 if TYPE_CHECKING:
     from cellwright.errors import Diagnostic
@@ -20,7 +21,8 @@ _DIMENSIONS: Final = (
     Dimension.OPERATIONS,
     Dimension.CAPACITY,
 )
-_COLUMNS: Final = ("workload", "tier", "site", "cost/h", "P99 ms", "decided by", "sov", "lat", "grav", "ops", "cap")
+_COLUMNS: Final = ("workload", "tier", "site", "cost/h", "P99", "decided by", "sov", "lat", "grav", "ops", "cap")
+_DURATIONS: Final = (("h", 3.6e6), ("min", 6e4), ("s", 1e3), ("ms", 1.0))
 _MOST_ROWS: Final = 20  # so that a plan prints in at most 25 lines
 
 
@@ -57,6 +59,14 @@ def number(value: float | None, digits: int = 2) -> str:
     return "?" if value is None or math.isnan(value) else f"{value:,.{digits}f}"
 
 
+def duration(ms: float | None) -> str:
+    """Return a duration in the unit a person would use; the unknown is `?`."""
+    if ms is None:
+        return "?"
+    unit, factor = next((item for item in _DURATIONS if ms >= item[1]), _DURATIONS[-1])
+    return f"{ms / factor:,.1f} {unit}"
+
+
 def print_plan(plan: Plan) -> None:
     """Print a plan in at most 25 lines: where, cost, latency, what decided and what each dimension eliminated."""
     shown = plan.placements[:_MOST_ROWS]
@@ -65,7 +75,7 @@ def print_plan(plan: Plan) -> None:
         "sites eliminated first by sovereignty, latency, gravity, operations, capacity",
         _COLUMNS,
         (_row(placement) for placement in shown),
-        right=("cost/h", "P99 ms", "sov", "lat", "grav", "ops", "cap"),
+        right=("cost/h", "P99", "sov", "lat", "grav", "ops", "cap"),
     )
     rest = len(plan.placements) - len(shown)
     if rest:
@@ -79,14 +89,13 @@ def _row(placement: Placement) -> tuple[str, ...]:
         placement.tier or "-",
         placement.site or "no feasible site",
         number(placement.cost_per_hour),
-        number(placement.latency_p99_ms, 1),
+        duration(placement.latency_p99_ms),
         placement.decided_by,
         *(str(placement.eliminated.get(dimension, 0)) for dimension in _DIMENSIONS),
     )
 
 
 def _total(plan: Plan) -> str:
-    costs = [placement.cost_per_hour for placement in plan.placements if placement.site]
-    total = None if None in costs else sum(cost for cost in costs if cost is not None)
+    total = total_per_hour(plan)
     until = plan.valid_until or "?"
     return f"total {number(total)} {plan.currency}/h; valid until {until}; estate {plan.estate_sha256[:12]}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - the decoder reads these annotations
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from cellwright.economics.compute import CostItem
+from cellwright.estate.model import Phase, Tier  # noqa: TC001 - the decoder reads these annotations
 
-    from cellwright.estate.model import Phase, Tier
+__all__ = ["CostItem", "Dimension", "Placement", "Plan", "PlannedSite", "Rejection", "Violation"]
 
 
 class Dimension(StrEnum):
@@ -47,15 +47,6 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
-class CostItem:
-    """A part of a cost per hour; amount None: a price is missing, so the total is unknown too."""
-
-    label: str
-    amount: float | None
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
 class Placement:
     """Where one workload goes and why; site None: no feasible site."""
 
@@ -64,7 +55,7 @@ class Placement:
     tenant: str
     site: str | None
     tier: Tier | None
-    node: str | None
+    node: str | None  # the node's name; with "#2" behind it for the second of several identical machines
     cost_per_hour: float | None
     cost_items: tuple[CostItem, ...]
     latency_p50_ms: float | None
@@ -96,6 +87,10 @@ class Plan:
     valid_until: str | None  # ISO date: the earliest expiry of the regulations and prices it rests on
     sites: tuple[PlannedSite, ...]  # by name
     placements: tuple[Placement, ...]
+
+    def placement(self, workload: str) -> Placement | None:
+        """Return the placement of `workload`, None where the plan has none."""
+        return next((placement for placement in self.placements if placement.workload == workload), None)
 
     @property
     def feasible(self) -> bool:

@@ -30,7 +30,7 @@ class IncidentView:
     incident: str
     source: str
     started: str  # ISO 8601, UTC
-    duration_s: float
+    duration_s: float | None
     events: int
     elements: int
     alarm_types: int

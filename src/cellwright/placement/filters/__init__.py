@@ -1,1 +1,59 @@
-"""Hard constraints, one dimension a file."""
+"""Hard constraints, one dimension a file; every filter, ours or an outside one, is an entry point `cellwright.filters`.
+
+A filter judges one workload at one site and records *every* violated constraint: a "no" that names only its first
+reason sends people to mend things one at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from cellwright.errors import CellwrightError
+from cellwright.placement.plan import Dimension
+from cellwright.plugins import PluginSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cellwright.estate.model import Site
+    from cellwright.placement.changes import Change
+    from cellwright.placement.plan import Violation
+    from cellwright.placement.terrain import Case
+
+PRECEDENCE: Final = tuple(Dimension)
+_REQUIRED: Final = (Dimension.SOVEREIGNTY, Dimension.LATENCY, Dimension.GRAVITY, Dimension.OPERATIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One kind of hard constraint: `judge` yields what a site violates, `relax` the smallest change that lifts it."""
+
+    dimension: Dimension
+    judge: Callable[[Case, Site], Iterator[Violation]]
+    relax: Callable[[Case, Site, Violation], Change | None]
+
+
+@cache
+def registered_filters() -> tuple[Filter, ...]:
+    """Return all filters in order of precedence, then by name.
+
+    Raises CellwrightError (`missing-filter`) where one of the four dimensions has none: to plan without would admit
+    what the law forbids.
+    """
+    plugins: PluginSet[Filter] = PluginSet("filters")
+    filters = tuple(sorted(plugins, key=lambda each: PRECEDENCE.index(each.dimension)))
+    missing = [dimension for dimension in _REQUIRED if dimension not in {each.dimension for each in filters}]
+    if missing:
+        raise CellwrightError.of(
+            "missing-filter",
+            f"no filter is installed for {', '.join(missing)}; planning without it would admit what must not be",
+            hint="reinstall cellwright: its entry points are incomplete",
+        )
+    return filters
+
+
+def violations_of_law(case: Case, site: Site) -> tuple[Violation, ...]:
+    """Return everything that any filter holds against `site`, in order of precedence."""
+    return tuple(violation for each in registered_filters() for violation in each.judge(case, site))

@@ -1,0 +1,117 @@
+"""How explanations look in a terminal and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cellwright.cli import console
+from cellwright.cli.app import Output
+from cellwright.cli.plans import duration, number
+
+if TYPE_CHECKING:
+    from cellwright.placement.changes import Change
+    from cellwright.placement.explain import Explanation, WhyNot
+    from cellwright.placement.plan import Violation
+
+_MOST_ALTERNATIVES: Final = 5
+
+
+def print_explanation(explanation: Explanation, output: Output) -> None:
+    """Print why a workload is where it is."""
+    if output is Output.JSON:
+        console.say_json(_explanation_json(explanation))
+        return
+    placement = explanation.placement
+    console.say(f"{placement.workload} → {placement.site or 'no feasible site'} ({placement.tier or '-'})")
+    console.say(f"decided by {placement.decided_by}: {placement.decided_because}")
+    console.say(f"P99 {duration(placement.latency_p99_ms)}, P50 {duration(placement.latency_p50_ms)}")
+    steps = [(step.dimension, str(step.eliminated), str(step.remaining)) for step in explanation.steps]
+    console.table("sites, dimension by dimension", ("dimension", "eliminated", "left"), steps, ("eliminated", "left"))
+    costs = [(item.label, number(item.amount, 4), item.source) for item in placement.cost_items]
+    console.table(f"cost, {explanation.currency}/h", ("part", "amount", "source"), costs, ("amount",))
+    others = explanation.alternatives[:_MOST_ALTERNATIVES]
+    rows = [(item.site, item.tier, number(item.cost_per_hour), number(item.difference)) for item in others]
+    console.table("runners-up", ("site", "tier", "cost/h", "dearer by"), rows, ("cost/h", "dearer by"))
+
+
+def print_why_not(answer: WhyNot, output: Output) -> None:
+    """Print all that keeps a workload from a site, and the smallest change that would admit it."""
+    if output is Output.JSON:
+        console.say_json(_why_not_json(answer))
+        return
+    if answer.chosen == answer.site:
+        console.say(f"{answer.workload} is at {answer.site}: nothing stands against it")
+        return
+    console.say(f"why is {answer.workload} not at {answer.site} ({answer.tier})? it is at {answer.chosen or 'no site'}")
+    for violation in answer.violations:
+        console.say(f"  {violation.code}: {violation.message}")
+        console.say(
+            f"    measured {_value(violation.measured)}, limit {_value(violation.limit)} {violation.unit}".rstrip()
+        )
+        console.say(f"    source: {violation.source}")
+    if not answer.violations:
+        console.say(f"  only its cost: dearer by {number(answer.cost_difference)} {answer.currency}/h")
+    _print_changes(answer)
+
+
+def _print_changes(answer: WhyNot) -> None:
+    if not answer.changes:
+        console.say("no change of one figure would admit it")
+        return
+    console.say("the smallest change that would admit it" + (" (tried out):" if answer.verified else " (not enough):"))
+    for change in answer.changes:
+        console.say(f"  {change.text}")
+    if answer.cost_per_hour is not None:
+        cost, more = number(answer.cost_per_hour), number(answer.cost_difference)
+        console.say(f"it would cost {cost} {answer.currency}/h there, {more} more than now")
+
+
+def _value(value: float | str | None) -> str:
+    return "?" if value is None else value if isinstance(value, str) else f"{value:,.6g}"
+
+
+def _explanation_json(explanation: Explanation) -> dict[str, object]:
+    placement = explanation.placement
+    return {
+        "workload": placement.workload,
+        "site": placement.site,
+        "tier": placement.tier,
+        "decided_by": placement.decided_by,
+        "decided_because": placement.decided_because,
+        "cost_per_hour": placement.cost_per_hour,
+        "currency": explanation.currency,
+        "latency_p50_ms": placement.latency_p50_ms,
+        "latency_p99_ms": placement.latency_p99_ms,
+        "steps": [
+            {"dimension": step.dimension, "eliminated": step.eliminated, "remaining": step.remaining}
+            for step in explanation.steps
+        ],
+        "alternatives": [
+            {"site": item.site, "tier": item.tier, "cost_per_hour": item.cost_per_hour, "difference": item.difference}
+            for item in explanation.alternatives
+        ],
+    }
+
+
+def _why_not_json(answer: WhyNot) -> dict[str, object]:
+    return {
+        "workload": answer.workload,
+        "site": answer.site,
+        "tier": answer.tier,
+        "chosen": answer.chosen,
+        "violations": [_violation_json(violation) for violation in answer.violations],
+        "changes": [_change_json(change) for change in answer.changes],
+        "verified": answer.verified,
+        "cost_per_hour": answer.cost_per_hour,
+        "cost_difference": answer.cost_difference,
+        "currency": answer.currency,
+    }
+
+
+def _violation_json(violation: Violation) -> dict[str, object]:
+    return {name: getattr(violation, name) for name in violation.__dataclass_fields__}
+
+
+def _change_json(change: Change) -> dict[str, object]:
+    names = ("code", "subject", "before", "after", "unit", "text")
+    return {name: getattr(change, name) for name in names if hasattr(change, name)}

@@ -1,0 +1,60 @@
+"""Commands that run a factory: up, gateway."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from cellwright.cli import console, job
+from cellwright.cli.app import app
+from cellwright.errors import ExitCode
+from cellwright.wiring.cloud import open_gateway, serve_gateway
+from cellwright.wiring.factory import RunningFactory
+from cellwright.wiring.settings import read_settings
+from cellwright.wiring.surfaces import reserved_port, serve_portal
+
+if TYPE_CHECKING:
+    import socket
+
+PORTAL_PORT: Final = 8780
+GATEWAY_PORT: Final = 8781
+
+
+@app.command()
+def up(  # noqa: PLR0913 - the options of a command
+    estate: Annotated[Path, typer.Argument(metavar="ESTATE", help="A YAML file, or a folder of them.")],
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Do the main job and exit instead of serving.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Where lake, meters and report go.")] = None,
+    mappings: Annotated[list[Path] | None, typer.Option("--mapping", help="Column mappings for tables.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated network.")] = 1,
+    port: Annotated[int, typer.Option(help="Port of the portal on 127.0.0.1.")] = PORTAL_PORT,
+    gateway_port: Annotated[int, typer.Option(help="Port of the gateway on 127.0.0.1.")] = GATEWAY_PORT,
+) -> None:
+    """Run the whole factory on this machine: check, plan, mediate, digest, answer, report; then serve the portal."""
+    settings = read_settings(os.environ, Path.home())
+    folder = out or settings.state / estate.resolve().name
+    with contextlib.ExitStack() as stack:
+        bound: socket.socket | None = None if once else stack.enter_context(reserved_port(port))
+        work = job.Job(estate, folder, tuple(mappings or ()), seed, settings)
+        loaded, plan, found = job.prepare(work)
+        gateway = stack.enter_context(open_gateway(loaded, settings, folder, 0 if once else gateway_port))
+        report, failed = job.conclude(work, loaded, plan, found, gateway)
+        if bound is not None:
+            console.say(f"portal   http://127.0.0.1:{bound.getsockname()[1]}/")
+            console.say(f"gateway  {gateway.base_url} (key in {gateway.key_file}); Ctrl-C stops both")
+            serve_portal(RunningFactory(loaded, report), bound)
+    if failed:
+        raise console.Finish(ExitCode.PARTIAL)
+
+
+@app.command()
+def gateway(
+    config: Annotated[Path, typer.Option(help="A document of kind Gateway.")],
+) -> None:
+    """Serve an OpenAI-compatible, policy-routed, metered gateway until Ctrl-C."""
+    serve_gateway(config, os.environ, lambda address: console.say(f"serving {address}; Ctrl-C stops it"))

@@ -1,0 +1,75 @@
+"""The protocol every inference backend implements, and what it is given and yields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from cellwright.gateway.wire import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from cellwright.digest.tokens import TokenCounter
+    from cellwright.errors import Diagnostic
+    from cellwright.gateway.egress import Egress
+    from cellwright.gateway.model import BackendSpec
+    from cellwright.gateway.wire import ChatRequest, Usage
+
+
+class BackendError(ApiError):
+    """A backend did not answer, or not to the end.
+
+    `elsewhere`: another backend may be asked. `spent`: it may have worked for tokens nobody will tell us of.
+    """
+
+    def __init__(
+        self,
+        *diagnostics: Diagnostic,
+        status: int = 502,
+        kind: str = "server_error",
+        retry_after: str | None = None,
+        elsewhere: bool = True,
+        spent: bool = False,
+    ) -> None:
+        headers = {"retry-after": retry_after} if retry_after else None
+        super().__init__(*diagnostics, status=status, kind=kind, headers=headers)
+        self.retry_after = retry_after
+        self.elsewhere = elsewhere
+        self.spent = spent
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of an answer: where the request streams a chat.completion.chunk, elsewhere the whole chat.completion."""
+
+    body: bytes  # JSON on one line
+    text: str  # what it says, for counts
+    usage: Usage | None = None
+    closing: bool = False  # says what the stream used and nothing else
+
+
+@dataclass(frozen=True, slots=True)
+class Supplies:
+    """What a backend may use; it opens no connection of its own."""
+
+    egress: Egress
+    counter: TokenCounter
+    api_key: str | None = field(default=None, repr=False)
+
+
+class Backend(Protocol):
+    """Something that answers chat completions."""
+
+    @property
+    def language_model(self) -> bool:
+        """Return whether a language model answers."""
+        ...
+
+    def answer(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        """Yield the answer: one chunk where the request does not stream. Raises BackendError, ApiError."""
+        ...
+
+
+if TYPE_CHECKING:
+    OpenBackend = Callable[[BackendSpec, Supplies], Backend]  # an entry point of the group cellwright.backends

@@ -1,0 +1,223 @@
+"""What a user writes to set up a gateway: one pydantic model, which builds the frozen type of `gateway.model`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field
+
+from cellwright.estate.documents.parts import (
+    Count,
+    Document,
+    Duration,
+    Name,
+    Part,
+    PositiveCount,
+    Price,
+    Text,
+    one_of,
+    refuse,
+)
+from cellwright.estate.model import Boundary, SensitivityClass, Tier
+from cellwright.gateway.model import (
+    LOOPBACK,
+    AccessKey,
+    BackendSpec,
+    GatewayConfig,
+    Limits,
+    ModelPrice,
+    Route,
+    Rule,
+    Timeouts,
+    nano,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
+_MODEL: Final = r"^[!-~]{1,200}$"  # goes into response headers: visible ASCII
+_HIGHEST_PORT: Final = 65_535
+
+
+def _secret(pattern: re.Pattern[str], expected: str) -> Callable[[object], str]:
+    """Return a validator that never repeats the value: what stands in the wrong place may be a secret."""
+
+    def check(value: object) -> str:
+        if isinstance(value, str) and pattern.fullmatch(value):
+            return value
+        raise refuse("wrong-format", "something else (not shown: it may be a secret)", expected=expected)
+
+    return check
+
+
+def _address(value: object) -> str:
+    parts = urlsplit(value) if isinstance(value, str) else None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        expected = "an address without user, password and query, such as https://models.example/v1"
+        raise refuse("wrong-format", "something else (not shown: it may hold a secret)", expected=expected)
+    return str(value).rstrip("/")
+
+
+_Hash = Annotated[str, BeforeValidator(_secret(_HASH, "the SHA-256 of a key, 64 hexadecimal digits in lower case"))]
+_Variable = Annotated[
+    str, BeforeValidator(_secret(_VARIABLE, "the name of an environment variable, such as MODEL_KEY"))
+]
+_Address = Annotated[str, BeforeValidator(_address)]
+_Class = Annotated[SensitivityClass, one_of(SensitivityClass)]
+_Within = Annotated[Boundary, one_of(Boundary)]
+_Port = Annotated[int, Field(strict=True, ge=0, le=_HIGHEST_PORT)]
+
+
+class ListenPart(Part):
+    """Where the gateway listens."""
+
+    host: Text = Field(default=LOOPBACK, min_length=1, description="the address to listen on, such as 127.0.0.1")
+    port: _Port = Field(default=0, description="the port to listen on; 0 takes any free one")
+
+
+class KeyPart(Part):
+    """Who may ask."""
+
+    name: Name = Field(description="what meters call the key")
+    tenant: Name = Field(description="whose requests it carries")
+    sha256: _Hash = Field(description="the SHA-256 of the key, never the key itself")
+
+    def build(self) -> AccessKey:
+        """Return the frozen key."""
+        return AccessKey(self.name, self.tenant, self.sha256)
+
+
+class PricePart(Part):
+    """What a model costs."""
+
+    currency: Text = Field(pattern="^[A-Z]{3}$", description="three capital letters (ISO 4217), such as EUR")
+    source: Text = Field(min_length=1, description="where the price comes from, and when it was checked")
+    input_per_million: Price = Field(description="price of a million tokens in")
+    output_per_million: Price = Field(description="price of a million tokens out")
+    cached_per_million: Price | None = Field(default=None, description="price of a million cached tokens in")
+
+    def build(self) -> ModelPrice:
+        """Return the frozen price."""
+        cached = self.input_per_million if self.cached_per_million is None else self.cached_per_million
+        amounts = (self.input_per_million, self.output_per_million, cached)
+        return ModelPrice(self.currency, self.source, *(nano(float(amount)) for amount in amounts))
+
+
+class BackendPart(Part):
+    """What answers."""
+
+    name: Name = Field(description="a unique name")
+    type: Text = Field(description="the kind of backend, such as openai or reasoner")
+    model: Text = Field(pattern=_MODEL, description="the model it is asked for, also a name clients may ask for")
+    tier: Annotated[Tier, one_of(Tier)] = Field(description="the kind of place it stands at")
+    boundary: _Within = Field(description="the tightest boundary around the operator's data that it lies within")
+    base_url: _Address | None = Field(default=None, description="its address, such as https://models.example/v1")
+    api_key_env: _Variable | None = Field(default=None, description="the environment variable that holds its key")
+    retries: Count = Field(default=1, description="further attempts before the first byte")
+    price: PricePart | None = Field(default=None, description="what it costs; unknown if absent")
+
+    def build(self) -> BackendSpec:
+        """Return the frozen backend."""
+        return BackendSpec(
+            name=self.name,
+            type=self.type,
+            model=self.model,
+            tier=self.tier,
+            boundary=self.boundary,
+            base_url=self.base_url,
+            api_key_env=self.api_key_env,
+            retries=self.retries,
+            price=self.price.build() if self.price else None,
+        )
+
+
+class RoutePart(Part):
+    """A name that clients ask for as a model."""
+
+    name: Text = Field(pattern=_MODEL, description="what clients ask for as a model, such as auto")
+    backends: tuple[Text, ...] = Field(min_length=1, description="a list of backends, the preferred one first")
+    data_class: _Class | None = Field(default=None, description="the class of a request that names none")
+
+    def build(self) -> Route:
+        """Return the frozen route."""
+        return Route(self.name, self.backends, self.data_class)
+
+
+class RulePart(Part):
+    """What data of some classes may not leave."""
+
+    name: Name = Field(description="what a refusal names")
+    classes: tuple[_Class, ...] = Field(min_length=1, description="a list of the sensitivity classes it is about")
+    boundary: _Within = Field(description="what the data may not leave")
+    source: Text = Field(min_length=1, description="the instrument and article it comes from")
+
+    def build(self) -> Rule:
+        """Return the frozen rule."""
+        return Rule(self.name, frozenset(self.classes), self.boundary, self.source)
+
+
+class LimitsPart(Part):
+    """What one client may ask of the server."""
+
+    body_bytes: PositiveCount = Field(default=Limits().body_bytes, description="bytes of a request's body")
+    header_bytes: PositiveCount = Field(default=Limits().header_bytes, description="bytes of a request's headers")
+    connections: PositiveCount = Field(default=Limits().connections, description="connections at the same time")
+
+
+class TimeoutsPart(Part):
+    """How long each step may take."""
+
+    receive: Duration = Field(default=Timeouts().receive_ms, description="until a client has sent its body")
+    connect: Duration = Field(default=Timeouts().connect_ms, description="until a backend has accepted the connection")
+    read: Duration = Field(default=Timeouts().read_ms, description="between two pieces of a backend's answer")
+    total: Duration = Field(default=Timeouts().total_ms, description="for the whole request")
+
+
+class MeterPart(Part):
+    """Where requests are metered: a file, or a database by URL."""
+
+    file: Text | None = Field(default=None, min_length=1, description="an SQLite file")
+    url_env: _Variable | None = Field(default=None, description="the environment variable that holds a database's URL")
+
+
+class GatewaySpec(Part):
+    """Everything one gateway is told."""
+
+    listen: ListenPart = Field(default=ListenPart(), description="where it listens")
+    keys: tuple[KeyPart, ...] = Field(min_length=1, description="a list of the keys that may ask")
+    data_class: _Class = Field(description="the class of a request where neither it nor its route names one")
+    backends: tuple[BackendPart, ...] = Field(min_length=1, description="a list of what answers")
+    routes: tuple[RoutePart, ...] = Field(default=(), description="a list of names that clients may ask for")
+    rules: tuple[RulePart, ...] = Field(default=(), description="a list of what data may not leave")
+    limits: LimitsPart = Field(default=LimitsPart(), description="what one client may ask for")
+    timeouts: TimeoutsPart = Field(default=TimeoutsPart(), description="how long each step may take")
+    meter: MeterPart = Field(default=MeterPart(), description="where requests are metered")
+
+
+class GatewayDocument(Document):
+    """An OpenAI-compatible server, its backends and its policy."""
+
+    kind: Literal["Gateway"]
+    spec: GatewaySpec = Field(description="what the gateway is told")
+
+    def build(self) -> GatewayConfig:
+        """Return the frozen configuration."""
+        spec = self.spec
+        limits, timeouts = spec.limits, spec.timeouts
+        return GatewayConfig(
+            keys=tuple(part.build() for part in spec.keys),
+            backends=tuple(part.build() for part in spec.backends),
+            routes=tuple(part.build() for part in spec.routes),
+            rules=tuple(part.build() for part in spec.rules),
+            data_class=spec.data_class,
+            host=spec.listen.host,
+            port=spec.listen.port,
+            limits=Limits(limits.body_bytes, limits.header_bytes, limits.connections),
+            timeouts=Timeouts(timeouts.receive, timeouts.connect, timeouts.read, timeouts.total),
+            meter_file=spec.meter.file,
+            meter_url_env=spec.meter.url_env,
+        )

@@ -1,0 +1,271 @@
+"""The meter: one row for every request that held a valid key, written off the hot path, never lost on a clean stop."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, MetaData, String, Table, case, func, insert, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from cellwright.errors import StorageError
+from cellwright.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Engine, Row
+
+    from cellwright.gateway.model import ModelPrice
+    from cellwright.gateway.wire import Usage
+
+TABLES: Final = MetaData()
+REQUESTS: Final = Table(
+    "gateway_requests",
+    TABLES,
+    Column("request_id", String, primary_key=True),
+    Column("started_us", BigInteger, nullable=False, index=True),  # since 1970, UTC
+    Column("tenant", String, nullable=False),
+    Column("key_name", String, nullable=False),
+    Column("model", String, nullable=False),  # as configured, empty where the client asked for an unknown one
+    Column("route", String),
+    Column("data_class", String),
+    Column("backend", String),
+    Column("tier", String),
+    Column("attempts", Integer, nullable=False),  # backends that were asked
+    Column("stream", Boolean, nullable=False),
+    Column("status", Integer, nullable=False),  # HTTP; 499 where the client hung up
+    Column("error", String),  # code, null where the answer is whole
+    Column("tokens_in", BigInteger, nullable=False),
+    Column("tokens_out", BigInteger, nullable=False),
+    Column("tokens_cached", BigInteger, nullable=False),
+    Column("estimated", Boolean, nullable=False),
+    Column("cost_in_nano", BigInteger),  # null: unknown
+    Column("cost_out_nano", BigInteger),
+    Column("currency", String),
+    Column("price_source", String),
+    Column("ttft_ms", Float),  # of streams
+    Column("duration_ms", Float, nullable=False),
+)
+GROUPS: Final = ("tenant", "key_name", "model", "route", "data_class", "backend", "tier", "status", "error")
+
+_BATCH: Final = 500
+_RETRY_S: Final = 1.0
+_MILLION: Final = 1_000_000
+_log: Final = logging.getLogger("cellwright.gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class MeterRow:
+    """What one request was, took and cost; None is unknown."""
+
+    request_id: str
+    started_us: int
+    tenant: str
+    key_name: str
+    model: str
+    route: str | None
+    data_class: str | None
+    backend: str | None
+    tier: str | None
+    attempts: int
+    stream: bool
+    status: int
+    error: str | None
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int
+    estimated: bool
+    cost_in_nano: int | None
+    cost_out_nano: int | None
+    currency: str | None
+    price_source: str | None
+    ttft_ms: float | None
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """Sums over the rows of one group. Costs are None where one is unknown or currencies are mixed."""
+
+    key: tuple[str | int | None, ...]
+    requests: int
+    failed: int
+    estimated: int
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int
+    cost_in_nano: int | None
+    cost_out_nano: int | None
+    currency: str | None
+
+
+def charge(usage: Usage, price: ModelPrice | None) -> tuple[int | None, int | None]:
+    """Return the cost of tokens in and out in nano units, each rounded once half to even; None without a price."""
+    if price is None:
+        return None, None
+    fresh = usage.tokens_in - usage.tokens_cached
+    cost_in = fresh * price.input_nano + usage.tokens_cached * price.cached_nano
+    return _per_million(cost_in), _per_million(usage.tokens_out * price.output_nano)
+
+
+def _per_million(amount: int) -> int:
+    whole, rest = divmod(amount, _MILLION)
+    twice = 2 * rest
+    return whole + (twice > _MILLION or (twice == _MILLION and whole % 2 == 1))
+
+
+class Meter:
+    """Keeps rows in a database through one writing thread; `with` closes it and raises when a row could not be kept."""
+
+    def __init__(self, url: str) -> None:
+        self._engine: Engine = open_store(url, TABLES)
+        self._rows: queue.SimpleQueue[MeterRow | threading.Event | None] = queue.SimpleQueue()
+        self._pending: list[MeterRow] = []
+        self._failure: str | None = None
+        self._writer = threading.Thread(target=self._write, name="gateway-meter", daemon=True)
+        self._writer.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last batch could be written."""
+        return self._failure is None
+
+    def record(self, row: MeterRow) -> None:
+        """Keep a row; returns before it is written."""
+        self._rows.put(row)
+
+    def flush(self) -> None:
+        """Return when every row recorded before was written or has failed to be."""
+        reached = threading.Event()
+        self._rows.put(reached)
+        reached.wait()
+
+    def close(self) -> None:
+        """Write what is left and close the database; raise StorageError when rows could not be kept."""
+        if self._writer.is_alive():
+            self._rows.put(None)
+            self._writer.join()
+        self._engine.dispose()
+        lost, self._pending = len(self._pending), []
+        if lost:
+            raise StorageError.of(
+                "meter-rows-lost", f"{lost} metered requests could not be stored", cause=self._failure
+            )
+
+    def rows(self) -> Iterator[MeterRow]:
+        """Yield all rows in the order of their start."""
+        self.flush()
+        with _reading(), self._engine.connect() as connection:
+            for row in connection.execute(select(REQUESTS).order_by(REQUESTS.c.started_us, REQUESTS.c.request_id)):
+                yield MeterRow(**row._asdict())
+
+    def totals(self, *by: str) -> tuple[Total, ...]:
+        """Return the sums of all rows by the columns `by` (of GROUPS), in their order; one total without any."""
+        self.flush()
+        columns = [REQUESTS.c[name] for name in by if name in GROUPS]
+        if len(columns) != len(by):
+            msg = f"rows are grouped by {', '.join(GROUPS)}"
+            raise ValueError(msg)
+        query = select(*columns, *_SUMS).group_by(*columns).order_by(*columns)
+        with _reading(), self._engine.connect() as connection:
+            return tuple(_total(row, len(by)) for row in connection.execute(query))
+
+    def _write(self) -> None:
+        """Run the writing thread until it is told None."""
+        running = True
+        while running:
+            running, reached = self._take()
+            self._failure = self._insert() if self._pending else self._failure
+            for event in reached:
+                event.set()
+
+    def _take(self) -> tuple[bool, list[threading.Event]]:
+        """Move what waits to the pending rows; return whether to go on, and who waits for it to be written."""
+        reached: list[threading.Event] = []
+        with contextlib.suppress(queue.Empty):
+            item = self._rows.get(timeout=_RETRY_S if self._pending else None)
+            while item is not None:
+                self._pending.append(item) if isinstance(item, MeterRow) else reached.append(item)
+                if reached or len(self._pending) >= _BATCH:
+                    return True, reached
+                item = self._rows.get_nowait()
+            return False, reached
+        return True, reached
+
+    def _insert(self) -> str | None:
+        """Store the pending rows; return why not where that fails, and keep those for another attempt."""
+        try:
+            while self._pending:
+                self._insert_batch(self._pending[:_BATCH])
+                del self._pending[:_BATCH]
+        except SQLAlchemyError as error:
+            if self.healthy:
+                _log.error("metered requests cannot be stored: %s", type(error).__name__)
+            return str(getattr(error, "orig", None) or type(error).__name__)
+        return None
+
+    def _insert_batch(self, rows: list[MeterRow]) -> None:
+        with self._engine.begin() as connection:
+            if not self.healthy:  # the attempt that failed may have been committed all the same
+                ids = [row.request_id for row in rows]
+                known = set(connection.scalars(select(REQUESTS.c.request_id).where(REQUESTS.c.request_id.in_(ids))))
+                rows = [row for row in rows if row.request_id not in known]
+            if rows:
+                connection.execute(insert(REQUESTS), [asdict(row) for row in rows])
+
+
+def _sum(name: str) -> Any:  # noqa: ANN401 - an SQL expression of a type SQLAlchemy keeps to itself
+    return func.coalesce(func.sum(REQUESTS.c[name]), 0)
+
+
+def _count(condition: Any) -> Any:  # noqa: ANN401 - as above
+    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+
+
+_SUMS: Final = (
+    func.count().label("requests"),
+    _count(REQUESTS.c.error.is_not(None)).label("failed"),
+    _count(REQUESTS.c.estimated).label("estimated"),
+    *(_sum(name).label(name) for name in ("tokens_in", "tokens_out", "tokens_cached", "cost_in_nano", "cost_out_nano")),
+    _count(REQUESTS.c.cost_in_nano.is_(None) | REQUESTS.c.cost_out_nano.is_(None)).label("unpriced"),
+    func.count(REQUESTS.c.currency.distinct()).label("currencies"),
+    func.max(REQUESTS.c.currency).label("currency"),
+)
+
+
+def _total(row: Row[Any], width: int) -> Total:
+    sums = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
+    known = not sums["unpriced"] and sums["currencies"] <= 1
+    return Total(
+        key=tuple(row[:width]),
+        requests=int(sums["requests"]),
+        failed=int(sums["failed"]),
+        estimated=int(sums["estimated"]),
+        tokens_in=int(sums["tokens_in"]),
+        tokens_out=int(sums["tokens_out"]),
+        tokens_cached=int(sums["tokens_cached"]),
+        cost_in_nano=int(sums["cost_in_nano"]) if known else None,
+        cost_out_nano=int(sums["cost_out_nano"]) if known else None,
+        currency=sums["currency"] if known else None,
+    )
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise StorageError.of(
+            "meter-unreadable", "the metered requests cannot be read", cause=str(getattr(error, "orig", error))
+        ) from error

@@ -1,0 +1,121 @@
+"""The frozen configuration of a gateway. Built by `config.load_config` or by hand, read by everything else here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from cellwright.estate.model import Boundary
+
+if TYPE_CHECKING:
+    from cellwright.estate.model import SensitivityClass, Tier, TokenPrices
+
+NANO: Final = 1_000_000_000  # parts of one unit of a currency in which costs are kept, as integers
+LOOPBACK: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """Who may ask: the hash of a key, never the key."""
+
+    name: str
+    tenant: str
+    sha256: str  # 64 lowercase hexadecimal digits
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPrice:
+    """What a model costs, in nano units of the currency per million tokens."""
+
+    currency: str  # ISO 4217
+    source: str
+    input_nano: int
+    output_nano: int
+    cached_nano: int  # of an input token that the backend had cached
+
+    @classmethod
+    def of(cls, prices: TokenPrices, currency: str, source: str) -> ModelPrice:
+        """Return the prices of a price book's entry; cached tokens cost what others cost."""
+        input_nano = nano(prices.input_per_million)
+        return cls(currency, source, input_nano, nano(prices.output_per_million), input_nano)
+
+
+@dataclass(frozen=True, slots=True)
+class BackendSpec:
+    """A backend: what answers, where it stands, what it costs."""
+
+    name: str
+    type: str  # entry point in the group cellwright.backends
+    model: str
+    tier: Tier
+    boundary: Boundary  # the tightest one around the operator's data that the backend lies within
+    base_url: str | None = None
+    api_key_env: str | None = None  # name of the environment variable that holds its key
+    retries: int = 1  # further attempts before the first byte
+    price: ModelPrice | None = None  # None: unknown, and so is every cost
+
+    @property
+    def on_premises(self) -> bool:
+        """Whether what it is sent stays with the operator."""
+        return self.boundary is Boundary.PREMISES
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A name that clients ask for as a model, and the backends that may answer, the preferred one first."""
+
+    name: str
+    backends: tuple[str, ...]
+    data_class: SensitivityClass | None = None  # of a request that names none; None: the gateway's
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Data of these classes may not leave this boundary."""
+
+    name: str
+    classes: frozenset[SensitivityClass]
+    boundary: Boundary
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one client may ask of the server."""
+
+    body_bytes: int = 4 * 1024 * 1024
+    header_bytes: int = 32 * 1024
+    connections: int = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long each step may take, in milliseconds."""
+
+    receive_ms: float = 30_000.0  # until the client has sent its body
+    connect_ms: float = 5_000.0  # until a backend has accepted the connection
+    read_ms: float = 120_000.0  # between two pieces of a backend's answer
+    total_ms: float = 600_000.0  # the whole request
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """Everything one gateway is told; secrets stay where the names of environment variables point."""
+
+    keys: tuple[AccessKey, ...]
+    backends: tuple[BackendSpec, ...]
+    routes: tuple[Route, ...]
+    rules: tuple[Rule, ...]
+    data_class: SensitivityClass  # of a request that names none, where its route names none either
+    host: str = LOOPBACK
+    port: int = 0  # 0: any free one
+    limits: Limits = Limits()
+    timeouts: Timeouts = Timeouts()
+    meter_file: str | None = None  # SQLite
+    meter_url_env: str | None = None  # name of the environment variable that holds the URL of a database
+
+
+def nano(amount: float) -> int:
+    """Return an amount of a currency in nano units, as its shortest decimal form says it."""
+    return round(Decimal(repr(amount)) * NANO)

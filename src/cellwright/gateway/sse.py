@@ -1,0 +1,45 @@
+"""Server-sent events as they arrive, in pieces cut anywhere.
+
+Format: WHATWG HTML, "Server-sent events", clause 9.2.6, less lines that end in a carriage return alone.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+EVENT_LIMIT: Final = 4 * 1024 * 1024  # bytes of one event; bounds what a peer can make us hold
+
+
+class EventReader:
+    """Turns pieces of bytes into the data of whole events."""
+
+    def __init__(self, limit: int = EVENT_LIMIT) -> None:
+        self._limit = limit
+        self._rest = bytearray()  # a line that has not ended
+        self._data: list[bytes] = []  # lines of an event that has not ended
+        self._held = 0
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """Return the data of the events that `piece` completes; raise ValueError past the limit."""
+        start = len(self._rest)
+        self._rest += piece
+        events: list[bytes] = []
+        if self._rest.find(b"\n", start) >= 0:
+            *lines, rest = self._rest.split(b"\n")
+            self._rest = rest
+            for line in lines:
+                self._line(bytes(line.removesuffix(b"\r")), events)
+        if len(self._rest) + self._held > self._limit:
+            msg = f"an event is longer than {self._limit} bytes"
+            raise ValueError(msg)
+        return events
+
+    def _line(self, line: bytes, events: list[bytes]) -> None:
+        if line.startswith(b"data:"):
+            data = line[5:].removeprefix(b" ")
+            self._data.append(data)
+            self._held += len(data)
+        elif not line and self._data:
+            events.append(b"\n".join(self._data))
+            self._data.clear()
+            self._held = 0

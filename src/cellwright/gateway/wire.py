@@ -1,0 +1,212 @@
+"""The OpenAI chat-completions protocol: requests read, answers and errors written.
+
+Shapes: the OpenAI API reference (chat, models, errors), version 1 of the protocol.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from cellwright.errors import CellwrightError, Diagnostic, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+JsonObject = dict[str, Any]  # JSON as others wrote it: passed on whole, trusted in nothing
+
+DONE: Final = b"data: [DONE]\n\n"
+
+
+class ApiError(CellwrightError):
+    """A request was not answered; `status` and `kind` are what an OpenAI client tells its caller."""
+
+    def __init__(
+        self,
+        *diagnostics: Diagnostic,
+        status: int,
+        kind: str,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(*diagnostics)
+        self.status = status
+        self.kind = kind
+        self.param = param
+        self.headers = headers or {}
+
+    @property
+    def code(self) -> str:
+        """What a program tells errors apart by."""
+        return self.diagnostics[0].code
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one request; estimated where the backend did not say."""
+
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int = 0  # of those in
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A chat completion that somebody asked for."""
+
+    id: str
+    created_s: int  # since 1970
+    model: str
+    body: JsonObject
+    stream: bool
+    wants_usage: bool  # at the end of a stream
+
+    @property
+    def prompt(self) -> str:
+        """All text of the messages, one a line."""
+        return "\n".join(text for message in self.body["messages"] for text in message_texts(message))
+
+    @property
+    def last_user_text(self) -> str:
+        """The text of the last message of the user; empty when there is none."""
+        messages = (message for message in reversed(self.body["messages"]) if message["role"] == "user")
+        return "\n".join(message_texts(next(messages, {})))
+
+
+def invalid(code: str, message: str, param: str | None = None, status: int = 400, **headers: str) -> ApiError:
+    """Return the error for a request that cannot be understood; `headers` go with it."""
+    diagnostic = Diagnostic(code, message)
+    return ApiError(diagnostic, status=status, kind="invalid_request_error", param=param, headers=headers)
+
+
+def unknown_model(model: str, known: Iterable[str]) -> ApiError:
+    """Return the error for a model that no route has."""
+    known = tuple(known)
+    hint = nearest(model, known) or f"known are {', '.join(known)}"
+    return invalid("model_not_found", f"there is no such model; {hint}", "model", status=404)
+
+
+def read_chat(raw: bytes, request_id: str, created_s: int) -> ChatRequest:
+    """Return the request in a body; raise ApiError. Fields the gateway does not know are kept for the backend."""
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise invalid("invalid_json", f"the body is not JSON in UTF-8: it breaks at {place}") from None
+    if not isinstance(body, dict):
+        raise invalid("invalid_type", "the body is not a JSON object")
+    model, stream = body.get("model"), body.get("stream") or False
+    if not isinstance(model, str) or not model:
+        raise invalid("invalid_type", "model must be the name of a model or route, such as 'auto'", "model")
+    if not isinstance(stream, bool):
+        raise invalid("invalid_type", "stream must be true or false", "stream")
+    _check_messages(body.get("messages"))
+    options = body.get("stream_options")
+    if options is not None and not isinstance(options, dict):
+        raise invalid("invalid_type", "stream_options must be an object", "stream_options")
+    wants_usage = bool(options and options.get("include_usage"))
+    return ChatRequest(request_id, created_s, model, body, stream, wants_usage)
+
+
+def _check_messages(messages: object) -> None:
+    if not isinstance(messages, list) or not messages:
+        raise invalid("invalid_type", "messages must be a list of one message or more", "messages")
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            place = f"messages[{index}]"
+            raise invalid("invalid_type", f"{place} must be an object with a role and content", place)
+
+
+def message_texts(message: JsonObject) -> Iterator[str]:
+    """Yield what a message or the delta of one says: content, refusal, reasoning, and what it calls tools with."""
+    for key in ("reasoning_content", "reasoning", "content", "refusal"):
+        content = message.get(key)
+        if isinstance(content, str):
+            yield content
+        elif isinstance(content, list):
+            yield from (
+                part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str)
+            )
+    calls = message.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            yield from (function[key] for key in ("name", "arguments") if isinstance(function.get(key), str))
+
+
+def answer_text(body: JsonObject) -> str:
+    """Return what the choices of a completion or of a chunk say."""
+    choices = body.get("choices")
+    said = (
+        choice.get("message") or choice.get("delta")
+        for choice in (choices if isinstance(choices, list) else ())
+        if isinstance(choice, dict)
+    )
+    return "".join(text for message in said if isinstance(message, dict) for text in message_texts(message))
+
+
+def read_usage(body: JsonObject) -> Usage | None:
+    """Return the usage a backend states; None where it is missing or makes no sense."""
+    usage = body.get("usage")
+    if not isinstance(usage, dict):
+        return None
+    details = usage.get("prompt_tokens_details")
+    tokens_in, tokens_out = _tokens(usage.get("prompt_tokens")), _tokens(usage.get("completion_tokens"))
+    if tokens_in is None or tokens_out is None:
+        return None
+    cached = _tokens(details.get("cached_tokens")) if isinstance(details, dict) else None
+    return Usage(tokens_in, tokens_out, min(cached or 0, tokens_in))
+
+
+def _tokens(count: object) -> int | None:
+    return count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else None
+
+
+def usage_object(usage: Usage) -> JsonObject:
+    """Return the usage as clients read it; `estimated` is ours and stands only where it is true."""
+    return {
+        "prompt_tokens": usage.tokens_in,
+        "completion_tokens": usage.tokens_out,
+        "total_tokens": usage.tokens_in + usage.tokens_out,
+        "prompt_tokens_details": {"cached_tokens": usage.tokens_cached},
+    } | ({"estimated": True} if usage.estimated else {})
+
+
+def completion(request: ChatRequest, model: str, fingerprint: str, choice: JsonObject, usage: Usage) -> bytes:
+    """Return a whole completion with one choice."""
+    head = _head(request, model, "chat.completion") | {"system_fingerprint": fingerprint}
+    return orjson.dumps(head | {"choices": [{"index": 0, **choice}], "usage": usage_object(usage)})
+
+
+def chunk(request: ChatRequest, model: str, fingerprint: str, choice: JsonObject) -> bytes:
+    """Return a piece of a streamed completion with one choice."""
+    head = _head(request, model, "chat.completion.chunk") | {"system_fingerprint": fingerprint}
+    return orjson.dumps(head | {"choices": [{"index": 0, "finish_reason": None, **choice}]})
+
+
+def usage_chunk(request: ChatRequest, model: str, usage: Usage) -> bytes:
+    """Return the last piece of a stream, which says what it used and nothing else."""
+    return orjson.dumps(_head(request, model, "chat.completion.chunk") | {"choices": [], "usage": usage_object(usage)})
+
+
+def with_usage(body: bytes, usage: Usage) -> bytes:
+    """Return a completion that lacks usage with it."""
+    return orjson.dumps(orjson.loads(body) | {"usage": usage_object(usage)})
+
+
+def sse(data: bytes) -> bytes:
+    """Return data of one line as a server-sent event."""
+    return b"data: %b\n\n" % data
+
+
+def error_body(error: ApiError) -> bytes:
+    """Return the error as OpenAI clients read it."""
+    message = error.diagnostics[0].message
+    return orjson.dumps({"error": {"message": message, "type": error.kind, "param": error.param, "code": error.code}})
+
+
+def _head(request: ChatRequest, model: str, kind: str) -> JsonObject:
+    return {"id": f"chatcmpl-{request.id}", "object": kind, "created": request.created_s, "model": model}

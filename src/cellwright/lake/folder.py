@@ -1,0 +1,121 @@
+"""The lake: a folder of Parquet tables and the ledger that says which parts of it exist."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Self
+
+import pyarrow as pa
+
+from cellwright.errors import StorageError, UsageError, nearest
+from cellwright.lake import vault
+from cellwright.lake import verify as checks
+from cellwright.lake.disk import Disk, storage_errors
+from cellwright.lake.ledger import NAME, Ledger
+from cellwright.lake.parts import read_part
+from cellwright.lake.schema import TABLES
+from cellwright.lake.writer import LakeWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    import pyarrow.compute as pc
+
+    from cellwright.lake.record import FileRecord, QuarantineRecord, TableRecord
+    from cellwright.lake.verify import Balance
+
+
+class Lake:
+    """A lake open for reading; `writer` opens it for writing. Close it, or use it as a context."""
+
+    def __init__(self, path: Path, ledger: Ledger, disk: Disk) -> None:
+        self.path = path
+        self._ledger = ledger
+        self._disk = disk
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = False, disk: Disk | None = None) -> Self:
+        """Return the lake in a folder, made when absent if `create`; raise StorageError when there is none."""
+        if create:
+            with storage_errors("created", path):
+                (path / "tables").mkdir(parents=True, exist_ok=True)
+        elif not (path / NAME).is_file():
+            raise StorageError.of("no-lake", f"there is no lake in {path}", hint="cellwright mediate makes one")
+        return cls(path, Ledger(path), disk or Disk())
+
+    def close(self) -> None:
+        """Release the ledger."""
+        self._ledger.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def writer(self, quarantine_key: bytes) -> Iterator[LakeWriter]:
+        """Return the only writer for the block.
+
+        `quarantine_key`: 32 bytes that encrypt quarantined input and are stored nowhere in the lake. Raises
+        StorageError when another writer is at work, and when the disk is full or not writable.
+        """
+        writer = LakeWriter(self.path, self._ledger, self._disk, quarantine_key)
+        with storage_errors("written", self.path), writer.working():
+            yield writer
+
+    def read(
+        self,
+        table: str,
+        columns: Sequence[str] | None = None,
+        filter: pc.Expression | None = None,  # noqa: A002 - the word of pyarrow and of SQL
+    ) -> pa.Table:
+        """Return the rows of a table that satisfy `filter`, in the order of parts and ordinals."""
+        schema = _schema(table)
+        names = None if columns is None else [_known(column, schema.names, "column") for column in columns]
+        empty = schema.empty_table().select(schema.names if names is None else names)
+        with storage_errors("read: it lacks a part or holds a damaged one (see `cellwright lake verify`)", self.path):
+            parts = [read_part(self.path / part.path, names, filter) for part in self._ledger.parts(table)]
+        return pa.concat_tables([empty, *parts])
+
+    def tables(self) -> tuple[TableRecord, ...]:
+        """Return the tables that have rows, with their parts and rows."""
+        return self._ledger.tables()
+
+    def files(self) -> tuple[FileRecord, ...]:
+        """Return every file that was mediated or skipped, by source."""
+        return self._ledger.files()
+
+    def quarantine(self) -> tuple[QuarantineRecord, ...]:
+        """Return the quarantined pieces without their content."""
+        return self._ledger.quarantine()
+
+    def quarantined_payloads(self, file_id: str, ordinal: int, key: bytes) -> tuple[bytes, ...]:
+        """Return the raw pieces of a file at an ordinal; raise StorageError for a wrong key."""
+        sealed = self._ledger.sealed(file_id, ordinal)
+        return tuple(vault.unseal(key, piece, f"{file_id}:{ordinal}") for piece in sealed)
+
+    def verify(self) -> tuple[Balance, ...]:
+        """Return the balance of every file, recounted from the parts, and of parts that no file accounts for."""
+        with storage_errors("verified", self.path):
+            return checks.verify(self.path, self._ledger)
+
+
+def _schema(table: str) -> pa.Schema:
+    return TABLES[_known(table, list(TABLES), "table")]
+
+
+def _known(name: str, names: list[str], what: str) -> str:
+    if name not in names:
+        code = f"unknown-{what}"
+        raise UsageError.of(
+            code,
+            f"the lake has no {what} {name!r} here",
+            expected="one of " + ", ".join(names),
+            hint=nearest(name, names),
+        )
+    return name

@@ -1,0 +1,214 @@
+"""The ledger: which parts exist, which file every row came from, and what became of every fact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import JSON, Column, Integer, LargeBinary, MetaData, String, Table, delete, func, insert, select
+
+from cellwright.lake.record import FileRecord, FileState, QuarantineRecord, TableRecord
+from cellwright.store import open_store, sqlite_url
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import RowMapping
+
+NAME: Final = "ledger.db"
+
+_METADATA: Final = MetaData()
+_FILES: Final = Table(
+    "files",
+    _METADATA,
+    Column("file_id", String, primary_key=True),
+    Column("tenant", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("format", String),
+    Column("vendor", String),
+    Column("sha256", String, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("raw", Integer, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("quarantined", Integer, nullable=False),
+    Column("filtered", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reasons", JSON, nullable=False),
+    Column("rows_by_table", JSON, nullable=False),
+    Column("ingested", String, nullable=False),
+)
+_PARTS: Final = Table(
+    "parts",
+    _METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("table", String, nullable=False),
+    Column("file_id", String, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("sha256", String, nullable=False),
+)
+_QUARANTINE: Final = Table(
+    "quarantine",
+    _METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("file_id", String, nullable=False, index=True),
+    Column("ordinal", Integer, nullable=False),
+    Column("facts", Integer, nullable=False),
+    Column("line", Integer),
+    Column("code", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("kept", Integer, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+_FILTERED: Final = Table(
+    "filtered",
+    _METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("file_id", String, nullable=False, index=True),
+    Column("ordinal", Integer, nullable=False),
+    Column("facts", Integer, nullable=False),
+    Column("reason", String, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One Parquet file: rows of one table from one raw file. Its number gives its name and its place in order."""
+
+    number: int
+    table: str
+    file_id: str
+    rows: int
+    sha256: str
+
+    @property
+    def path(self) -> str:
+        """Return where it lies in the lake's folder."""
+        return part_path(self.table, self.number)
+
+
+def part_path(table: str, number: int) -> str:
+    """Return where the part with this number lies in the lake's folder."""
+    return f"tables/{table}/part-{number:08d}.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One quarantined piece as it is stored; `sealed` is encrypted."""
+
+    ordinal: int
+    facts: int
+    line: int | None
+    code: str
+    reason: str
+    size: int
+    kept: int
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Facts left out on purpose."""
+
+    ordinal: int
+    facts: int
+    reason: str
+
+
+class Ledger:
+    """The database beside the tables. Every method is one transaction."""
+
+    def __init__(self, folder: Path) -> None:
+        self._engine = open_store(sqlite_url(str(folder / NAME)), _METADATA)
+
+    def close(self) -> None:
+        """Release the database."""
+        self._engine.dispose()
+
+    def commit(
+        self, file: FileRecord, parts: tuple[Part, ...], pieces: tuple[Piece, ...], ranges: tuple[Range, ...]
+    ) -> None:
+        """List a file with all that became of it, in place of what was listed of it before."""
+        with self._engine.begin() as connection:
+            for table in (_FILES, _PARTS, _QUARANTINE, _FILTERED):
+                connection.execute(delete(table).where(table.c.file_id == file.file_id))
+            connection.execute(insert(_FILES), [_file_values(file)])
+            for table, rows in ((_PARTS, parts), (_QUARANTINE, pieces), (_FILTERED, ranges)):
+                if rows:
+                    connection.execute(insert(table), [_values(row, file.file_id) for row in rows])
+
+    def file(self, file_id: str) -> FileRecord | None:
+        """Return what is listed of a file, or None."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(_FILES).where(_FILES.c.file_id == file_id)).mappings().first()
+        return _file_record(row) if row else None
+
+    def files(self) -> tuple[FileRecord, ...]:
+        """Return all files, by source."""
+        query = select(_FILES).order_by(_FILES.c.source, _FILES.c.file_id)
+        with self._engine.connect() as connection:
+            return tuple(_file_record(row) for row in connection.execute(query).mappings())
+
+    def parts(self, table: str | None = None) -> tuple[Part, ...]:
+        """Return the parts, of one table or all, in order."""
+        query = select(_PARTS).order_by(_PARTS.c.number)
+        if table is not None:
+            query = query.where(_PARTS.c.table == table)
+        with self._engine.connect() as connection:
+            return tuple(Part(**row) for row in connection.execute(query).mappings())
+
+    def next_part(self) -> int:
+        """Return the number of the next part."""
+        with self._engine.connect() as connection:
+            return (connection.execute(select(func.max(_PARTS.c.number))).scalar() or 0) + 1
+
+    def tables(self) -> tuple[TableRecord, ...]:
+        """Return the tables that have parts, by name."""
+        query = select(_PARTS.c.table, func.count(), func.sum(_PARTS.c.rows)).group_by(_PARTS.c.table)
+        with self._engine.connect() as connection:
+            return tuple(TableRecord(*row) for row in connection.execute(query.order_by(_PARTS.c.table)))
+
+    def quarantine(self) -> tuple[QuarantineRecord, ...]:
+        """Return all quarantined pieces, by source and place."""
+        names = [column for column in _QUARANTINE.c if column.name not in {"id", "sealed"}]
+        query = (
+            select(*names, _FILES.c.source)
+            .join(_FILES, _FILES.c.file_id == _QUARANTINE.c.file_id)
+            .order_by(_FILES.c.source, _QUARANTINE.c.file_id, _QUARANTINE.c.ordinal, _QUARANTINE.c.id)
+        )
+        with self._engine.connect() as connection:
+            return tuple(QuarantineRecord(**row) for row in connection.execute(query).mappings())
+
+    def sealed(self, file_id: str, ordinal: int) -> tuple[bytes, ...]:
+        """Return the encrypted pieces of a file at an ordinal."""
+        query = select(_QUARANTINE.c.sealed).where(
+            _QUARANTINE.c.file_id == file_id, _QUARANTINE.c.ordinal == ordinal, _QUARANTINE.c.kept > 0
+        )
+        with self._engine.connect() as connection:
+            return tuple(connection.execute(query.order_by(_QUARANTINE.c.id)).scalars())
+
+    def ranges(self, file_id: str) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
+        """Return (ordinal, facts) of the quarantined and of the filtered facts of a file."""
+        with self._engine.connect() as connection:
+            found = [
+                connection.execute(select(table.c.ordinal, table.c.facts).where(table.c.file_id == file_id)).all()
+                for table in (_QUARANTINE, _FILTERED)
+            ]
+        quarantined, filtered = (tuple((row[0], row[1]) for row in rows) for rows in found)
+        return quarantined, filtered
+
+
+def _values(row: Part | Piece | Range, file_id: str) -> dict[str, object]:
+    return {name: getattr(row, name) for name in row.__slots__} | {"file_id": file_id}
+
+
+def _file_values(file: FileRecord) -> dict[str, object]:
+    values = {name: getattr(file, name) for name in file.__slots__}
+    plain = {"reasons": dict(file.reasons), "rows_by_table": dict(file.rows_by_table), "state": file.state.value}
+    return values | plain | {"ingested": file.ingested.astimezone(UTC).isoformat()}
+
+
+def _file_record(row: RowMapping) -> FileRecord:
+    record = FileRecord(**row)
+    return replace(record, state=FileState(row["state"]), ingested=datetime.fromisoformat(row["ingested"]))

@@ -1,0 +1,98 @@
+"""Parquet parts: written to a temporary name in row groups, read whole."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from cellwright.lake.disk import sha256_of
+from cellwright.lake.schema import TABLES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from typing_extensions import Buffer
+
+    from cellwright.lake.disk import Disk
+
+
+class _Sink(io.RawIOBase):
+    """A stream that can be told to write no more, so that a Parquet writer closes on a full disk."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self.stream = stream
+        self.discards = False
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, data: Buffer, /) -> int:
+        """Write, or pretend to."""
+        return memoryview(data).nbytes if self.discards else self.stream.write(data)
+
+
+ROW_GROUP: Final = 65_536  # rows held in memory for each table of the file being written
+
+
+class PartWriter:
+    """Writes the rows of one table from one file; nothing has the final name before `publish`."""
+
+    def __init__(self, path: Path, table: str, disk: Disk) -> None:
+        self.path = path
+        self.rows = 0
+        self._temporary = path.with_name(f".{path.name}.tmp")
+        self._disk = disk
+        self._pending: list[pa.RecordBatch] = []
+        self._waiting = 0
+        self._sink = _Sink(disk.create(self._temporary))
+        self._parquet = pq.ParquetWriter(self._sink, TABLES[table], compression="zstd", use_dictionary=True)
+
+    def append(self, batch: pa.RecordBatch) -> None:
+        """Add rows; full row groups go to the disk."""
+        self._pending.append(batch)
+        self.rows += batch.num_rows
+        self._waiting += batch.num_rows
+        if self._waiting >= ROW_GROUP:
+            self._flush()
+
+    def finish(self) -> str:
+        """Make the temporary file complete and durable and return its SHA-256."""
+        self._flush()
+        self._parquet.close()
+        self._disk.sync(self._sink.stream)
+        self._sink.stream.close()
+        return sha256_of(self._temporary)
+
+    def publish(self) -> None:
+        """Give the part its name."""
+        self._disk.rename(self._temporary, self.path)
+
+    def close(self) -> None:
+        """Release the file; what was not published stays under its temporary name."""
+        self._sink.discards = True
+        self._pending = []
+        self._parquet.close()
+        with contextlib.suppress(OSError):
+            self._sink.stream.close()
+
+    def _flush(self) -> None:
+        if self._pending:
+            self._parquet.write_table(pa.Table.from_batches(self._pending))
+            self._pending, self._waiting = [], 0
+
+
+def read_part(path: Path, columns: list[str] | None, where: pc.Expression | None) -> pa.Table:
+    """Return the rows of a part by ordinal; `where` is applied before columns are dropped."""
+    wanted = None if columns is None else list(dict.fromkeys([*columns, "ordinal"]))
+    rows = pq.read_table(path, columns=wanted, filters=where, partitioning=None)
+    ordinals = rows["ordinal"]
+    if rows.num_rows > 1 and not pc.all(pc.less(ordinals[:-1], ordinals[1:])).as_py():
+        rows = rows.take(pc.sort_indices(ordinals))
+    return rows if columns is None else rows.select(columns)

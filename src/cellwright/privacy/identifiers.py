@@ -1,0 +1,186 @@
+"""Finds identifiers of subscribers and their equipment in text, and their canonical form."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from cellwright.privacy.patterns import CELL_BEFORE, pattern_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Kind(StrEnum):
+    """What an identifier names; the prefix of its pseudonym."""
+
+    IMSI = "imsi"
+    SUPI = "supi"  # network access identifier, GCI or GLI
+    SUCI = "suci"
+    GPSI = "gpsi"  # external identifier
+    MSISDN = "msisdn"
+    IMEI = "imei"
+    TMSI = "tmsi"
+    IP = "ip"
+    MAC = "mac"
+    NUMBER = "number"  # a run of digits too long or odd to tell
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Where a text names someone; never what it says."""
+
+    kind: Kind
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """A found identifier: its place and the form that is the same however it was written."""
+
+    match: Match
+    canonical: str
+
+
+_NOT_NAMES: Final = frozenset({"pseudonym", "oid"})
+_CONTEXT: Final = 40  # characters before a number that may call it a cell
+_NULL_SCHEME: Final = re.compile(r"(?:suci-)?0-(\d{3})-(\d{2,3})-\d{1,4}-0-0-(\d+)")
+_IMSI_DIGITS: Final = 15
+_IMEI_DIGITS: Final = 14  # without check digit and software version
+
+
+def find(text: str) -> tuple[Match, ...]:
+    """Return where `text` names a subscriber, a device or an address, in order; what is in doubt is a match."""
+    return tuple(found.match for found in scan(text))
+
+
+def scan(text: str) -> Iterator[Identifier]:
+    """Yield the identifiers of `text` in order, without overlap."""
+    lowered = _lowered(text)
+    for found in pattern_for(lowered).finditer(lowered):
+        group = found.lastgroup or ""
+        start, end = found.span(group)
+        if group in _NOT_NAMES or (group == "short_run" and _is_cell(lowered, start, end)):
+            continue
+        kind, canonical = _READERS[group](lowered[start:end])
+        yield Identifier(Match(kind, start, end), canonical)
+
+
+def _lowered(text: str) -> str:
+    """Return the text in lower case with every character where it was."""
+    lowered = text.lower()
+    return lowered if len(lowered) == len(text) else "".join(c if len(c.lower()) > 1 else c.lower() for c in text)
+
+
+def _is_cell(text: str, start: int, end: int) -> bool:
+    return end - start == 11 and bool(CELL_BEFORE.search(text, max(0, start - _CONTEXT), start))  # noqa: PLR2004 - digits of 2**36
+
+
+def _digits(text: str) -> str:
+    """Return the decimal digits of `text`, of whatever script, as ASCII."""
+    return "".join(str(int(c)) for c in text if c.isdecimal())
+
+
+def _imsi(text: str) -> tuple[Kind, str]:
+    return Kind.IMSI, f"number:{_digits(text)}"
+
+
+def _imei(text: str) -> tuple[Kind, str]:
+    """Return one form for IMEI and IMEISV: fourteen digits and the check digit (TS 23.003 clause 6.2.1, annex B)."""
+    digits = _digits(text)
+    body = digits[:_IMEI_DIGITS]
+    return Kind.IMEI, f"number:{body}{_check_digit(body)}" if len(body) == _IMEI_DIGITS else f"number:{digits}"
+
+
+def _check_digit(body: str) -> int:
+    """Return the Luhn check digit of fourteen digits."""
+    doubled = (int(digit) * (1 + index % 2) for index, digit in enumerate(body))
+    return -sum(value // 10 + value % 10 for value in doubled) % 10
+
+
+def _msisdn(text: str) -> tuple[Kind, str]:
+    digits = _digits(text.replace("%2b", "").replace("\\u002b", "").replace("(0)", ""))
+    return Kind.MSISDN, f"msisdn:{digits.removeprefix('00')}"
+
+
+def _long_run(text: str) -> tuple[Kind, str]:
+    """Return an unlabelled number: 15 digits are read as an IMSI, 14 and 16 as an IMEI, microseconds as a number."""
+    digits = _digits(text)
+    if digits.startswith("00") and not digits.startswith("001"):
+        return _msisdn(digits)
+    if len(digits) == _IMSI_DIGITS:
+        return _imsi(digits)
+    if len(digits) == _IMEI_DIGITS or (len(digits) == _IMEI_DIGITS + 2 and not digits.startswith("1")):
+        return _imei(digits)
+    return Kind.NUMBER, f"number:{digits}"
+
+
+def _nai(text: str) -> tuple[Kind, str]:
+    """Return a network access identifier; one made of an IMSI or MSISDN is read as that (clauses 13.3, 13.4, 19.3)."""
+    user = text.removeprefix("nai-").partition("@")[0]
+    digits = _digits(user)
+    if user.startswith("+"):
+        return _msisdn(user)
+    if user.isdecimal() and len(digits) in {_IMSI_DIGITS, _IMSI_DIGITS + 1}:
+        return _imsi(digits[-_IMSI_DIGITS:])
+    return Kind.SUPI, f"supi:{text.removeprefix('nai-')}"
+
+
+def _suci(text: str) -> tuple[Kind, str]:
+    """Return a SUCI; one of the null scheme conceals nothing and is the IMSI's (clause 2.2B)."""
+    null = _NULL_SCHEME.fullmatch(text)
+    return Kind.SUCI, f"number:{_digits(''.join(null.groups()))}" if null else f"suci:{text.removeprefix('suci-')}"
+
+
+def _address(text: str) -> tuple[Kind, str]:
+    written = text.replace("%3a", ":").partition("%")[0]
+    head, _, quad = written.rpartition(":")
+    if "." in quad:
+        quad = ".".join(str(int(octet)) for octet in quad.split("."))
+    try:
+        address = ipaddress.ip_address(f"{head}:{quad}" if ":" in written else quad)
+    except ValueError:
+        return Kind.IP, f"ip:{written}"
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return Kind.IP, f"ip:{mapped or address}"
+
+
+def _mac(text: str) -> tuple[Kind, str]:
+    return Kind.MAC, "mac:" + re.sub(r"^mac|^eui|[^0-9a-f]", "", text)
+
+
+_READERS: Final[dict[str, Callable[[str], tuple[Kind, str]]]] = {
+    "suci": _suci,
+    "suci_labelled": _suci,
+    "nai": _nai,
+    "nai_labelled": _nai,
+    "nai_realm": _nai,
+    "extid": lambda text: (Kind.GPSI, f"gpsi:{text}"),
+    "imsi": _imsi,
+    "imsi_labelled": _imsi,
+    "imsi_split": _imsi,
+    "msisdn": _msisdn,
+    "msisdn_labelled": _msisdn,
+    "party_labelled": _msisdn,
+    "short_run": _msisdn,
+    "e164": _msisdn,
+    "e164_split": _msisdn,
+    "imei": _imei,
+    "imei_labelled": _imei,
+    "imei_split": _imei,
+    "tmsi_labelled": lambda text: (Kind.TMSI, f"tmsi:{text}"),
+    "long_run": _long_run,
+    "escaped_run": _long_run,
+    "v4": _address,
+    "v6_long": _address,
+    "v6_short": _address,
+    "v6_prefix": _address,
+    "v6_letters": _address,
+    "mac_colons": _mac,
+    "mac_dashes": _mac,
+    "mac_dots": _mac,
+}

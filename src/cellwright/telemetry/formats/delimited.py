@@ -1,0 +1,137 @@
+"""Delimited tables (RFC 4180 and its tab-separated kin), read by a mapping of columns."""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cellwright.telemetry.formats.delimited_columns import column_readers
+from cellwright.telemetry.formats.facts import BATCH_FACTS, RAW_LIMIT_BYTES, FactBuffer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from cellwright.telemetry.format import Batch
+    from cellwright.telemetry.formats.delimited_columns import Reader
+    from cellwright.telemetry.formats.delimited_mapping import Mapping
+
+_MOST_LINES: Final = 64  # a quote that is still open after so many lines was never meant as one
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class Delimited:
+    """A fact is a record below the header line; a record has more lines than one where a quoted field holds breaks."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self.name = f"delimited:{mapping.metadata.name}"
+        self._table = mapping.spec.table
+        self._header = mapping.spec.header
+        self._delimiter = mapping.spec.delimiter
+        self._shared: dict[str, object] = {"vendor": mapping.spec.vendor, "dq_flags": mapping.spec.dq_flags}
+        self._readers: tuple[tuple[str, Reader], ...] = column_readers(mapping.spec)
+
+    def detects(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the header decides
+        """Return whether the first line is exactly the mapping's header."""
+        first = next((line for line in head.split(b"\n") if line.strip()), b"")
+        return self._is_header(first)
+
+    def count_facts(self, stream: BinaryIO) -> int:
+        """Return the number of records below the header, counted from line ends and quotes."""
+        return max(0, sum(1 for _ in _records(stream)) - 1)
+
+    def parse(self, stream: BinaryIO) -> Iterator[Batch]:
+        """Yield batches; a record that does not fit the mapping is quarantined."""
+        facts = FactBuffer()
+        records = _records(stream)
+        _, header = next(records, (0, b""))
+        if not self._is_header(header):
+            self._refuse_all(facts, header, records)
+        rows: list[list[object]] = []
+        for line, raw in records:
+            read = self._read(raw, facts.ordinal + len(rows))
+            if isinstance(read, list):
+                rows.append(read)
+            if not isinstance(read, list) or len(rows) == BATCH_FACTS:
+                self._add_rows(facts, rows)
+            if not isinstance(read, list):
+                facts.quarantine(read.code, read.reason, raw, line=line)
+            if facts.full():
+                yield from facts.take()
+        self._add_rows(facts, rows)
+        yield from facts.take()
+
+    def _is_header(self, raw: bytes) -> bool:
+        cells = self._cells(raw.removeprefix(_BOM))
+        return cells is not None and tuple(cell.strip() for cell in cells) == self._header
+
+    def _cells(self, raw: bytes) -> list[str] | None:
+        try:
+            return next(csv.reader([raw.decode()], delimiter=self._delimiter, strict=True), [])
+        except (UnicodeDecodeError, csv.Error):
+            return None
+
+    def _refuse_all(self, facts: FactBuffer, header: bytes, records: Iterator[tuple[int, bytes]]) -> None:
+        raw, count = bytearray(header), 0
+        for _, record in records:
+            count += 1
+            raw += record if len(raw) < RAW_LIMIT_BYTES else b""
+        if raw:
+            reason = f"the header is not the one that {self.name} reads"
+            facts.quarantine("wrong-header", reason, bytes(raw), facts=count, line=1)
+
+    def _read(self, raw: bytes, ordinal: int) -> list[object] | _Refusal:
+        """Return the values of a record in the order of the readers."""
+        cells = self._cells(raw)
+        if cells is None:
+            return _Refusal("unreadable-record", "expected UTF-8 text with quotes in pairs")
+        if len(cells) != len(self._header):
+            return _Refusal("wrong-field-count", f"expected {len(self._header)} fields, found {len(cells)}")
+        values: list[object] = []
+        for target, read in self._readers:
+            try:
+                values.append(read(cells, ordinal))
+            except ValueError as error:
+                return _Refusal("unreadable-field", f"{target}: {error}")
+        return values
+
+    def _add_rows(self, facts: FactBuffer, rows: list[list[object]]) -> None:
+        if rows:
+            varied = dict(zip((target for target, _ in self._readers), zip(*rows, strict=True), strict=True))
+            facts.rows(self._table, len(rows), self._shared, varied)
+            rows.clear()
+
+
+class _Refusal(NamedTuple):
+    """Why a record is no row."""
+
+    code: str
+    reason: str
+
+
+def _records(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Yield (line number, bytes) of each record that is not blank.
+
+    A record ends at the first line end outside quotes; where quotes stay open for too long, its first line is one.
+    """
+    lines = enumerate(stream, start=1)
+    waiting: deque[tuple[int, bytes]] = deque()
+    while first := waiting.popleft() if waiting else next(lines, None):
+        number, raw = first
+        if raw.count(b'"') % 2:
+            raw = _joined(raw, waiting, lines)
+        if raw.strip():
+            yield number, raw
+
+
+def _joined(first: bytes, waiting: deque[tuple[int, bytes]], lines: Iterator[tuple[int, bytes]]) -> bytes:
+    """Return the record that an open quote in its first line begins, taken from the lines to come."""
+    waiting.extend(islice(lines, max(0, _MOST_LINES - len(waiting))))
+    open_quote = True
+    for count, (_, raw) in enumerate(waiting, start=1):
+        open_quote ^= bool(raw.count(b'"') % 2)
+        if not open_quote:
+            return first + b"".join(waiting.popleft()[1] for _ in range(count))
+    return first

@@ -1,0 +1,162 @@
+"""Counts the facts of VES JSON from its bytes, valid or not, without a JSON parser."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from types import MappingProxyType
+from typing import Final
+
+_TOKEN: Final = re.compile(
+    rb'"([^"\\]*(?:\\.[^"\\]*)*)(?:"|\Z)([ \t\r\n]*:)?|([{}\[\]])|([^\s{}\[\],:"]+)',
+    re.DOTALL,
+)
+_TEXT, _KEY, _MARK, _WORD = 1, 2, 3, 4  # groups of a token; a key is a text that a colon follows
+_NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+TEXT_MAPS: Final = frozenset(("hashMap", "additionalFields", "featureUsageArray"))
+"""Members of measurementFields whose texts may be numbers: VES writes vendors' own counters so."""
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text in one of the TEXT_MAPS is a measured value."""
+    return _NUMBER.fullmatch(text) is not None
+
+
+class _Role(Enum):
+    """What the members of an open object or array are."""
+
+    DOCUMENTS = auto()
+    DOCUMENT = auto()
+    EVENT_LIST = auto()
+    EVENT = auto()
+    HEADER = auto()
+    MEASUREMENT = auto()
+    TEXT_MAP = auto()
+    OTHER = auto()
+
+
+_NESTED: Final = MappingProxyType(
+    {
+        (_Role.DOCUMENTS, "", b"{"): _Role.DOCUMENT,
+        (_Role.DOCUMENTS, "", b"["): _Role.DOCUMENTS,
+        (_Role.DOCUMENT, "event", b"{"): _Role.EVENT,
+        (_Role.DOCUMENT, "eventList", b"["): _Role.EVENT_LIST,
+        (_Role.EVENT_LIST, "", b"{"): _Role.EVENT,
+        (_Role.EVENT, "commonEventHeader", b"{"): _Role.HEADER,
+        (_Role.EVENT, "measurementFields", b"{"): _Role.MEASUREMENT,
+    }
+)
+
+
+_WITH_FACTS: Final = frozenset(role for role in _Role if role not in {_Role.EVENT, _Role.OTHER})
+"""Where a text, number or word can matter."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """An object or array that has not ended yet."""
+
+    role: _Role
+    key: bytes = b""  # of the member being read, as it is spelt
+    facts: int = 0  # of the members so far; in an event: measured values
+    domain: str = ""
+    empty_list: bool = False  # a document whose event list has begun, so that no events is no mistake
+
+
+class FactCounter:
+    """Follows braces, keys and numbers.
+
+    A fact is an event, or each measured value of a measurement event; a document without an event is one fact.
+    """
+
+    def __init__(self, role: _Role) -> None:
+        self._stack = [_Open(role)]
+
+    def count(self, data: bytes) -> int:
+        """Return the number of facts in a piece that may be cut anywhere."""
+        for token in _TOKEN.finditer(data):
+            kind = token.lastindex
+            if kind == _KEY:
+                self._stack[-1].key = token[_TEXT]
+            elif kind == _MARK:
+                self._nest(token[_MARK])
+            elif self._stack[-1].role in _WITH_FACTS:
+                self._scalar(token[_TEXT] if kind == _TEXT else token[_WORD], quoted=kind == _TEXT)
+        while len(self._stack) > 1:
+            self._close()
+        return self._stack[0].facts
+
+    def _nest(self, mark: bytes) -> None:
+        if mark in b"{[":
+            self._stack.append(_Open(_role_within(self._stack[-1], mark)))
+        elif len(self._stack) > 1:
+            self._close()
+
+    def _scalar(self, raw: bytes, *, quoted: bool) -> None:
+        around = self._stack[-1]
+        text = _unescaped(raw) if quoted else _plain(raw)
+        if around.role is _Role.HEADER:
+            if _unescaped(around.key) == "domain":
+                around.domain = text if quoted else ""
+        elif around.role is _Role.TEXT_MAP or (around.role is _Role.MEASUREMENT and not quoted):
+            around.facts += is_number(text)
+        elif _holds_events(around):
+            around.facts += 1
+
+    def _close(self) -> None:
+        closed = self._stack.pop()
+        around = self._stack[-1]
+        around.facts += _facts_of(closed, around)
+        if closed.role is _Role.HEADER:
+            around.domain = closed.domain
+        elif closed.role is _Role.EVENT_LIST:
+            around.empty_list = True
+
+
+def _plain(word: bytes) -> str:
+    return word.decode("utf-8", "replace")
+
+
+def _unescaped(text: bytes) -> str:
+    if b"\\" not in text:
+        return _plain(text)
+    try:
+        return str(json.loads(b'"' + text + b'"', strict=False))
+    except ValueError:
+        return ""
+
+
+def _holds_events(around: _Open) -> bool:
+    named = around.role is _Role.DOCUMENT and _unescaped(around.key) in {"event", "eventList"}
+    return named or around.role in {_Role.DOCUMENTS, _Role.EVENT_LIST}
+
+
+def _role_within(around: _Open, mark: bytes) -> _Role:
+    if around.role in {_Role.MEASUREMENT, _Role.TEXT_MAP}:
+        return _Role.TEXT_MAP if _unescaped(around.key) in TEXT_MAPS else around.role
+    return _NESTED.get((around.role, _unescaped(around.key), mark), _Role.OTHER)
+
+
+def _facts_of(closed: _Open, around: _Open) -> int:
+    match closed.role:
+        case _Role.DOCUMENT:
+            return closed.facts if closed.facts or closed.empty_list else 1
+        case _Role.EVENT:
+            return max(1, closed.facts) if closed.domain == "measurement" else 1
+        case _Role.OTHER:
+            return int(_holds_events(around))
+        case _Role.HEADER:
+            return 0
+    return closed.facts
+
+
+def count_documents(data: bytes) -> int:
+    """Return the facts of one or more VES documents."""
+    return FactCounter(_Role.DOCUMENTS).count(data)
+
+
+def count_event(data: bytes) -> int:
+    """Return the facts of one member of an event list, always one or more."""
+    return FactCounter(_Role.EVENT_LIST).count(data)

@@ -1,0 +1,75 @@
+"""Telemetry between the file system, the formats and the lake."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cellwright.errors import UsageError, nearest
+from cellwright.lake import Lake
+from cellwright.plugins import PluginSet
+from cellwright.privacy import Pseudonymiser, load_or_create_key
+from cellwright.telemetry.format import Format
+from cellwright.telemetry.formats.delimited import Delimited
+from cellwright.telemetry.formats.delimited_mapping import load_mapping
+from cellwright.telemetry.mediate import mediate
+from cellwright.wiring.files import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from cellwright.lake import Balance
+    from cellwright.telemetry.outcome import MediationResult
+    from cellwright.wiring.progress import Progress
+    from cellwright.wiring.settings import Settings
+
+
+def known_formats(mappings: Iterable[Path]) -> tuple[Format, ...]:
+    """Return every installed format, and one for each column mapping; raise UsageError for a wrong mapping."""
+    plugins = PluginSet[type[Format]]("formats")
+    tables = tuple(Delimited(load_mapping(read_text(path), str(path))) for path in mapping_files(mappings))
+    return (*tables, *(plugin() for plugin in plugins))
+
+
+def mapping_files(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Return the YAML files among files and folders, in order of name."""
+    return tuple(file for path in paths for file in (sorted(path.glob("*.yaml")) if path.is_dir() else [path]))
+
+
+def mediate_into(
+    folder: Path, sources: Sequence[Path], formats: Sequence[Format], settings: Settings, progress: Progress
+) -> MediationResult:
+    """Store what `sources` hold in the lake at `folder`; a single format reads every file, several are detected."""
+    pseudonymiser = Pseudonymiser(load_or_create_key(settings.key_file))
+    with Lake.open(folder, create=True) as lake, progress("mediate") as advance:
+        return mediate(
+            sources,
+            lake,
+            formats=formats,
+            pseudonymiser=pseudonymiser,
+            tenant=settings.tenant,
+            now=lambda: datetime.now(tz=UTC),
+            progress=advance,
+            forced=formats[0] if len(formats) == 1 else None,
+        )
+
+
+def pick_format(formats: Sequence[Format], name: str) -> tuple[Format, ...]:
+    """Return the one format called `name`; raise UsageError naming the nearest."""
+    found = tuple(each for each in formats if each.name == name)
+    if not found:
+        names = sorted(each.name for each in formats)
+        raise UsageError.of(
+            "unknown-format",
+            f"there is no telemetry format named {name!r}",
+            expected="auto, or one of " + ", ".join(names),
+            hint=nearest(name, names),
+        )
+    return found
+
+
+def verify_lake(folder: Path) -> tuple[Balance, ...]:
+    """Return the recounted balance of every file of a lake."""
+    with Lake.open(folder) as lake:
+        return lake.verify()

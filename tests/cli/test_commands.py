@@ -1,0 +1,264 @@
+"""The command line as its users meet it: exit codes, sentences, and nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OPERATOR = ROOT / "examples/operator"
+
+pytestmark = pytest.mark.integration
+
+
+def cellwright(*arguments: str | Path, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the command with a home of its own and without the public data unless a test names it."""
+    return subprocess.run(
+        [sys.executable, "-m", "cellwright", *map(str, arguments)],
+        cwd=cwd,
+        env=environment(cwd, **environ),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+
+
+def environment(home: Path, **environ: str) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "COVERAGE_PROCESS_START") if name in os.environ}
+    return {**kept, "HOME": str(home), "CELLWRIGHT_DATA": str(home / "no-data"), **environ}
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("simulated")
+    done = cellwright("simulate", "--out", "sim", "--seed", "7", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lake(simulated: Path) -> Path:
+    done = cellwright("mediate", "sim/telemetry", "--lake", "lake", cwd=simulated)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return simulated / "lake"
+
+
+def test_check_accepts_the_example_and_counts_it(tmp_path: Path) -> None:
+    done = cellwright("check", OPERATOR, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "10 workloads" in done.stdout
+
+
+def test_check_reports_every_problem_with_its_place_and_exits_1(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(
+        "apiVersion: cellwright.io/v1alpha1\nkind: Link\nmetadata: {name: l}\n"
+        "spec: {a: nowhere, b: l, rtt: {p50: 4, p99: 5 ms}, bandwith: 1 Gbit/s}\n"
+    )
+    done = cellwright("check", "bad.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "bad.yaml:4:" in done.stderr
+    assert "did you mean 'bandwidth'?" in done.stderr
+    assert "4 ms" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("check", "nowhere"), 1, "there is no estate at nowhere"),
+        (("plan",), 64, "Missing argument"),
+        (("pln",), 64, "pln"),
+        (("explain", str(OPERATOR), "slice-polcy"), 64, "slice-policy"),
+        (("explain", str(OPERATOR), "slice-policy", "--why-not", "onprem-romma"), 64, "onprem-roma"),
+        (("report", "missing.json", "--out", "x.html"), 1, "missing.json"),
+        (("mediate", "missing", "--lake", "lake"), 1, "missing"),
+        (("lake", "verify", "missing"), 1, "missing"),
+        (("digest", "missing"), 1, "missing"),
+        (("gateway", "--config", "missing.yaml"), 1, "missing.yaml"),
+    ],
+)
+def test_a_wrong_request_ends_in_a_sentence_and_writes_nothing(
+    tmp_path: Path, arguments: tuple[str, ...], code: int, sentence: str
+) -> None:
+    done = cellwright(*arguments, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_has_every_promised_field_and_every_other_site(tmp_path: Path) -> None:
+    done = cellwright("plan", OPERATOR, "-o", "json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    assert len(plan["workloads"]) == 10
+    sites = {site["name"] for site in plan["sites"]}
+    for workload in plan["workloads"]:
+        assert {"site", "tier", "cost_per_hour", "latency_p99_ms", "decided_by"} <= workload.keys()
+        assert {rejection["site"] for rejection in workload["rejections"]} == sites - {workload["site"]}
+        for rejection in workload["rejections"]:
+            assert rejection["violations"]
+            assert all({"code", "measured", "limit"} <= violation.keys() for violation in rejection["violations"])
+
+
+def test_a_plan_is_the_same_byte_for_byte_and_prints_in_25_lines(tmp_path: Path) -> None:
+    first = cellwright("plan", OPERATOR, "-o", "json", "--out", "plan.json", cwd=tmp_path)
+    second = cellwright("plan", OPERATOR, "-o", "json", cwd=tmp_path, PYTHONHASHSEED="7")
+    assert first.stdout == second.stdout == (tmp_path / "plan.json").read_text()
+    table = cellwright("plan", OPERATOR, cwd=tmp_path)
+    assert len(table.stdout.splitlines()) <= 25
+    assert "slice-policy" in table.stdout
+
+
+def test_why_not_names_all_violations_and_a_verified_change(tmp_path: Path) -> None:
+    done = cellwright("explain", OPERATOR, "slice-policy", "--why-not", "region-milano", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "latency" in done.stdout
+    as_json = cellwright("explain", OPERATOR, "slice-policy", "--why-not", "region-milano", "-o", "json", cwd=tmp_path)
+    answer = json.loads(as_json.stdout)
+    assert answer["violations"]
+    assert answer["verified"] is True
+
+
+def test_a_report_of_a_plan_is_one_page_without_outside_assets(tmp_path: Path) -> None:
+    cellwright("plan", OPERATOR, "--out", "plan.json", cwd=tmp_path)
+    done = cellwright("report", "plan.json", "--out", "plan.html", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "plan.html").read_text()
+    assert "<svg" in page
+    assert "<script src" not in page
+
+
+def test_the_schema_is_json(tmp_path: Path) -> None:
+    assert json.loads(cellwright("schema", cwd=tmp_path).stdout)["$schema"]
+
+
+def test_a_lake_of_simulated_telemetry_verifies_and_is_ingested_once(lake: Path) -> None:
+    verified = cellwright("lake", "verify", "lake", "-o", "json", cwd=lake.parent)
+    assert verified.returncode == 0, verified.stderr
+    files = json.loads(verified.stdout)["files"]
+    assert files
+    assert all(file["raw"] == file["rows"] + file["quarantined"] + file["filtered"] for file in files)
+    before = sorted(path.name for path in lake.rglob("*.parquet"))
+    again = cellwright("mediate", "sim/telemetry", "--lake", "lake", cwd=lake.parent)
+    assert again.returncode == 0
+    assert sorted(path.name for path in lake.rglob("*.parquet")) == before
+
+
+def test_verify_fails_when_one_row_is_removed_by_hand(simulated: Path) -> None:
+    cellwright("mediate", "sim/telemetry", "--lake", "tampered", cwd=simulated)
+    part = min((simulated / "tampered").rglob("*.parquet"))
+    table = pq.read_table(part)
+    pq.write_table(table.slice(1), part)
+    done = cellwright("lake", "verify", "tampered", cwd=simulated)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_no_planted_identifier_is_in_any_byte_of_the_lake_the_logs_or_the_digests(lake: Path) -> None:
+    truth = json.loads((lake.parent / "sim/truth.json").read_text())
+    planted = [item["value"] for item in truth["planted"]]
+    assert len(planted) >= 20
+    raw = b"".join(path.read_bytes() for path in sorted((lake.parent / "sim/telemetry").rglob("*")) if path.is_file())
+    assert any(value.encode() in raw for value in planted)
+    texts = [cellwright("digest", "lake", "-o", "json", cwd=lake.parent).stdout]
+    texts += [cellwright("mediate", "sim/telemetry", "--lake", "lake", cwd=lake.parent).stderr]
+    for path in sorted(lake.rglob("*")):
+        if path.suffix == ".parquet":
+            texts.append(repr(pq.read_table(path).to_pylist()))
+        if path.is_file():
+            texts.append(path.read_bytes().decode("latin-1"))
+    found = {value for value in planted for text in texts if value in text}
+    assert found == set()
+
+
+def test_truncated_telemetry_keeps_the_good_part_and_exits_5(simulated: Path, tmp_path: Path) -> None:
+    whole = max((simulated / "sim/telemetry").rglob("*.xml"), key=lambda path: path.stat().st_size)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/cut.xml").write_bytes(whole.read_bytes()[:-2000])
+    done = cellwright("mediate", "in", "--lake", "lake", "-o", "json", cwd=tmp_path)
+    assert done.returncode == 5, done.stderr
+    (file,) = json.loads(done.stdout)["files"]
+    assert file["rows"] > 0
+    assert file["quarantined"] > 0
+    assert file["raw"] == file["rows"] + file["quarantined"] + file["filtered"]
+    assert cellwright("lake", "verify", "lake", cwd=tmp_path).returncode == 0
+
+
+def test_digests_keep_within_their_budget(lake: Path) -> None:
+    done = cellwright("digest", "lake", "-o", "json", "--budget", "2000", cwd=lake.parent)
+    assert done.returncode == 0, done.stderr
+    digests = json.loads(done.stdout)["digests"]
+    storms = [digest for digest in digests if 15_000 <= digest["ves_tokens"] <= 25_000]
+    assert storms
+    assert all(digest["tokens"] <= 2000 for digest in digests)
+
+
+def test_the_main_job_writes_its_report_without_public_data(tmp_path: Path) -> None:
+    done = cellwright("up", OPERATOR, "--once", "--out", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (tmp_path / "out/report.html").read_text()
+    truth = json.loads((tmp_path / "out/simulated/truth.json").read_text())
+    assert [item["value"] for item in truth["planted"] if item["value"] in page or item["value"] in done.stdout] == []
+    assert "report.html" in done.stdout
+    assert "52.00" in done.stdout
+    assert "7.00" in done.stdout
+    assert "not a language model" in page
+
+
+def test_a_read_only_folder_ends_in_a_sentence(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    done = cellwright("up", OPERATOR, "--once", "--out", "file/out", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "file/out" in done.stderr
+
+
+def test_a_taken_port_ends_in_a_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = cellwright("up", OPERATOR, "--out", "out", "--port", str(port), cwd=tmp_path)
+    assert done.returncode == 1
+    assert str(port) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unreachable_cloud_model_is_said_and_the_report_is_still_written(tmp_path: Path) -> None:
+    done = cellwright(
+        "up", OPERATOR, "--once", "--out", "out", cwd=tmp_path,
+        CELLWRIGHT_CLOUD_BASE_URL="http://127.0.0.1:9/v1", CELLWRIGHT_CLOUD_MODEL="m",
+    )  # fmt: skip
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "out/report.html").exists()
+
+
+def test_ctrl_c_ends_in_a_sentence_without_half_written_files(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "cellwright", "up", str(OPERATOR), "--once", "--out", "out"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() is not None
+        process.send_signal(signal.SIGINT)
+        _, problems = process.communicate(timeout=60)
+    assert process.returncode == 130, problems
+    assert "Traceback" not in problems
+    assert list(tmp_path.rglob("*.tmp")) == []

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from alarm_tables import TABLES_OF_ROWS, alarm_table, simple
+from hypothesis import given
+
+from cellwright.digest import EstimatingCounter, decode, digests, rank
+
+COUNT = EstimatingCounter()
+
+
+def ranked(rows: list[dict[str, object]]) -> list[str]:
+    digest = next(digests(alarm_table(rows), count=COUNT))
+    return [candidate.alarm_type for candidate in rank(decode(digest.text))]
+
+
+def test_the_first_grave_alarm_that_others_follow_on_its_elements_leads() -> None:
+    rows = [
+        simple(0, "site-1", "POWER", perceived_severity="CRITICAL"),
+        simple(1, "site-1", "LINK", perceived_severity="MAJOR"),
+        simple(2, "site-2", "LINK", perceived_severity="MAJOR"),
+        *(simple(3 + n, "site-1", "CELL", perceived_severity="MINOR") for n in range(9)),
+    ]
+    assert ranked(rows) == ["POWER", "LINK", "CELL"]
+
+
+def test_a_root_cause_named_by_its_element_outweighs_a_slightly_earlier_alarm() -> None:
+    rows = [simple(0, "a", "LINK"), simple(1, "a", "POWER", root_cause=True), simple(2, "a", "CELL")]
+    assert ranked(rows)[0] == "POWER"
+
+
+def test_equal_scores_stay_in_the_order_of_onset() -> None:
+    rows = [{"object_dn": "a", "specific_problem": "only"}]
+    assert ranked(rows) == ["only"]
+
+
+@given(TABLES_OF_ROWS)
+def test_every_type_is_scored_between_zero_and_one_with_its_evidence(table: object) -> None:
+    for digest in digests(table, count=COUNT):
+        facts = decode(digest.text)
+        candidates = rank(facts)
+        assert {each.alarm_type for each in candidates} == {kind.name for kind in facts.types}
+        assert all(0 <= each.score <= 1 for each in candidates)
+        assert all(0 <= one.value <= 1 and one.words for each in candidates for one in each.evidence)
+        assert candidates == rank(facts)

@@ -1,0 +1,254 @@
+"""What the gateway's tests share: a configuration, an ASGI caller, a scripted backend, a recording upstream."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiohttp import web
+
+from cellwright.estate.model import Boundary, SensitivityClass, Tier
+from cellwright.gateway.backend import Chunk
+from cellwright.gateway.keys import hash_key
+from cellwright.gateway.meter import Meter
+from cellwright.gateway.model import AccessKey, BackendSpec, GatewayConfig, ModelPrice, Route, Rule
+from cellwright.gateway.server import create_app
+from cellwright.gateway.sse import EventReader
+from cellwright.gateway.wire import Usage
+from cellwright.store import sqlite_url
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+    from pathlib import Path
+
+    from cellwright.gateway.backend import OpenBackend, Supplies
+    from cellwright.gateway.server import Gateway
+    from cellwright.gateway.wire import ChatRequest
+
+KEY = "a-key-for-tests"
+PRICE = ModelPrice("USD", "list", 2_500_000_000, 10_000_000_000, 1_250_000_000)
+RULE = Rule("stay-home", frozenset({SensitivityClass.SUBSCRIBER_PII}), Boundary.PREMISES, "Act 1, article 2")
+FREE = Rule("free", frozenset({SensitivityClass.ANONYMISED}), Boundary.NONE, "Act 1, article 9")
+QUESTION = {"model": "auto", "messages": [{"role": "user", "content": "one two three"}]}
+
+
+class WordCounter:
+    """Counts words; says that it is an estimate."""
+
+    name = "words"
+    exact = False
+
+    def count(self, text: str) -> int:
+        return len(text.split())
+
+
+def spec(name: str = "edge", **changes: Any) -> BackendSpec:
+    values = {"type": "fake", "model": f"model-{name}", "tier": Tier.ONPREM, "boundary": Boundary.PREMISES}
+    return BackendSpec(**({"name": name, "price": PRICE} | values | changes))
+
+
+def remote(name: str = "cloud", **changes: Any) -> BackendSpec:
+    return spec(name, **({"tier": Tier.REGION, "boundary": Boundary.NONE} | changes))
+
+
+def config(*backends: BackendSpec, **changes: Any) -> GatewayConfig:
+    specs = backends or (spec(),)
+    values: dict[str, Any] = {
+        "keys": (AccessKey("tests", "operator", hash_key(KEY)),),
+        "routes": (Route("auto", tuple(item.name for item in specs)),),
+        "rules": (RULE, FREE),
+        "data_class": SensitivityClass.ANONYMISED,
+    }
+    return GatewayConfig(backends=specs, **(values | changes))
+
+
+def allow(_: str) -> None:
+    """A guard that denies nothing."""
+
+
+@dataclass
+class Scripted:
+    """A backend that says what it was told to; an exception in the script is raised."""
+
+    script: tuple[Chunk | Exception | Awaitable[object], ...]
+    language_model: bool = True
+    asked: list[ChatRequest] = field(default_factory=list)
+
+    async def answer(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        self.asked.append(request)
+        for item in self.script:
+            if isinstance(item, Chunk):
+                yield item
+            elif isinstance(item, Exception):
+                raise item
+            else:
+                await item
+
+
+def whole(text: str = "four five", usage: Usage | None = None) -> Chunk:
+    body: dict[str, Any] = {"id": "x", "object": "chat.completion", "created": 1, "model": "m"}
+    body["choices"] = [
+        {"index": 0, "message": {"role": "assistant", "content": text, "extra": [1]}, "finish_reason": "stop"}
+    ]
+    if usage is not None:
+        body["usage"] = {"prompt_tokens": usage.tokens_in, "completion_tokens": usage.tokens_out}
+    return Chunk(orjson.dumps(body), text, usage)
+
+
+def piece(text: str) -> Chunk:
+    return Chunk(orjson.dumps({"choices": [{"index": 0, "delta": {"content": text}}]}), text)
+
+
+def opener(*backends: Scripted) -> dict[str, OpenBackend]:
+    """Open the scripted backends in the order of the configuration."""
+    waiting: Iterator[Scripted] = iter(backends)
+
+    def open_backend(_: BackendSpec, _supplies: Supplies) -> Scripted:
+        return next(waiting)
+
+    return {"fake": open_backend}
+
+
+@dataclass
+class Response:
+    """What a client got."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+    @property
+    def events(self) -> list[bytes]:
+        return EventReader().feed(self.body)
+
+    @property
+    def error(self) -> str:
+        return str(self.json["error"]["code"])
+
+
+async def call(  # noqa: PLR0913
+    app: Gateway,
+    body: object = QUESTION,
+    *,
+    path: str = "/v1/chat/completions",
+    method: str = "POST",
+    key: str | None = KEY,
+    headers: dict[str, str] | None = None,
+    gone: asyncio.Event | None = None,
+) -> Response:
+    """Call the application as a server would; `gone` is set when the client hangs up."""
+    raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    given = {"content-length": str(len(raw))} | ({"authorization": f"Bearer {key}"} if key else {}) | (headers or {})
+    messages: list[dict[str, Any]] = [{"type": "http.request", "body": raw}]
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        if messages:
+            return messages.pop()
+        await (gone or asyncio.Event()).wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        await asyncio.sleep(0)
+
+    pairs = [(name.encode(), value.encode()) for name, value in given.items()]
+    await app({"type": "http", "path": path, "method": method, "headers": pairs}, receive, send)
+    if not sent:
+        return Response(0, {}, b"")
+    found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return Response(sent[0]["status"], found, b"".join(item.get("body", b"") for item in sent))
+
+
+@contextlib.asynccontextmanager
+async def alive(app: Gateway) -> AsyncIterator[Gateway]:
+    """Run the application's lifespan around the block."""
+    stop, started = asyncio.Event(), asyncio.Event()
+    first = [True]
+
+    async def receive() -> dict[str, Any]:
+        if first:
+            first.clear()
+            return {"type": "lifespan.startup"}
+        await stop.wait()
+        return {"type": "lifespan.shutdown"}
+
+    async def send(_: Any) -> None:
+        started.set()
+
+    task = asyncio.create_task(app({"type": "lifespan"}, receive, send))
+    await started.wait()
+    try:
+        yield app
+    finally:
+        stop.set()
+        await task
+
+
+@dataclass
+class Bench:
+    """An application, its meter and a way to talk to it."""
+
+    app: Gateway
+    meter: Meter
+
+    def run(self, talk: Callable[[Gateway], Coroutine[Any, Any, Any]]) -> Any:
+        async def main() -> Any:
+            async with alive(self.app):
+                return await talk(self.app)
+
+        return asyncio.run(main())
+
+    def ask(self, body: object = QUESTION, **details: Any) -> Response:
+        response = self.run(lambda app: call(app, body, **details))
+        assert isinstance(response, Response)
+        return response
+
+
+@contextlib.contextmanager
+def bench(
+    folder: Path,
+    setup: GatewayConfig,
+    openers: dict[str, OpenBackend] | None = None,
+    guard: Callable[[str], None] = allow,
+    secrets: dict[str, str] | None = None,
+) -> Iterator[Bench]:
+    with Meter(sqlite_url(str(folder / "meter.db"))) as meter:
+        app = create_app(setup, guard=guard, counter=WordCounter(), meter=meter, secrets=secrets or {}, openers=openers)
+        yield Bench(app, meter)
+
+
+@dataclass
+class Upstream:
+    """A recording OpenAI-compatible server on the loopback interface."""
+
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    bodies: list[Any] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
+    url: str = ""
+
+    async def _record(self, request: web.Request) -> web.StreamResponse:
+        self.bodies.append(await request.json(loads=orjson.loads))
+        self.keys.append(request.headers.get("authorization"))
+        return await self.handler(request)
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[Upstream]:
+        application = web.Application()
+        application.router.add_post("/v1/chat/completions", self._record)
+        runner = web.AppRunner(application, shutdown_timeout=0)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+        try:
+            yield self
+        finally:
+            await runner.cleanup()

@@ -1,0 +1,51 @@
+"""Small facts and files for the lake's tests."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from cellwright.lake import FileRecord, LakeWriter, identity
+from cellwright.lake.schema import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+KEY = bytes(32)
+
+
+def log_rows(file_id: str, ordinals: Iterable[int]) -> pa.RecordBatch:
+    rows = [
+        {
+            "ordinal": ordinal,
+            "body": f"line {ordinal}",
+            "dq_flags": [],
+            "tenant": "t",
+            "source": "s",
+            "file_id": file_id,
+            "ingest_ts": NOON,
+        }
+        for ordinal in ordinals
+    ]
+    return pa.RecordBatch.from_pylist(rows, schema=TABLES["logs"])
+
+
+def store(writer: LakeWriter, name: str, rows: Iterable[int], raw: int, quarantined: Iterable[int] = ()) -> FileRecord:
+    """Store a file of log lines; every ordinal that is neither a row nor quarantined is filtered."""
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    rows, quarantined = list(rows), list(quarantined)
+    file_id = identity("t", digest)
+    with writer.file(file_id) as draft:
+        draft.raw = raw
+        draft.append("logs", log_rows(file_id, rows))
+        for ordinal in quarantined:
+            draft.quarantine(ordinal, 1, ordinal + 1, "bad-line", "not a line", b"raw line")
+        for ordinal in sorted({*range(raw)} - {*rows, *quarantined}):
+            draft.leave_out(ordinal, 1, "not-wanted")
+        return draft.commit(
+            tenant="t", source=name, format_name="lines", vendor=None, sha256=digest, size=9, ingested=NOON
+        )

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from operator_estate import operator, operator_plan
+from random_estates import estates
+from small_estates import dataset, estate, link, node, regulation, site, tenant, use, workload
+
+from cellwright.errors import CellwrightError, UsageError
+from cellwright.estate.model import Boundary, Call, Control, Effect, Estate, OnCall, SensitivityClass, Tier
+from cellwright.placement.explain import WhyNot, explain, why_not
+from cellwright.placement.plan import Dimension
+from cellwright.placement.planning import plan
+
+SIGNALLING = SensitivityClass.SIGNALLING
+OFFICE = site("office", nodes=(node(cores=64),))
+REGION = site("region", Tier.REGION, control=Control.PROVIDER, nodes=(node(count=4, cores=64),))
+FAR = link("office", "region", 20.0)
+
+
+def asked(built: Estate, where: str = "region", name: str = "w") -> WhyNot:
+    return why_not(built, plan(built), name, where)
+
+
+def texts(answer: WhyNot) -> list[str]:
+    return [change.text for change in answer.changes]
+
+
+def test_a_latency_limit_is_raised_just_enough() -> None:
+    answer = asked(estate(OFFICE, REGION, FAR, workload("w", "office", p99=10.0, service=3.14159)))
+    assert texts(answer) == ["latency.p99 limit of w from 10 ms to 23.15 ms"]
+    assert answer.verified
+    assert (answer.chosen, answer.cost_per_hour, answer.cost_difference) == ("office", 0.11, -0.2)
+
+
+def test_forbidden_data_is_anonymised_where_the_law_lets_anonymised_data_go() -> None:
+    built = estate(
+        OFFICE,
+        REGION,
+        FAR,
+        dataset("records", "office", SIGNALLING),
+        regulation("law", SIGNALLING, boundary=Boundary.PREMISES),
+        regulation("free", SensitivityClass.ANONYMISED),
+        workload("w", "office", consumes=(use("records"),)),
+    )
+    answer = asked(built)
+    (text,) = texts(answer)
+    assert text == (
+        "dataset records from class signalling to anonymised: derive records-anonymised at office and consume that (or "
+        "amend regulation law after legal review)"
+    )
+    assert answer.verified
+
+
+def test_without_that_the_regulation_would_have_to_be_amended() -> None:
+    built = estate(
+        OFFICE,
+        site("abroad", Tier.REGION, jurisdiction="FR", control=Control.PROVIDER),
+        link("office", "abroad", 9.0),
+        dataset("records", "office", SIGNALLING),
+        regulation("law", SIGNALLING, boundary=Boundary.PREMISES),
+        regulation("second", SIGNALLING, boundary=Boundary.COUNTRY, effect=Effect.REVIEW),
+        workload("w", "office", consumes=(use("records"),)),
+    )
+    answer = asked(built, "abroad")
+    assert [violation.code for violation in answer.violations] == ["sovereignty.forbidden", "sovereignty.needs-review"]
+    assert texts(answer) == [
+        "regulation law amended after legal review: boundary from premises to bloc with member FR",
+        "regulation second amended after legal review: boundary from country to bloc with member FR",
+    ]
+    assert answer.verified
+
+
+def test_a_class_nobody_looked_up_needs_a_document() -> None:
+    built = estate(
+        OFFICE,
+        REGION,
+        FAR,
+        dataset("records", "office", SIGNALLING),
+        workload("w", "office", consumes=(use("records"),)),
+    )
+    answer = asked(built)
+    assert texts(answer) == [
+        "class signalling of IT named, after legal review, by a regulation document whose boundary is country or wider"
+    ]
+    assert answer.verified
+
+
+def test_bound_and_slow_data_needs_a_feed_and_more_time() -> None:
+    built = estate(
+        OFFICE,
+        REGION,
+        FAR,
+        dataset("records", "office", bound=True),
+        workload("w", "office", consumes=(use("records", 2000.0, within_ms=6e5),)),
+    )
+    answer = asked(built)
+    assert texts(answer) == [
+        "dataset records no longer bound to office: an export or a feed of it exists",
+        "within of dataset records from 10 min to 26.67 min",
+    ]
+    assert answer.verified
+
+
+def test_what_no_link_reaches_needs_a_link() -> None:
+    built = estate(
+        OFFICE, REGION, dataset("records", "office"), workload("w", "office", p99=9.0, consumes=(use("records", 9e3),))
+    )
+    answer = asked(built)
+    assert [violation.code for violation in answer.violations] == ["latency.unreachable", "gravity.transfer-time"]
+    assert texts(answer)[0] == "a link from office to region with P99 of at most 8 ms and 1 Gbit/s"
+    assert answer.verified
+
+
+def test_people_and_machines_are_named() -> None:
+    region = replace(REGION, nodes=(node(cores=4, gpus=2),))
+    built = estate(
+        replace(OFFICE, operations=replace(OFFICE.operations, skills=frozenset({"ml"})), nodes=(node(gpus=4),)),
+        replace(region, operations=replace(REGION.operations, on_call=OnCall.NONE)),
+        FAR,
+        workload("w", "office", cores=6, gpus=4, gpu_memory=40, skills=["ml"], on_call=OnCall.ALWAYS),
+    )
+    answer = asked(built)
+    assert texts(answer) == [
+        "site region gains the skill ml",
+        "on-call cover of site region from none to 24x7",
+        "2 GPUs of 48 GiB more in machine rack at region",
+        "2 cores more in machine rack at region",
+    ]
+    assert answer.verified
+
+
+def test_a_further_machine_and_a_larger_quota_make_room() -> None:
+    built = estate(
+        site("s", nodes=(node(count=2, cores=8),)),
+        tenant("team", cores=20),
+        *(workload(name, "s", cores=7) for name in "abc"),
+    )
+    answer = asked(built, "s", "c")
+    assert {violation.code for violation in answer.violations} == {"capacity.quota", "capacity.taken"}
+    assert texts(answer) == [
+        "quota of tenant team from 20 cores to 21 cores",
+        "one further machine at s with 7 cores, 1 GiB (x86_64)",
+    ]
+    assert (answer.chosen, answer.verified) == (None, True)
+
+
+def test_a_call_to_a_workload_without_a_site_can_only_lose_its_limit() -> None:
+    built = estate(
+        OFFICE, workload("w", "office", calls=(Call("tool", 1.0, 5.0),)), workload("tool", "office", p99=0.1)
+    )
+    answer = asked(built, "office")
+    assert texts(answer) == ["limit of the call from w to tool dropped"]
+    assert answer.verified
+
+
+def test_a_site_that_only_costs_more_is_chosen_once_it_costs_less() -> None:
+    answer = asked(estate(OFFICE, REGION, FAR, workload("w", "office", cores=10, memory=0)), "office")
+    assert answer.violations == ()
+    assert (answer.cost_per_hour, answer.cost_difference) == (3.0, 2.0)
+    (change,) = answer.changes
+    assert change.text == "cost at office lower by more than 2 EUR/h: below 1"
+    assert answer.verified
+
+
+def test_the_price_change_flips_the_plan() -> None:
+    built = estate(OFFICE, REGION, FAR, workload("w", "office", cores=10, memory=0))
+    (change,) = asked(built, "office").changes
+    assert plan(change.apply(built)).placements[0].site == "office"
+
+
+def test_an_unknown_price_has_no_difference_and_no_promise() -> None:
+    built = estate(
+        replace(OFFICE, nodes=(node(gpus=1, model="rumoured"),)),
+        replace(REGION, nodes=(node(gpus=1),)),
+        FAR,
+        workload("w", "office", gpus=1),
+    )
+    answer = asked(built, "office")
+    assert (answer.violations, answer.changes, answer.cost_difference, answer.verified) == ((), (), None, False)
+
+
+def test_where_it_already_runs_nothing_has_to_change() -> None:
+    answer = asked(estate(OFFICE, REGION, FAR, workload("w", "office")), "region")
+    assert (answer.chosen, answer.changes, answer.cost_difference, answer.verified) == ("region", (), 0.0, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "hint"),
+    [("alarm-filtre", "onprem-roma", "'alarm-filter'"), ("alarm-filter", "onprem-rome", "'onprem-roma'")],
+)
+def test_an_unknown_name_gets_the_nearest_one(name: str, where: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=f"did you mean {hint}"):
+        why_not(operator(), operator_plan(), name, where)
+
+
+def test_the_plan_of_another_estate_is_refused() -> None:
+    with pytest.raises(CellwrightError, match="plan-of-another-estate"):
+        explain(operator(), replace(operator_plan(), estate_sha256="0" * 64), "alarm-filter")
+
+
+def test_an_explanation_counts_what_each_dimension_leaves_and_ranks_what_else_would_do() -> None:
+    found = explain(operator(), operator_plan(), "capacity-forecast")
+    assert [step.dimension for step in found.steps] == list(Dimension)[:-1]
+    assert [step.remaining for step in found.steps] == [218, 218, 218, 18, 18]
+    costs = [each.cost_per_hour for each in found.alternatives]
+    assert costs == sorted(costs)
+    assert len(costs) == 17
+    assert all(each.difference >= 0 for each in found.alternatives)
+
+
+def every_answer(built: Estate) -> list[WhyNot]:
+    made = plan(built)
+    return [why_not(built, made, name, where) for name in built.workloads for where in built.sites]
+
+
+def applied(answer: WhyNot, built: Estate) -> Estate:
+    for change in answer.changes:
+        built = change.apply(built)
+    return built
+
+
+@settings(max_examples=25, deadline=None)
+@given(estates)
+def test_the_answer_repeats_the_plans_rejection_and_its_changes_always_admit_the_site(built: Estate) -> None:
+    made = plan(built)
+    for answer in every_answer(built):
+        placement = made.placement(answer.workload)
+        rejected = {rejection.site: rejection.violations for rejection in placement.rejections}
+        if answer.site != placement.site and answer.violations:
+            assert answer.violations == rejected[answer.site]
+            assert answer.verified, (answer.violations, texts(answer))
+            assert len(answer.changes) >= 1
+
+
+def test_on_the_example_every_no_can_be_turned_into_a_yes() -> None:
+    sites = [name for name in operator().sites if not name.startswith("edge-")]
+    sites += sorted(name for name in operator().sites if name.startswith("edge-"))[::25]
+    for name in operator().workloads:
+        for where in sites:
+            answer = why_not(operator(), operator_plan(), name, where)
+            assert answer.verified, (name, where, texts(answer))
+
+
+def test_the_changes_fit_together_in_one_estate() -> None:
+    answer = why_not(operator(), operator_plan(), "alarm-filter", "region-belgrade")
+    assert len(answer.changes) >= 2
+    again = why_not(changed := applied(answer, operator()), plan(changed), "alarm-filter", "region-belgrade")
+    assert again.violations == ()

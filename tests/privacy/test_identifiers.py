@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cellwright.errors import DeniedError, ExitCode
+from cellwright.privacy import Kind, find, guard_egress
+
+FOUND = [
+    ("imsi-262011234567890", Kind.IMSI),
+    ("262011234567890", Kind.IMSI),
+    ("IMSI=262011234567890", Kind.IMSI),
+    ("imsi: 262 01 1234567890", Kind.IMSI),
+    ("262-01-1234567890", Kind.IMSI),
+    ("imsi-26201-1234567890", Kind.IMSI),
+    ("msin=1234567890", Kind.IMSI),
+    ('{\\"supi\\":\\"262011234567890\\"}', Kind.IMSI),
+    ("0262011234567890@nai.epc.mnc001.mcc262.3gppnetwork.org", Kind.IMSI),
+    ("nai-alice@home.example.com", Kind.SUPI),
+    ("supi=alice@operator.example", Kind.SUPI),
+    ("suci-0-262-01-0000-1-27-abcdef0123", Kind.SUCI),
+    ("SUCI=0-262-01-0000-0-0-1234567890", Kind.SUCI),
+    ("extid-meter17@utility.example", Kind.GPSI),
+    ("msisdn-491711234567", Kind.MSISDN),
+    ("msisdn=4712345678", Kind.MSISDN),
+    ("<msisdn>4712345678</msisdn>", Kind.MSISDN),
+    ('"name":"msisdn","value":"4712345678"', Kind.MSISDN),
+    ("+491711234567", Kind.MSISDN),
+    ("+49 (171) 123-4567", Kind.MSISDN),
+    ("%2B491711234567", Kind.MSISDN),
+    ("\\u002B491711234567", Kind.MSISDN),
+    ("00491711234567", Kind.MSISDN),
+    ("caller 4917112345678 gone", Kind.MSISDN),
+    ("to 4917112345678.", Kind.MSISDN),
+    ("imei-490154203237518", Kind.IMEI),
+    ("imeisv-4901542032375101", Kind.IMEI),
+    ("PEI: 490154203237518", Kind.IMEI),
+    ("49-015420-323751-8", Kind.IMEI),
+    ("5g-tmsi=0xdeadbe12", Kind.TMSI),
+    ("10.45.0.7", Kind.IP),
+    ("[10.45.0.7]:2152", Kind.IP),
+    ("ue=2001:db8::1,", Kind.IP),
+    ("2001:DB8:0:0:0:0:0:1", Kind.IP),
+    ("2001%3Adb8%3A%3A1", Kind.IP),
+    ("fe80::1%eth0", Kind.IP),
+    ("::ffff:10.0.0.1", Kind.IP),
+    ("2001:db8::/64", Kind.IP),
+    ("dead:beef::cafe", Kind.IP),
+    ("00:11:22:aa:bb:cc", Kind.MAC),
+    ("mac-00-11-22-AA-BB-CC", Kind.MAC),
+    ("0011.22aa.bbcc", Kind.MAC),
+    ("1413378172000000", Kind.NUMBER),
+    ("\u0662\u0666\u0662\u0660\u0661\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669\u0660", Kind.IMSI),
+]
+LEFT = [
+    "2017-05-16 13:53:08.123",
+    "2022-04-18T19:00:00+00:00",
+    "1677577599",
+    "1677577599000",
+    "A20230515.0700+1000-0715+1000_GNODEB-0.xml",
+    "SubNetwork=G3,ManagedElement=seliitdus00487,NRCellCU=12345678901",
+    "nci=68719476735",
+    "cc305d54-75b4-431b-adb2-eb6b9e541234",
+    "std::vector foo::bar",
+    "1.3.6.1.4.1.193.183.4",
+    "function called 2017-05-16 13:53:08",
+    "1 0 3 5 2 6 6 7 8 9 10 11 100 2345",
+    "shelf 1-2-3-4",
+    "32.435 V10.0",
+    "ŧıšİ no digits",
+    "",
+]
+
+
+@pytest.mark.parametrize(("text", "kind"), FOUND, ids=[text for text, _ in FOUND])
+def test_identifiers_are_found_in_the_forms_logs_write_them(text: str, kind: Kind) -> None:
+    assert [match.kind for match in find(text)] == [kind]
+
+
+@pytest.mark.parametrize("text", LEFT)
+def test_times_counters_and_names_are_no_identifiers(text: str) -> None:
+    assert find(text) == ()
+
+
+def test_a_match_spans_the_identifier_only() -> None:
+    text = "İ imsi=262011234567890, ok"
+    (match,) = find(text)
+    assert text[match.start : match.end] == "262011234567890"
+
+
+def test_the_guard_lets_clean_text_pass() -> None:
+    guard_egress("cell NRCellDU=7 lost its backhaul at 2022-04-18T19:00:00Z")
+
+
+def test_the_guard_counts_what_it_finds_and_quotes_none_of_it() -> None:
+    with pytest.raises(DeniedError) as denied:
+        guard_egress("imsi-262011234567890 moved from 10.0.0.1 to 10.0.0.2")
+    assert "1 imsi, 2 ip" in str(denied.value)
+    assert not any(part in str(denied.value) for part in ("262011234567890", "10.0.0."))
+    assert denied.value.exit_code is ExitCode.DENIED
+
+
+@given(st.text())
+def test_any_text_can_be_searched(text: str) -> None:
+    matches = find(text)
+    assert all(match.start < match.end for match in matches)
+    assert all(before.end <= after.start for before, after in pairwise(matches))

@@ -17,7 +17,7 @@ from cellwright.report.geography import frame
 from cellwright.report.labels import Wanted, arrange
 from cellwright.report.map import site_map
 from cellwright.report.rejections import grouped
-from cellwright.report.svg import Segment, bar, element
+from cellwright.report.svg import SLIVER, Segment, bar, element
 
 COORDINATE = st.tuples(st.floats(-90, 90), st.floats(-180, 180), st.sampled_from(["IT", "IE", "FJ"]))
 
@@ -87,7 +87,7 @@ def test_a_bar_shows_shares_of_the_whole() -> None:
 
 
 def test_a_small_part_of_a_bar_stays_visible_at_the_cost_of_the_largest() -> None:
-    drawn = bar([Segment("most", 217, "s-a"), Segment("one", 1, "s-b")], 218, "two")
+    drawn = bar([Segment("most", 217, "s-a"), Segment("one", 1, "s-b")], 218, "two", least=SLIVER)
     assert 'x="0%" width="98.8%"' in drawn
     assert 'x="98.8%" width="1.2%"' in drawn
 

@@ -62,8 +62,13 @@ def _print_changes(answer: WhyNot) -> None:
     for change in answer.changes:
         console.say(f"  {change.text}")
     if answer.cost_per_hour is not None:
-        cost, more = number(answer.cost_per_hour), number(answer.cost_difference)
-        console.say(f"it would cost {cost} {answer.currency}/h there, {more} more than now")
+        console.say(f"it would cost {number(answer.cost_per_hour)} {answer.currency}/h there{_more(answer)}")
+
+
+def _more(answer: WhyNot) -> str:
+    if answer.cost_difference is None:
+        return ""
+    return f", {number(abs(answer.cost_difference))} {'more' if answer.cost_difference > 0 else 'less'} than now"
 
 
 def _value(value: float | str | None) -> str:

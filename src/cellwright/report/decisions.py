@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from cellwright.placement.plan import Dimension
 from cellwright.report.rejections import grouped
-from cellwright.report.svg import Segment, bar
+from cellwright.report.svg import SLIVER, Segment, bar
 from cellwright.report.text import UNKNOWN, hourly, plural
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _decision(anchor: str, placement: Placement, sites: int) -> Decision:
         placement,
         eliminated,
         remaining,
-        bar(segments, sites, described),
+        bar(segments, sites, described, least=SLIVER),
         grouped(placement.rejections),
     )
 

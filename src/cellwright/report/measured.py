@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cellwright.report.model import MediationRow
-from cellwright.report.svg import Segment, bar, span
+from cellwright.report.svg import SLIVER, Segment, bar, span
 from cellwright.report.text import count, duration, fold, hourly
 
 if TYPE_CHECKING:
@@ -72,11 +71,7 @@ def balances(rows: Sequence[MediationRow]) -> tuple[Balance, ...]:
 
 
 def totals(rows: Sequence[MediationRow]) -> Balance:
-    """Return the sums over all rows, with the reasons merged, most frequent first."""
-    reasons: Counter[str] = Counter()
-    for row in rows:
-        for reason, number in row.reasons:
-            reasons[reason] += number
+    """Return the sums over all rows; the reasons stay with their sources."""
     total = MediationRow(
         "all sources",
         "",
@@ -85,7 +80,7 @@ def totals(rows: Sequence[MediationRow]) -> Balance:
         sum(row.rows for row in rows),
         sum(row.quarantined for row in rows),
         sum(row.filtered for row in rows),
-        tuple(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
+        (),
     )
     return _balance(total)
 
@@ -121,7 +116,7 @@ def _balance(row: MediationRow) -> Balance:
     segments = [Segment(f"{name}: {count(number)}", number, style) for name, number, style in parts]
     kept = sum(number for _, number, _ in parts)
     described = f"{row.source}: {', '.join(segment.label for segment in segments)} of {count(row.raw)} facts"
-    return Balance(row, bar(segments, max(row.raw, kept), described), row.raw - kept)
+    return Balance(row, bar(segments, max(row.raw, kept), described, least=SLIVER), row.raw - kept)
 
 
 def _forms(view: IncidentView) -> tuple[tuple[str, str, int], ...]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cellwright.estate.model import Tier
 
 _BAR_HEIGHT: Final = 12
-_SLIVER: Final = 0.012  # of a bar's width
+SLIVER: Final = 0.012  # of a bar's width
 _OUTLINES: Final = {
     "region": "M-1-1H1V1H-1Z",
     "metro": "M0-1.3 1.3 0 0 1.3-1.3 0Z",
@@ -71,15 +71,17 @@ class Segment:
     style: str
 
 
-def bar(segments: Sequence[Segment], full: float, described: str, limit: float | None = None) -> Markup:
+def bar(
+    segments: Sequence[Segment], full: float, described: str, limit: float | None = None, least: float = 0.0
+) -> Markup:
     """Return a stacked bar whose whole width stands for `full`; `limit` draws a line.
 
-    The least part keeps a visible sliver; the largest gives up what that takes.
+    No part is shown smaller than the share `least` (SLIVER keeps it visible); the largest gives up what that takes.
     """
     shapes: list[Markup] = []
     start = 0.0
     shown = [segment for segment in segments if segment.value > 0 and full > 0]
-    for segment, share in zip(shown, _shares([segment.value for segment in shown], full), strict=True):
+    for segment, share in zip(shown, _shares([segment.value for segment in shown], full, least), strict=True):
         shapes.append(_stretch(segment, start, share))
         start += share
     if limit is not None and 0 < limit <= full:
@@ -97,12 +99,12 @@ def span(points: Sequence[tuple[str, float]], full: float, described: str) -> Ma
     return _strip([line, *dots], described, "bar open")
 
 
-def _shares(values: Sequence[float], full: float) -> list[float]:
-    """Return the share of each value (0..1), none below a sliver, together at most what they are of `full`."""
-    shares = [max(value / full, _SLIVER) for value in values]
+def _shares(values: Sequence[float], full: float, least: float) -> list[float]:
+    """Return the share of each value (0..1), none below `least`, together what they are of `full` where that fits."""
+    shares = [max(value / full, least) for value in values]
     if shares:
         largest = shares.index(max(shares))
-        shares[largest] -= sum(shares) - max(sum(values) / full, _SLIVER * len(shares))
+        shares[largest] -= sum(shares) - max(sum(values) / full, least * len(shares))
     return shares
 
 

@@ -171,7 +171,7 @@ def _view(item: Storyline, answers: Mapping[str, str]) -> IncidentView:
         incident=digest.incident,
         source=digest.source,
         started=digest.start or "?",
-        duration_s=digest.duration_s or 0.0,
+        duration_s=digest.duration_s,
         events=digest.events,
         elements=digest.elements,
         alarm_types=digest.types,

@@ -13,6 +13,7 @@ from cellwright.telemetry.format import Format
 from cellwright.telemetry.formats.delimited import Delimited
 from cellwright.telemetry.formats.delimited_mapping import load_mapping
 from cellwright.telemetry.mediate import mediate
+from cellwright.telemetry.sources import walk
 from cellwright.wiring.files import read_text
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def mediate_into(
     folder: Path, sources: Sequence[Path], formats: Sequence[Format], settings: Settings, progress: Progress
 ) -> MediationResult:
     """Store what `sources` hold in the lake at `folder`; a single format reads every file, several are detected."""
+    walk(sources, folder)  # a source that does not exist is told before a lake is made
     pseudonymiser = Pseudonymiser(load_or_create_key(settings.key_file))
     with Lake.open(folder, create=True) as lake, progress("mediate") as advance:
         return mediate(

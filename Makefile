@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; exit; }; done)
 OUT ?= out
 ESTATE ?= examples/operator
+MAPPINGS ?= examples/mappings
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -16,10 +17,10 @@ help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 run: $(VENV)/.run  ## run the main job once: check, plan, mediate, digest, answer, report
-	@$(BIN)/cellwright up $(ESTATE) --once --out $(OUT)
+	@$(BIN)/cellwright up $(ESTATE) --once --out $(OUT) --mapping $(MAPPINGS)
 
 serve: $(VENV)/.run $(WEB)/.built  ## run the main job, then keep the factory and its portal on 127.0.0.1
-	@$(BIN)/cellwright up $(ESTATE) --out $(OUT)
+	@$(BIN)/cellwright up $(ESTATE) --out $(OUT) --mapping $(MAPPINGS)
 
 test: $(VENV)/.test  ## run all that CI runs: ruff, mypy, import-linter, pytest
 	$(BIN)/ruff check .

@@ -25,7 +25,7 @@ from cellwright.digest.parts import join, split
 from cellwright.digest.text import write
 from cellwright.errors import CellwrightError
 
-INCIDENT = "482917365012"
+INCIDENT = "k2917365012"
 KEPT = st.builds(
     Kept,
     onsets=st.booleans(),
@@ -54,7 +54,7 @@ SMALL = folded(
 
 def test_a_digest_reads_like_this() -> None:
     assert write(reduce(SMALL, EVERYTHING)).split("\n") == [
-        "incident 482917365012 at 2026-01-05T12:00:00Z for 9 s: 5 alarms, 2 elements, 2 types in north",
+        "incident k2917365012 at 2026-01-05T12:00:00Z for 9 s: 5 alarms, 2 elements, 2 types in north",
         (
             "type: elements by onset; @ seconds after start; * times raised; ! not cleared; "
             "^ root cause by its element; critical unless [given]; elements begin Device="

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 from aiohttp import web
@@ -17,7 +17,6 @@ from cellwright.gateway.meter import Meter
 from cellwright.gateway.model import AccessKey, BackendSpec, GatewayConfig, ModelPrice, Route, Rule
 from cellwright.gateway.server import create_app
 from cellwright.gateway.sse import EventReader
-from cellwright.gateway.wire import Usage
 from cellwright.store import sqlite_url
 
 if TYPE_CHECKING:
@@ -26,8 +25,9 @@ if TYPE_CHECKING:
 
     from cellwright.gateway.backend import OpenBackend, Supplies
     from cellwright.gateway.server import Gateway
-    from cellwright.gateway.wire import ChatRequest
+    from cellwright.gateway.wire import ChatRequest, Usage
 
+T = TypeVar("T")
 KEY = "a-key-for-tests"
 PRICE = ModelPrice("USD", "list", 2_500_000_000, 10_000_000_000, 1_250_000_000)
 RULE = Rule("stay-home", frozenset({SensitivityClass.SUBSCRIBER_PII}), Boundary.PREMISES, "Act 1, article 2")
@@ -45,16 +45,16 @@ class WordCounter:
         return len(text.split())
 
 
-def spec(name: str = "edge", **changes: Any) -> BackendSpec:
+def spec(name: str = "edge", **changes: object) -> BackendSpec:
     values = {"type": "fake", "model": f"model-{name}", "tier": Tier.ONPREM, "boundary": Boundary.PREMISES}
-    return BackendSpec(**({"name": name, "price": PRICE} | values | changes))
+    return BackendSpec(**({"name": name, "price": PRICE} | values | changes))  # type: ignore[arg-type]
 
 
-def remote(name: str = "cloud", **changes: Any) -> BackendSpec:
+def remote(name: str = "cloud", **changes: object) -> BackendSpec:
     return spec(name, **({"tier": Tier.REGION, "boundary": Boundary.NONE} | changes))
 
 
-def config(*backends: BackendSpec, **changes: Any) -> GatewayConfig:
+def config(*backends: BackendSpec, **changes: object) -> GatewayConfig:
     specs = backends or (spec(),)
     values: dict[str, Any] = {
         "keys": (AccessKey("tests", "operator", hash_key(KEY)),),
@@ -121,7 +121,7 @@ class Response:
     body: bytes
 
     @property
-    def json(self) -> Any:
+    def json(self) -> Any:  # noqa: ANN401 - JSON
         return orjson.loads(self.body)
 
     @property
@@ -155,7 +155,7 @@ async def call(  # noqa: PLR0913
         await (gone or asyncio.Event()).wait()
         return {"type": "http.disconnect"}
 
-    async def send(message: Any) -> None:
+    async def send(message: dict[str, Any]) -> None:
         sent.append(message)
         await asyncio.sleep(0)
 
@@ -180,7 +180,7 @@ async def alive(app: Gateway) -> AsyncIterator[Gateway]:
         await stop.wait()
         return {"type": "lifespan.shutdown"}
 
-    async def send(_: Any) -> None:
+    async def send(_: dict[str, Any]) -> None:
         started.set()
 
     task = asyncio.create_task(app({"type": "lifespan"}, receive, send))
@@ -199,17 +199,15 @@ class Bench:
     app: Gateway
     meter: Meter
 
-    def run(self, talk: Callable[[Gateway], Coroutine[Any, Any, Any]]) -> Any:
-        async def main() -> Any:
+    def run(self, talk: Callable[[Gateway], Coroutine[object, object, T]]) -> T:
+        async def main() -> T:
             async with alive(self.app):
                 return await talk(self.app)
 
         return asyncio.run(main())
 
-    def ask(self, body: object = QUESTION, **details: Any) -> Response:
-        response = self.run(lambda app: call(app, body, **details))
-        assert isinstance(response, Response)
-        return response
+    def ask(self, body: object = QUESTION, **details: object) -> Response:
+        return self.run(lambda app: call(app, body, **details))  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 import pytest
@@ -13,7 +13,6 @@ from gateway_kit import (
     QUESTION,
     Scripted,
     bench,
-    call,
     config,
     opener,
     piece,
@@ -29,8 +28,6 @@ from cellwright.gateway.wire import Usage
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from cellwright.gateway.server import Gateway
 
 STREAM = QUESTION | {"stream": True}
 DOWN = BackendError(Diagnostic("upstream_unreachable", "backend x cannot be reached"))
@@ -240,11 +237,8 @@ def test_a_client_that_hangs_up_stops_the_backend_and_is_metered(tmp_path: Path)
             stopped.append(True)
             raise
 
-    async def talk(app: Gateway) -> Any:
-        return await call(app, STREAM, gone=left)
-
     with bench(tmp_path, config(), opener(Scripted((piece("four "), hang())))) as gateway:
-        gateway.run(talk)
+        gateway.ask(STREAM, gone=left)
         (row,) = gateway.meter.rows()
     assert stopped == [True]
     assert (row.error, row.tokens_in, row.tokens_out, row.estimated) == ("client_gone", 3, 1, True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from cellwright.digest.fold import Facts, Kept, fold, reduce
 from cellwright.digest.ledger import Ledger, content_hash, open_ledger
-from cellwright.digest.notation import MICROSECONDS, write_instant
+from cellwright.digest.notation import MICROSECONDS, incident_name, write_instant
 from cellwright.digest.parts import split
 from cellwright.digest.render_csv import render_csv
 from cellwright.digest.storms import Incident, incidents
@@ -25,7 +25,6 @@ BUDGET_TOKENS: Final = 2_000
 MIN_BUDGET_TOKENS: Final = 200  # below, the head of a part leaves no room for facts
 _ESTIMATE_MARGIN: Final = 0.9  # an estimate may be 10 % below the tokenizer's count
 _ITEMS_PER_LINE: Final = 16  # in parts, so that each names its alarm types
-_ID_DIGITS: Final = 12  # 40 bits in four tokens, where hexadecimal takes seven
 _DETAILS: Final[tuple[dict[str, bool], ...]] = ({"severities": True}, {"onsets": True}, {"clears": True})
 
 
@@ -64,7 +63,7 @@ def digest_incident(incident: Incident, *, budget: int = BUDGET_TOKENS, count: T
         )
     room = budget if count.exact else int(budget * _ESTIMATE_MARGIN)
     sha256 = content_hash(incident.alarms)
-    facts = fold(incident.alarms, _incident_id(sha256))
+    facts = fold(incident.alarms, incident_name(sha256))
     said = richest(facts, lambda text: count.count(text) <= room)
     over_budget = count.count(write(said)) > room
     parts = (
@@ -140,10 +139,6 @@ def richest(facts: Facts, fits: Callable[[str], bool]) -> Facts:
     times = {each.times for kind in facts.types for each in kind.occurrences}
     trials = (replace(kept, times_from=least) for least in sorted({1, *filter(None, times)}))
     return reduce(facts, next((trial for trial in trials if fits(write(reduce(facts, trial)))), kept))
-
-
-def _incident_id(sha256: str) -> str:
-    return f"{int(sha256, 16) % 10**_ID_DIGITS:0{_ID_DIGITS}}"
 
 
 def _duration_s(incident: Incident) -> float | None:

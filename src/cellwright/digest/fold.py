@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ONSET: Final = 5  # first pairs whose instant is always kept
 _PAUSES: Final = 20  # a type that begins a twentieth of the duration after the last stated instant has its own stated
+_NEVER: Final = 1 << 65  # beyond the distance of any two instants in 64 bits
 _STEPS_US: Final = (1_000_000, 100_000, 10_000, 1_000, 100, 10, 1)
 
 
@@ -177,13 +178,13 @@ def _ends_cleared(alarms: list[Alarm]) -> bool:
 
 
 def _first(alarms: list[Alarm], start: int) -> int:
-    """Return the microseconds to the first of one pair's events; 0 for untimed ones, which have no timed among them."""
-    return 0 if alarms[0].ts is None else alarms[0].ts - start
+    """Return the microseconds to the first of one pair's events; the untimed come after all others."""
+    return _NEVER if alarms[0].ts is None else alarms[0].ts - start
 
 
 def _step(firsts: list[int]) -> int:
-    """Return the coarsest step in which the first pairs' distinct instants, given sorted, and the next stay distinct."""
+    """Return the coarsest step in which the first pairs' distinct instants (sorted) and the next stay distinct."""
     last = firsts[:ONSET][-1]
     later = [first for first in firsts if first > last]
-    distinct = {*firsts[:ONSET], *later[:1]}
+    distinct = {first for first in (*firsts[:ONSET], *later[:1]) if first < _NEVER}
     return next(step for step in _STEPS_US if len({first // step for first in distinct}) == len(distinct))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 MICROSECONDS: Final = 1_000_000  # in a second
+INCIDENT: Final = "[ghjkmnpqrs][0-9]{10}"
 QUOTED: Final = r'"(?:[^"\\]|\\.)*"'
 
 # Bare names need no quotes: an element is one word, a type words with single blanks. The signs left out mean something.
@@ -24,6 +25,15 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_S: Final = -62_135_596_800  # 0001-01-01T00:00:00Z
 _LAST_S: Final = 253_402_300_799  # 9999-12-31T23:59:59Z
 _INSTANT_CHARS: Final = len("2026-01-01T00:00:00Z")
+
+
+def incident_name(sha256: str) -> str:
+    """Return the name of an incident from the hash of its content: 36 bits in about five tokens.
+
+    Hexadecimal takes seven tokens; the letter keeps the name from reading as a telephone number.
+    """
+    letter, digits = divmod(int(sha256, 16) % 10**11, 10**10)
+    return f"{'ghjkmnpqrs'[letter]}{digits:010}"
 
 
 def quote_word(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from cellwright.digest.notation import INCIDENT
 from cellwright.errors import CellwrightError
 
 if TYPE_CHECKING:
@@ -12,10 +13,10 @@ if TYPE_CHECKING:
 
 UNREADABLE: Final = "unreadable-digest"
 _HEAD: Final = re.compile(
-    r"incident ([0-9]{12}) part ([0-9]{1,5}) of ([0-9]{1,5}), over the budget of [0-9]+ tokens(, line goes on)?"
+    rf"incident ({INCIDENT}) part ([0-9]{{1,5}}) of ([0-9]{{1,5}}), over the budget of [0-9]+ tokens(, line goes on)?"
 )
 _GOES_ON: Final = "…"  # before the rest of a cut line, so that no line of a name is ever taken for a head
-_WORST_HEAD: Final = "incident 000000000000 part 00000 of 00000, over the budget of {} tokens, line goes on\n"
+_WORST_HEAD: Final = "incident g0000000000 part 00000 of 00000, over the budget of {} tokens, line goes on\n"
 
 
 def split(text: str, incident: str, *, budget: int, limit: int, count: TokenCounter) -> tuple[str, ...]:

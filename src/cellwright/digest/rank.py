@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Judgement, not a fit: a cause comes first, so onset weighs most; grave and lasting alarms, types that others follow on
 # the same elements, and rare ones are circumstance; what an element itself calls a root cause (rootCauseIndicator,
 # TS 28.532) outweighs all that is inferred. Shares among the evidence that a digest has. bench/digest_saving.py sets
-# the ranking beside "the earliest", "the most frequent" and "any": on real lists it is hardly better than the earliest.
+# the ranking beside "the earliest", "the most frequent" and "any": on real lists it does no better than the earliest.
 WEIGHTS: Final = MappingProxyType(
     {"onset": 0.55, "severity": 0.15, "followers": 0.1, "open": 0.1, "rarity": 0.1, "flagged": 1.1}
 )

@@ -18,6 +18,7 @@ from cellwright.digest.legend import LABELS, Legend, read_legend, read_severity,
 from cellwright.digest.notation import (
     BARE_PHRASE,
     BARE_WORD,
+    INCIDENT,
     QUOTED,
     quote_phrase,
     quote_word,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 _NUMBER: Final = "[0-9]{1,18}"
 _TITLE: Final = re.compile(
-    rf"incident (?P<incident>[0-9]{{12}}) at (?P<start>\S+) for (?P<duration>{_NUMBER}|\?) s: "
+    rf"incident (?P<incident>{INCIDENT}) at (?P<start>\S+) for (?P<duration>{_NUMBER}|\?) s: "
     rf"(?P<events>{_NUMBER}) alarms, (?P<elements>{_NUMBER}) elements, (?P<types>{_NUMBER}) types in (?P<source>.+)"
 )
 _TYPE: Final = re.compile(rf"({QUOTED}|{BARE_PHRASE})(?: \[({LABELS})\])?: (.+)")

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from cellwright.digest import decode, rank
+from cellwright.digest.notation import INCIDENT
 from cellwright.digest.rank import WEIGHTS
 from cellwright.errors import CellwrightError
 
@@ -25,7 +26,7 @@ _OTHERS: Final = 2  # further candidates that are named
 _REASONS: Final = 3  # of a further candidate
 _ELEMENTS: Final = 12  # that are named
 _CLOSE: Final = 0.05  # a lead of less decides nothing
-_TITLE: Final = re.compile(r"^incident [0-9]", re.MULTILINE)
+_TITLE: Final = re.compile(rf"^incident {INCIDENT} ", re.MULTILINE)
 
 
 def diagnose(text: str) -> str:

@@ -100,7 +100,7 @@ class Gateway:
         self._meter = meter
         self._backends = backends
         self._created_s = int(time.time())
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._in_flight: set[asyncio.Task[object] | None] = set()
         self._paths: Mapping[str, tuple[str, Handler]] = MappingProxyType(
             {"/v1/chat/completions": ("POST", chat), _MODELS: ("GET", self._models), "/healthz": ("GET", self._health)}
         )
@@ -117,17 +117,15 @@ class Gateway:
         await self._sessions.open()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        if self._in_flight:
-            await asyncio.wait(self._in_flight, timeout=_GRACE_S)
+        if tasks := [task for task in self._in_flight if task is not None]:
+            await asyncio.wait(tasks, timeout=_GRACE_S)
         await self._sessions.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Scope, receive: Receive, reply: Reply) -> None:
         """Answer one request, whatever happens."""
         task = asyncio.current_task()
-        if task is not None:
-            self._in_flight.add(task)
-            task.add_done_callback(self._in_flight.discard)
+        self._in_flight.add(task)
         try:
             self._check_headers(scope)
             handler = self._handler(scope)
@@ -139,6 +137,8 @@ class Gateway:
         except Exception as error:  # noqa: BLE001 - the request boundary; message and traceback may quote the request
             _log.error("request %s failed with %s at %s", reply.request_id, type(error).__name__, _place(error))
             await reply.fail(_internal())
+        finally:
+            self._in_flight.discard(task)
 
     def _check_headers(self, scope: Scope) -> None:
         limit = self.config.limits.header_bytes

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
+if TYPE_CHECKING:
+    import pytest
 
 DATA = Path(os.environ.get("CELLWRIGHT_DATA") or Path(__file__).parents[2] / "shared/data")
 

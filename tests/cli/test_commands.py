@@ -13,6 +13,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from cellwright.gateway.config import load_config
+
 ROOT = Path(__file__).parents[2]
 OPERATOR = ROOT / "examples/operator"
 
@@ -219,6 +221,22 @@ def test_the_main_job_writes_its_report_without_public_data(tmp_path: Path) -> N
     assert "robable root cause" in page
 
 
+@pytest.mark.data
+def test_the_main_job_reads_public_data_and_digests_every_storm_within_its_budget(tmp_path: Path) -> None:
+    data = Path(os.environ.get("CELLWRIGHT_DATA") or ROOT.parent / "shared/data")
+    if not (data / "alarms").is_dir():
+        pytest.skip(f"no public data at {data}: set CELLWRIGHT_DATA")
+    mappings = ROOT / "examples/mappings"
+    done = cellwright(
+        "up", OPERATOR, "--once", "--out", "out", "--mapping", mappings, cwd=tmp_path, CELLWRIGHT_DATA=str(data)
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "delimited:alarm-list" in done.stdout
+    assert "0 storms over budget" in done.stdout
+    verified = cellwright("lake", "verify", "out/lake", cwd=tmp_path)
+    assert verified.returncode == 0, verified.stderr
+
+
 def test_a_read_only_folder_ends_in_a_sentence(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
@@ -226,6 +244,12 @@ def test_a_read_only_folder_ends_in_a_sentence(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "file/out" in done.stderr
+
+
+def test_the_example_gateway_is_understood(tmp_path: Path) -> None:
+    config = load_config((ROOT / "examples/gateway.yaml").read_text(), "gateway.yaml")
+    assert [backend.name for backend in config.backends] == ["edge", "cloud"]
+    assert cellwright("gateway", "--config", OPERATOR / "prices.yaml", cwd=tmp_path).returncode == 64
 
 
 def test_a_taken_port_ends_in_a_sentence(tmp_path: Path) -> None:

@@ -241,7 +241,7 @@ class Upstream:
     async def open(self) -> AsyncIterator[Upstream]:
         application = web.Application()
         application.router.add_post("/v1/chat/completions", self._record)
-        runner = web.AppRunner(application, shutdown_timeout=0)
+        runner = web.AppRunner(application, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

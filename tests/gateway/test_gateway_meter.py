@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -47,10 +48,16 @@ ROW = MeterRow(
     ttft_ms=1.5,
     duration_ms=2.5,
 )
+
+
+def row_with(**changes: object) -> MeterRow:
+    return replace(ROW, **changes)  # type: ignore[arg-type]
+
+
 COUNTS = st.integers(0, 10**9)
 ROWS = st.lists(
     st.builds(
-        lambda tenant, tokens_in, tokens_out, cost: ROW_WITH(
+        lambda tenant, tokens_in, tokens_out, cost: row_with(
             tenant=tenant, tokens_in=tokens_in, tokens_out=tokens_out, cost_in_nano=cost
         ),
         st.sampled_from("abc"),
@@ -60,12 +67,6 @@ ROWS = st.lists(
     ),
     max_size=20,
 )
-
-
-def ROW_WITH(**changes: object) -> MeterRow:  # noqa: N802 - a variant of the constant
-    from dataclasses import replace  # noqa: PLC0415
-
-    return replace(ROW, **changes)  # type: ignore[arg-type]
 
 
 def url(folder: Path) -> str:
@@ -81,7 +82,7 @@ def test_a_row_comes_back_as_it_was_recorded(tmp_path: Path) -> None:
 def test_what_was_recorded_before_closing_is_there_when_opened_again(tmp_path: Path) -> None:
     with Meter(url(tmp_path)) as meter:
         for number in range(1200):
-            meter.record(ROW_WITH(request_id=str(number), started_us=number))
+            meter.record(row_with(request_id=str(number), started_us=number))
     with Meter(url(tmp_path)) as meter:
         assert [row.request_id for row in meter.rows()] == [str(number) for number in range(1200)]
 
@@ -94,7 +95,7 @@ def test_totals_are_the_sums_of_the_rows_however_they_are_grouped(tmp_path: Path
     with Meter(sqlite_url(str(database))) as meter:
         for number, row in enumerate(rows):
             meter.record(
-                ROW_WITH(
+                row_with(
                     request_id=str(number),
                     tenant=row.tenant,
                     tokens_in=row.tokens_in,
@@ -114,9 +115,9 @@ def test_totals_are_the_sums_of_the_rows_however_they_are_grouped(tmp_path: Path
 def test_an_unknown_cost_makes_the_total_unknown_and_so_do_two_currencies(tmp_path: Path) -> None:
     with Meter(url(tmp_path)) as meter:
         meter.record(ROW)
-        meter.record(ROW_WITH(request_id="free", tenant="b", cost_in_nano=None, cost_out_nano=None, currency=None))
-        meter.record(ROW_WITH(request_id="euro", tenant="c", currency="EUR"))
-        meter.record(ROW_WITH(request_id="dollar", tenant="c", error="timeout", estimated=True))
+        meter.record(row_with(request_id="free", tenant="b", cost_in_nano=None, cost_out_nano=None, currency=None))
+        meter.record(row_with(request_id="euro", tenant="c", currency="EUR"))
+        meter.record(row_with(request_id="dollar", tenant="c", error="timeout", estimated=True))
         (total,) = meter.totals()
         a, b, c = meter.totals("tenant")
     assert (total.requests, total.failed, total.estimated, total.tokens_in) == (4, 1, 1, 40)
@@ -141,7 +142,7 @@ def test_rows_that_cannot_be_stored_are_kept_until_they_can(tmp_path: Path, capl
         assert not meter.healthy
         with other.begin() as connection:
             connection.execute(text("ALTER TABLE elsewhere RENAME TO gateway_requests"))
-        meter.record(ROW_WITH(request_id="second"))
+        meter.record(row_with(request_id="second"))
         assert len(list(meter.rows())) == 2
         assert meter.healthy
     other.dispose()

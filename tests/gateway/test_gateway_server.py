@@ -13,6 +13,7 @@ from gateway_kit import (
     QUESTION,
     Scripted,
     bench,
+    call,
     config,
     opener,
     piece,
@@ -28,6 +29,8 @@ from cellwright.gateway.wire import Usage
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cellwright.gateway.server import Gateway
 
 STREAM = QUESTION | {"stream": True}
 DOWN = BackendError(Diagnostic("upstream_unreachable", "backend x cannot be reached"))
@@ -242,6 +245,26 @@ def test_a_client_that_hangs_up_stops_the_backend_and_is_metered(tmp_path: Path)
         (row,) = gateway.meter.rows()
     assert stopped == [True]
     assert (row.error, row.tokens_in, row.tokens_out, row.estimated) == ("client_gone", 3, 1, True)
+
+
+def test_an_answer_that_the_gateway_stops_is_metered(tmp_path: Path) -> None:
+    asked = asyncio.Event()
+
+    async def hang() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    async def talk(app: Gateway) -> None:
+        task = asyncio.create_task(call(app, STREAM))
+        await asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with bench(tmp_path, config(), opener(Scripted((piece("four "), hang())))) as gateway:
+        gateway.run(talk)
+        (row,) = gateway.meter.rows()
+    assert (row.error, row.tokens_in, row.tokens_out, row.estimated) == ("gateway_stopped", 3, 1, True)
 
 
 def test_an_answer_that_takes_too_long_is_given_up_and_counted(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def _mediate(job: Job) -> None:
     sources = (simulated / "telemetry", *public)
     mediate_into(job.lake, sources, known_formats(job.mappings), job.settings, console.progress_bar)
     rows = [
-        (row.source.partition("!")[0], row.format, *(number(count, 0) for count in (row.files, row.raw, row.rows)),
+        (row.source, row.format, *(number(count, 0) for count in (row.files, row.raw, row.rows)),
          number(row.quarantined, 0), number(row.filtered, 0), ", ".join(reason for reason, _ in row.reasons))
         for row in mediation_rows(job.lake)
     ]  # fmt: skip

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import sys
+from types import MappingProxyType
 from typing import Final
 
 import typer
 
-from cellwright.cli import console, estates, incidents, serving, telemetry
+from cellwright.cli import console
 from cellwright.cli.app import app
 from cellwright.errors import CellwrightError, ExitCode
 
-COMMANDS: Final = (estates, telemetry, incidents, serving)
-"""The modules whose commands hang on `app` once they are imported."""
+MODULES: Final = MappingProxyType(
+    {
+        "estates": ("check", "plan", "explain", "report", "schema"),
+        "telemetry": ("simulate", "mediate", "lake"),
+        "incidents": ("digest",),
+        "serving": ("up", "gateway"),
+    }
+)
+"""The module of each command: one command loads its own module alone, so that a plan does not wait for a web server."""
 
 _TYPER_USAGE: Final = 2  # Typer's own exit code for a wrong command line
 
@@ -43,7 +52,15 @@ def run(arguments: list[str]) -> int:
         return ExitCode.ERROR
 
 
+def load_commands(wanted: str | None) -> None:
+    """Hang the command `wanted` on `app`, or all of them where there is no such command."""
+    found = [module for module, commands in MODULES.items() if wanted in commands]
+    for module in found or MODULES:
+        importlib.import_module(f"cellwright.cli.{module}")
+
+
 def _invoke(arguments: list[str]) -> int:
+    load_commands(arguments[0] if arguments else None)
     try:
         typer.main.get_command(app).main(args=arguments, prog_name="cellwright")
     except SystemExit as leave:

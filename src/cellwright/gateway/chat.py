@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from cellwright.errors import Diagnostic, nearest
 from cellwright.estate.model import SensitivityClass
 from cellwright.gateway.connection import ClientGoneError, read_body, while_connected
-from cellwright.gateway.exchange import start
+from cellwright.gateway.exchange import CLIENT_GONE, start
 from cellwright.gateway.keys import holder
 from cellwright.gateway.wire import ApiError, invalid, read_chat, unknown_model, usage_chunk, with_usage
 
@@ -50,18 +50,15 @@ class Chat:
         try:
             async with _time_limit(self._config.timeouts.total_ms):
                 await self._answer(call, exchange)
+            exchange.error = None
         except ApiError as error:
             exchange.error = error.code
             call.reply.label(**exchange.labels())
             await call.reply.fail(error)
         except ClientGoneError:
-            exchange.error = "client_gone"
+            exchange.error, exchange.status = "client_gone", CLIENT_GONE
         except asyncio.CancelledError:
-            exchange.error = "gateway_stopped"
-            raise
-        except Exception:
-            exchange.error = "internal_error"
-            exchange.status = 500
+            exchange.error, exchange.status = "gateway_stopped", CLIENT_GONE
             raise
         finally:
             self._close(exchange, call.reply)

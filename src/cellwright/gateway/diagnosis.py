@@ -71,7 +71,7 @@ def _steps(facts: Facts, candidates: Sequence[Candidate]) -> Iterator[str]:
     first, *others = candidates
     elements = next(kind for kind in facts.types if kind.name == first.alarm_type).occurrences
     yield f"Check {first.alarm_type} on {first.element}" + (
-        f", then on the {len(elements) - 1} other elements that raised it." if len(elements) > 1 else "."
+        f", then on the others that raised it ({len(elements) - 1})." if len(elements) > 1 else "."
     )
     if others:
         second = others[0]

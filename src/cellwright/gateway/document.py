@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
 _MODEL: Final = r"^[!-~]{1,200}$"  # goes into response headers: visible ASCII
+DEFAULT_METER: Final = "gateway-meter.db"
 _HIGHEST_PORT: Final = 65_535
 
 
@@ -178,7 +179,7 @@ class TimeoutsPart(Part):
 
 
 class MeterPart(Part):
-    """Where requests are metered: a file, or a database by URL."""
+    """Where requests are metered: a file (gateway-meter.db where nothing is said), or a database by URL."""
 
     file: Text | None = Field(default=None, min_length=1, description="an SQLite file")
     url_env: _Variable | None = Field(default=None, description="the environment variable that holds a database's URL")
@@ -218,6 +219,6 @@ class GatewayDocument(Document):
             port=spec.listen.port,
             limits=Limits(limits.body_bytes, limits.header_bytes, limits.connections),
             timeouts=Timeouts(timeouts.receive, timeouts.connect, timeouts.read, timeouts.total),
-            meter_file=spec.meter.file,
+            meter_file=spec.meter.file or (None if spec.meter.url_env else DEFAULT_METER),
             meter_url_env=spec.meter.url_env,
         )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.route import Decision, DecisionTable
     from cellwright.gateway.wire import ChatRequest
 
-CLIENT_GONE: Final = 499  # by custom: the client hung up, no status was sent
+CLIENT_GONE: Final = 499  # by custom: the connection ended before a status was sent
 _MS_PER_S: Final = 1000.0
 _US_PER_S: Final = 1_000_000
 _NOTHING: Final = Usage(0, 0)
@@ -39,8 +39,8 @@ class Exchange:
     decision: Decision | None = None
     spec: BackendSpec | None = None  # the backend asked last
     attempts: int = 0
-    status: int = CLIENT_GONE
-    error: str | None = None
+    status: int = 500  # these two hold until the exchange ends otherwise
+    error: str | None = "internal_error"
     usage: Usage | None = None  # as the backend said it
     spent: bool = False  # a backend may have worked for tokens
     said: list[str] = field(default_factory=list)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from cellwright.gateway.server import Gateway
 
+_log: Final = logging.getLogger("cellwright.gateway")
 _KEEP_ALIVE_S: Final = 75
 _GRACE_S: Final = 10  # for answers under way when the gateway is stopped
 
@@ -95,8 +96,8 @@ def _run(server: _Server, bound: socket.socket, settled: threading.Event) -> Non
     """Run a server to its end; whoever waits for it learns of the end too."""
     try:
         server.run(sockets=[bound])
-    except Exception:
-        logging.getLogger("cellwright.gateway").exception("the gateway ended early")
+    except Exception as error:  # noqa: BLE001 - a thread's boundary: who waits for it learns of it below
+        _log.error("the gateway ended early with %s", type(error).__name__)
     finally:
         settled.set()
 

@@ -40,6 +40,7 @@ class FileDraft:
         self.file_id = file_id
         self.raw = 0  # facts by the independent count
         self.is_balanced = True  # set to False where facts are unaccounted for although the sums agree
+        self.is_committed = False
         self._lake = lake
         self._writers: dict[str, PartWriter] = {}
         self._pieces: list[Piece] = []
@@ -124,6 +125,7 @@ class FileDraft:
             ingested,
         )
         self._lake.ledger.commit(record, parts, tuple(self._pieces), tuple(self._ranges))
+        self.is_committed = True
         return record
 
     def close(self) -> None:
@@ -174,12 +176,14 @@ class LakeWriter:
     def file(self, file_id: str) -> Iterator[FileDraft]:
         """Return a draft for the block, which is discarded unless it was committed."""
         self.first_part = self.ledger.next_part()
+        replaces = self.ledger.file(file_id) is not None
         draft = FileDraft(self, file_id)
         try:
             yield draft
         finally:
             draft.close()
-            self._keep_listed()
+            if replaces or not draft.is_committed:  # otherwise nothing is unlisted: no need to look at every part
+                self._keep_listed()
 
     def part_writer(self, table: str, index: int) -> PartWriter:
         """Return the writer of the current file's part number `index`."""

@@ -126,13 +126,12 @@ def expand(entry: Entry, spool: Path, limits: Limits) -> Iterator[RawFile]:
 
 
 def feed(name: str) -> str:
-    """Return what a file came through, which stands in its rows as their source: its folder, or its archive.
+    """Return what a file came through, which stands in its rows as their source: its archive, else its folder.
 
-    Files of one feed belong together, as those a collector writes one an interval; a file without a folder is its own.
+    Files of one feed belong together, as those a collector writes one an interval; a file in neither is its own.
     """
-    archive, _, inner = name.rpartition("!")
-    folder = inner.rpartition("/")[0]
-    return "!".join(part for part in (archive, folder) if part) or name
+    archive = name.rpartition("!")[0]
+    return archive or name.rpartition("/")[0] or name
 
 
 def lend(stream: BinaryIO) -> BinaryIO:

@@ -52,7 +52,6 @@ class Exchange:
 
     def hear(self, chunk: Chunk) -> None:
         """Take note of a piece of the answer."""
-        self.spent = True
         self.usage = chunk.usage or self.usage
         if chunk.text:
             if self.ttft_ms is None:

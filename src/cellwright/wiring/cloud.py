@@ -13,7 +13,7 @@ from cellwright.digest.tokens import token_counter
 from cellwright.estate.model import Boundary, Control, SensitivityClass, Tier
 from cellwright.gateway.config import load_config
 from cellwright.gateway.keys import hash_key
-from cellwright.gateway.meter import Meter
+from cellwright.gateway.meter import Meter, meter_url
 from cellwright.gateway.model import AccessKey, BackendSpec, GatewayConfig, ModelPrice, Route, Rule
 from cellwright.gateway.serve import running, serve
 from cellwright.gateway.server import create_app
@@ -127,7 +127,6 @@ def _load_or_create_token(path: Path) -> str:
 def serve_gateway(path: Path, environ: Mapping[str, str], announce: Callable[[str], None]) -> None:
     """Serve the gateway that a document describes until Ctrl-C; raise UsageError with every problem of the document."""
     config = load_config(read_text(path), str(path))
-    url = environ.get(config.meter_url_env) if config.meter_url_env else None
-    with Meter(url or sqlite_url(config.meter_file or ":memory:")) as meter:
+    with Meter(meter_url(config, environ)) as meter:
         app = create_app(config, guard=guard_egress, counter=token_counter(), meter=meter, secrets=environ)
         serve(app, announce)

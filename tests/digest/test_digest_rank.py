@@ -42,3 +42,14 @@ def test_every_type_is_scored_between_zero_and_one_with_its_evidence(table: obje
         assert all(0 <= each.score <= 1 for each in candidates)
         assert all(0 <= one.value <= 1 and one.words for each in candidates for one in each.evidence)
         assert candidates == rank(facts)
+
+
+def test_onsets_nearer_than_the_jitter_of_detection_leave_it_to_the_severity() -> None:
+    rows = [
+        simple(0, "core", "REMOTE", perceived_severity="MAJOR"),
+        simple(3, "edge", "SIGNAL", perceived_severity="CRITICAL"),
+        simple(30, "edge", "CELL", perceived_severity="CRITICAL"),
+    ]
+    assert ranked(rows) == ["SIGNAL", "REMOTE", "CELL"]
+    later = [rows[0], simple(4, "edge", "SIGNAL", perceived_severity="CRITICAL"), rows[2]]
+    assert ranked(later)[0] == "REMOTE"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from cellwright.economics.compute import Arrival, compute_cost, compute_currency, tariff_at
+from cellwright.economics.compute import Arrival, Tariff, compute_cost, compute_currency, tariff_at
 from cellwright.estate.model import (
     Arch,
     ComputePrices,
@@ -81,3 +81,8 @@ def test_the_currency_is_that_of_the_first_book_that_prices_compute() -> None:
 def test_nothing_that_arrives_costs_nothing() -> None:
     cost = compute_cost(tariff_at(SITE, [book(TIER_PRICES)], "EUR"), DEMAND, "L40S", [Arrival("nothing", 0.0)])
     assert len(cost.items) == 3
+
+
+def test_one_of_a_thing_is_named_in_the_singular() -> None:
+    cost = compute_cost(Tariff(None, "nobody"), Demand(1, 1.0, 1, 0.0, frozenset(Arch)), "L4")
+    assert [item.label for item in cost.items] == ["1 core", "1 GiB memory", "1 GPU L4"]

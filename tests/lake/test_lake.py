@@ -73,6 +73,15 @@ def test_quarantine_lists_without_content_and_opens_with_the_key_alone(lake: Lak
         lake.quarantined_payloads(record.file_id, 0, bytes([1] * 32))
 
 
+def test_the_cost_of_a_file_does_not_grow_with_the_lake(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[Path] = []
+    monkeypatch.setattr("cellwright.lake.writer.unlisted", lambda folder, _: looks.append(folder) or [])
+    with lake.writer(KEY) as writer:
+        for name in "abc":
+            store(writer, name, [0], 1)
+    assert len(looks) == 1
+
+
 def test_a_second_writer_is_told_who_holds_the_lake(lake: Lake) -> None:
     with lake.writer(KEY), pytest.raises(StorageError, match=r"written by process \d+"), lake.writer(KEY):
         pass

@@ -3,7 +3,8 @@ from __future__ import annotations
 from small_estates import case, estate, node, site, tenant, workload
 
 from cellwright.estate.model import Arch
-from cellwright.placement.capacity import best_fit, quota_violations, room_violations
+from cellwright.placement.capacity import best_fit, quota_violations
+from cellwright.placement.decide import assess_site
 from cellwright.placement.occupancy import Occupancy
 
 
@@ -11,7 +12,7 @@ def shortages(built, name="w", where="s", seated=()):  # noqa: ANN001, ANN201 - 
     occupancy = Occupancy(built)
     for other, label in seated:
         occupancy.take(built.workloads[other], where, label)
-    found = room_violations(occupancy, case(built, name), built.sites[where])
+    found = assess_site(case(built, name), built.sites[where], occupancy).violations
     return [(each.code, each.measured, each.limit) for each in found]
 
 
@@ -58,11 +59,11 @@ def test_room_that_others_took_is_told_apart_from_room_that_never_was() -> None:
     )
     occupancy = Occupancy(built)
     occupancy.take(built.workloads["first"], "s", "rack")
-    (found,) = room_violations(occupancy, case(built, "w"), built.sites["s"])
+    (found,) = assess_site(case(built, "w"), built.sites["s"], occupancy).violations
     assert (found.code, found.subject, found.measured, found.limit) == ("capacity.taken", "cores", 2.0, 4.0)
     assert "first took the rest" in found.message
     occupancy.release(built.workloads["first"])
-    assert room_violations(occupancy, case(built, "w"), built.sites["s"]) == ()
+    assert assess_site(case(built, "w"), built.sites["s"], occupancy).violations == ()
 
 
 def test_a_workload_goes_where_the_least_is_left_over() -> None:

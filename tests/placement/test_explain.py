@@ -249,3 +249,11 @@ def test_the_changes_fit_together_in_one_estate() -> None:
     assert len(answer.changes) >= 2
     again = why_not(changed := applied(answer, operator()), plan(changed), "alarm-filter", "region-belgrade")
     assert again.violations == ()
+
+
+def test_no_link_is_asked_to_be_faster_than_light_for_a_service_that_is_too_slow() -> None:
+    built = estate(OFFICE, REGION, workload("w", "office", p99=10.0, service=12.0))
+    assert texts(asked(built)) == [
+        "a link from office to region with P99 of at most 10 ms and 1 Gbit/s",
+        "latency.p99 limit of w from 10 ms to 22 ms",
+    ]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from random_estates import estates
 from small_estates import case, dataset, estate, link, regulation, site, use, workload
 
 from cellwright.errors import CellwrightError
-from cellwright.estate.model import Boundary, Call, Control, Effect, OnCall, SensitivityClass, Tier
+from cellwright.estate.model import Boundary, Call, Control, Effect, Estate, OnCall, SensitivityClass, Tier
 from cellwright.placement import filters
 from cellwright.placement.filters import PRECEDENCE, gravity, latency, operations, registered_filters, sovereignty
 from cellwright.placement.plan import Dimension
+from cellwright.placement.terrain import Case, Terrain
 
 PII, SIGNALLING = SensitivityClass.SUBSCRIBER_PII, SensitivityClass.SIGNALLING
 
@@ -163,7 +166,7 @@ def test_every_violation_of_every_dimension_is_recorded() -> None:
         regulation("premises", SIGNALLING, boundary=Boundary.PREMISES),
         workload("w", "users", p99=10.0, consumes=(use("records"),), skills=["tuning"], on_call=OnCall.ALWAYS),
     )
-    found = filters.violations_of_law(case(built, "w"), built.sites["far"])
+    found = filters.violations_of_law(case(built, "w"), [built.sites["far"]])["far"]
     assert [each.code for each in found] == [
         "sovereignty.forbidden",
         "latency.p99",
@@ -173,3 +176,47 @@ def test_every_violation_of_every_dimension_is_recorded() -> None:
         "operations.on-call",
     ]
     assert {each.dimension for each in found} == set(PRECEDENCE) - {Dimension.CAPACITY, Dimension.COST}
+
+
+def test_data_that_moves_more_often_than_it_can_arrive_piles_up() -> None:
+    hourly = use("counters", 1000.0, within_ms=10 * 3.6e6, every_ms=3.6e6)  # 8000 s over 1 Gbit/s
+    built = estate(
+        site("home"),
+        site("away", Tier.REGION),
+        link("home", "away", 5.0, gbps=1.0),
+        dataset("counters", "home"),
+        workload("w", "home", consumes=(hourly,)),
+    )
+    (found,) = gravity.judge(case(built, "w"), built.sites["away"])
+    assert (found.code, found.measured, found.limit, found.unit) == ("gravity.transfer-time", 8000.0, 3600.0, "s")
+    assert found.message.endswith("must arrive within 1 h, before the next are due")
+    change = gravity.relax(case(built, "w"), built.sites["away"], found)
+    assert change is not None
+    assert change.text == "within of dataset counters from 1 h to 2.223 h, and every from 1 h to 2.223 h"
+    assert not list(gravity.judge(case(change.apply(built), "w"), built.sites["away"]))
+
+
+def test_one_rule_against_one_dataset_is_one_violation_however_often_it_is_used() -> None:
+    built = estate(
+        site("home"),
+        site("away", Tier.REGION, control=Control.PROVIDER),
+        link("home", "away", 5.0),
+        dataset("records", "home", PII, bound=True),
+        regulation("premises", PII, boundary=Boundary.PREMISES),
+        workload("w", "home", consumes=(use("records"), use("records", 2.0))),
+    )
+    found = filters.violations_of_law(case(built, "w"), [built.sites["away"]])["away"]
+    assert [each.code for each in found] == ["sovereignty.forbidden", "gravity.bound"]
+
+
+@given(estates)
+def test_workloads_that_share_answers_get_the_answers_they_would_get_alone(built: Estate) -> None:
+    shared, sites = Terrain(built), tuple(built.sites.values())
+    callees = dict.fromkeys(built.workloads, sites[0].name)
+    for job in built.workloads.values():
+        alone = [
+            tuple(dict.fromkeys(found for each in registered_filters() for found in each.judge(one, where)))
+            for one in [Case(Terrain(built), job, callees)]
+            for where in sites
+        ]
+        assert list(filters.violations_of_law(Case(shared, job, callees), sites).values()) == alone

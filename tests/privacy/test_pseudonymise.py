@@ -72,7 +72,7 @@ def test_an_array_becomes_what_its_texts_become(texts: list[str | None]) -> None
         ["+491711234567", "msisdn-491711234567", "00491711234567", "+49 171 1234567", "%2b491711234567"],
         ["imei-490154203237518", "imeisv-4901542032375101", "49-015420-323751-8", "imei-49015420323751"],
         ["2001:db8::1", "2001:DB8:0:0:0:0:0:1", "2001%3Adb8%3A%3A1", "2001:db8::1%eth0"],
-        ["10.0.0.1", "::ffff:10.0.0.1", "010.000.000.001"],
+        ["10.0.0.1", "::ffff:10.0.0.1", "010.000.000.001", "10%2e0%2e0%2e1", "1\u200b0.0.0.1"],
         ["00:11:22:aa:bb:cc", "00-11-22-AA-BB-CC", "0011.22aa.bbcc", "mac-00-11-22-aa-bb-cc"],
     ],
     ids=lambda forms: forms[0],
@@ -90,6 +90,20 @@ def test_another_key_gives_other_pseudonyms() -> None:
     other = Pseudonymiser(bytes(32))
     assert other.text("10.0.0.1") != MASK.text("10.0.0.1")
     assert other.derive("quarantine") != MASK.derive("quarantine") != MASK.derive("else")
+
+
+@given(st.text(alphabet="0123456789abfu%&#x;\\.:-\u200b\u0663\uff11\u00b2 imse=", max_size=60))
+def test_what_escapes_and_look_alikes_stand_for_is_found_in_arrays_too(text: str) -> None:
+    clean = MASK.text(text)
+    assert MASK.array(pa.array([text])).to_pylist() == [clean]
+    assert find(clean) == ()
+
+
+def test_a_count_in_a_map_stays() -> None:
+    values = pa.array([[("imsiAttachCount", "123456"), ("imsi", "123456")]], pa.map_(pa.string(), pa.string()))
+    (pairs,) = MASK.array(values).to_pylist()
+    assert pairs[0] == ("imsiAttachCount", "123456")
+    assert pairs[1][1].startswith("imsi~")
 
 
 def test_the_words_around_an_identifier_stay() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import tarfile
 from pathlib import Path
 
@@ -29,16 +30,17 @@ def _problems(before: str, after: str) -> list[str]:
 @pytest.mark.parametrize(
     ("before", "after", "place", "message"),
     [
-        ("ordinal: true", "ordnal: true", "19:21", "meas_info_id.ordnal: this key does not exist"),
+        ("ordinal: true", "ordnal: true", "19:21", "template, map, unit, epoch; hint: did you mean 'ordinal'?"),
         ("pm_counters", "pm_counter", "5:3", "no table 'pm_counter'; hint: did you mean 'pm_counters'?"),
         ("column: note", "column: notes", "18:5", "no column 'notes'; hint: did you mean 'note'?"),
         ("value_i64:", "value_i65:", "13:5", "no such column; hint: did you mean 'value_i64'?"),
         ("ignore: [hidden]", "ignore: []", "8:3", "column 'hidden' is neither used nor in spec.ignore"),
         ("const: 60", "const: 60, column: rate", "20:5", "give exactly one of column, columns, const and ordinal"),
-        ("suspect:", "unit:", "18:5", "a key stands twice"),
-        ("unit: ms", "unit: hours", "15:32", "unit: input should be 's', 'ms', 'us' or 'iso'"),
+        ("suspect:", "unit:", "18:5", "key 'unit' occurs twice; hint: first at m.yaml:17:5"),
+        ("unit: ms", "unit: hours", "15:38", "unit is 'hours'; expected 's', 'ms', 'us' or 'iso'"),
         ("+01:00", "", "15:5", "an epoch needs an offset, such as 1970-01-01T00:00:00Z"),
-        ("apiVersion: cellwright.io/v1alpha1", "x: [", "3:9", "the mapping is not YAML"),
+        ("const: 60", "const: [60]", "20:22", "const is a list; expected text, a number, true or false"),
+        ("apiVersion: cellwright.io/v1alpha1", "x: [", "3:9", "did not find expected ',' or ']'"),
     ],
 )
 def test_a_mapping_with_a_mistake_says_where_and_what(before: str, after: str, place: str, message: str) -> None:
@@ -67,6 +69,13 @@ def test_alarms_of_an_alarm_list_are_told_apart_by_their_place() -> None:
     assert {(row["specific_problem"], row["object_dn"]) for row in rows} == {("AlarmType=11", "Device=28")}
     assert {tuple(row["dq_flags"]) for row in rows} == {("relative-time",)}
     assert [row["cleared_ts"].timestamp() for row in rows] == [30_835, 30_836]
+
+
+def test_the_count_does_not_come_from_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b'alarm_id,device_id,start_timestamp,end_timestamp\n1,"2\n\n3",3,4\n\n5,6,7,8\n9,"' + b"\n1,2,3,4" * 70
+    assert check_conservation(_alarm_list(), data).facts == 73
+    monkeypatch.setattr("cellwright.telemetry.formats.delimited._records", lambda _: iter([]))
+    assert _alarm_list().count_facts(io.BytesIO(data)) == 73
 
 
 def test_separators_of_other_alphabets_do_not_end_a_record() -> None:

@@ -207,9 +207,22 @@ def test_a_truncated_gzip_keeps_its_good_part(bench: Bench) -> None:
         (b"PK\x03\x04 no archive", Limits(), "archive-damaged"),
         (b"\x1f\x8b no archive", Limits(), "archive-damaged"),
         (gzip.compress(b"")[:12], Limits(), "archive-truncated"),
-        (gzip.decompress(tarred(a=bytes(2000)))[:1000], Limits(), "archive-damaged"),
+        (gzip.decompress(tarred(a=bytes(2000), b=b"2"))[:2700], Limits(), "archive-truncated"),
+        (gzip.decompress(tarred(a=b"1", b=b"2"))[:1024], Limits(), "archive-truncated"),
+        (gzip.decompress(tarred(a=b"1", b=b"2"))[:1024] + bytes([7] * 5000), Limits(), "archive-damaged"),
     ],
-    ids=["bomb", "bomb in zip", "members", "depth", "no zip", "no gzip", "cut gzip", "cut tar"],
+    ids=[
+        "bomb",
+        "bomb in zip",
+        "members",
+        "depth",
+        "no zip",
+        "no gzip",
+        "cut gzip",
+        "cut tar",
+        "no end of tar",
+        "garbage in tar",
+    ],
 )
 def test_an_archive_beyond_limits_or_damaged_is_quarantined(
     bench: Bench, content: bytes, limits: Limits, code: str
@@ -220,6 +233,26 @@ def test_an_archive_beyond_limits_or_damaged_is_quarantined(
     assert result.quarantined == 1
     assert result.partial
     assert bench.failures() == []
+
+
+def test_a_member_cut_short_in_a_tar_keeps_its_good_part(bench: Bench) -> None:
+    packed = gzip.decompress(tarred(a=HEAD + b"one\n", b=HEAD + b"line\n" * 2000))
+    bench.put("a.tar", packed[:6000])
+    whole, cut, archive = bench.run().outcomes
+    assert (whole.rows, whole.state) == (1, FileState.STORED)
+    assert (cut.source, cut.state, cut.reasons) == ("inbox/a.tar!b", FileState.PARTIAL, {"archive-truncated": 1})
+    assert cut.rows > 800
+    assert (archive.source, archive.state) == ("inbox/a.tar", FileState.QUARANTINED)
+    assert bench.failures() == []
+
+
+def test_names_that_are_no_utf8_are_escaped_and_their_files_stored(bench: Bench) -> None:
+    (bench.inbox / os.fsdecode(b"a\xff262011234567890.txt")).write_bytes(HEAD + b"one\n")
+    bench.put("b.tar", tarred(**{"b\udcff": HEAD + b"two\n"}))
+    outcomes = bench.run().outcomes
+    assert [outcome.rows for outcome in outcomes] == [1, 1]
+    assert outcomes[0].source.startswith("inbox/a\\udcffimsi~")
+    assert outcomes[1].source == "inbox/b.tar!b\\udcff"
 
 
 def test_an_encrypted_member_does_not_hide_the_others(bench: Bench) -> None:

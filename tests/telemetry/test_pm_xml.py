@@ -91,6 +91,7 @@ def test_any_text_is_a_value_or_none(text: str) -> None:
         ("2022-04-18T20:15:00+0100", 1_650_309_300_000_000, 3600),
         ("2022-04-18T14:45:00.5-04:30", 1_650_309_300_500_000, -16_200),
         ("2022-04-18T19:15:00", 1_650_309_300_000_000, None),
+        ("2022-04-18T24:00:00+02:00", 1_650_319_200_000_000, 7200),
     ],
 )
 def test_offsets_with_and_without_colon_are_read(text: str, us: int, offset_s: int | None) -> None:
@@ -98,7 +99,17 @@ def test_offsets_with_and_without_colon_are_read(text: str, us: int, offset_s: i
 
 
 @pytest.mark.parametrize(
-    "text", ["", "xyz", "2022-04-18", "2022-13-01T00:00:00Z", "2022-04-18T19:15:00+99:00", "0001-01-01T00:00:00+05:00"]
+    "text",
+    [
+        "",
+        "xyz",
+        "2022-04-18",
+        "9999-12-31T24:00:00Z",
+        "2022-04-18T24:00:01Z",
+        "2022-13-01T00:00:00Z",
+        "2022-04-18T19:15:00+99:00",
+        "0001-01-01T00:00:00+05:00",
+    ],
 )
 def test_what_is_no_date_is_none(text: str) -> None:
     assert read_instant(text) is None
@@ -112,6 +123,7 @@ def test_what_is_no_date_is_none(text: str) -> None:
         ("PT1H30M", 5400),
         ("P1DT1S", 86_401),
         ("PT0.5S", 0.5),
+        ("P0Y0M0DT0H15M0.000S", 900),
         ("P1M", None),
         ("", None),
         ("P", None),
@@ -162,6 +174,41 @@ def test_what_follows_a_break_is_kept_as_it_was() -> None:
     outcome = check_conservation(PmXml(), good + b'<measValue><r p="1">2</r></oops><r p="1">3</r>')
     assert outcome.codes() == [("malformed-xml", 2, 1)]
     assert outcome.quarantined[0].raw.endswith(b'<measValue><r p="1">2</r></oops><r p="1">3</r>')
+
+
+def _file(types: str, values: str) -> bytes:
+    return (
+        '<measCollecFile><measData><managedElement localDn="ManagedElement=1"/><measInfo>'
+        '<granPeriod duration="P0Y0M0DT0H15M0.000S" endTime="2026-03-01T24:00:00Z"/>'
+        f'{types}<measValue measObjLdn="Cell=1">{values}</measValue></measInfo></measData></measCollecFile>'
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("word", "suspect"),
+    [("true", True), (" TRUE\n", True), ("1", True), ("false", False), ("0", False), ("", False), ("maybe", None)],
+)
+def test_a_doubt_is_read_in_any_case_and_a_word_for_neither_stays_open(word: str, suspect: object) -> None:
+    data = _file('<measType p="1">A</measType>', f'<r p="1">5</r><suspect>{word}</suspect>')
+    (row,) = check_conservation(PmXml(), data).only("pm_counters")
+    assert row["suspect"] is suspect
+    assert row["dq_flags"] == (["unreadable-suspect"] if suspect is None else [])
+
+
+def test_values_of_a_position_with_two_names_are_set_aside_and_the_others_kept() -> None:
+    types = '<measType p="1">A</measType><measType p="1">B</measType><measType p="2">C</measType>'
+    outcome = check_conservation(PmXml(), _file(types, '<r p="1">5</r><r p="2">6</r>'))
+    assert outcome.codes() == [("ambiguous-position", 1, 1)]
+    assert [(row["counter"], row["value_i64"]) for row in outcome.only("pm_counters")] == [("C", 6)]
+    listed = check_conservation(PmXml(), _file(types, "<measResults>5 6 7</measResults>"))
+    assert [code for code, _, _ in listed.codes()] == ["ambiguous-position"] * 3
+
+
+def test_the_end_of_a_day_and_durations_in_full_are_read() -> None:
+    data = _file('<measType p="1">A</measType>', '<r p="1">5</r>')
+    (row,) = check_conservation(PmXml(), data).only("pm_counters")
+    assert (row["gran_s"], row["end_ts"].isoformat()) == (900, "2026-03-02T00:00:00+00:00")
+    assert row["dq_flags"] == []
 
 
 @pytest.mark.data

@@ -22,6 +22,12 @@ def test_what_structured_data_says_comes_back(value: str) -> None:
     assert row["body"] == "body"
 
 
+def test_a_file_whose_first_line_is_damaged_is_known_by_the_next() -> None:
+    data = b"14:15 h su: the end of a line\n<34>Oct 11 22:14:15 h su: whole\n"
+    assert Syslog().detects(data, "messages")
+    assert check_conservation(Syslog(), data).codes() == [("not-syslog", 1, 1)]
+
+
 @given(st.binary())
 def test_any_line_is_a_record_or_none(raw: bytes) -> None:
     row = read_line(raw)

@@ -85,12 +85,13 @@ def compute_cost(tariff: Tariff, demand: Demand, gpu_model: str | None, arrivals
     core, gib, ingress = (prices.core_hour, prices.memory_gib_hour, prices.ingress_gb) if prices else (None, None, None)
     memory = MEMORY.format(demand.memory_gib)
     items = [
-        _item(f"{demand.cores} cores", demand.cores, core, tariff),
+        _item(f"{demand.cores} {'core' if demand.cores == 1 else 'cores'}", demand.cores, core, tariff),
         _item(f"{memory} memory", demand.memory_gib, gib, tariff),
     ]
     if demand.gpus:
         gpu = prices.gpu_hour.get(gpu_model or "") if prices else None
-        items.append(_item(f"{demand.gpus} GPUs {gpu_model or '?'}", demand.gpus, gpu, tariff))
+        kind = f"{'GPU' if demand.gpus == 1 else 'GPUs'} {gpu_model or '?'}"
+        items.append(_item(f"{demand.gpus} {kind}", demand.gpus, gpu, tariff))
     items += (
         _item(f"arriving {arrival.label}", arrival.rate_gb_per_h, ingress, tariff)
         for arrival in arrivals

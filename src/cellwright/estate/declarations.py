@@ -70,6 +70,17 @@ def _name(node: Node) -> str | None:
     return name if isinstance(name, str) else None
 
 
+def doubtful_names(declarations: Iterable[Declaration]) -> Iterator[str]:
+    """Yield what may be the name of a document whose kind or name is not where it should be."""
+    for item in declarations:
+        if item.name is None:
+            metadata = item.node.value.get("metadata")
+            inside = metadata.values() if isinstance(metadata, dict) else ()
+            yield from (text for text in (*item.node.value.values(), *inside) if isinstance(text, str))
+        elif item.kind is None:
+            yield item.name
+
+
 def by_kind(declarations: Sequence[Declaration]) -> dict[Kind, list[Declaration]]:
     """Return the declarations of known kind by kind, in file order."""
     found: defaultdict[Kind, list[Declaration]] = defaultdict(list)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cellwright.errors import Diagnostic, Mark, Severity
 from cellwright.estate.consistency import inconsistencies
-from cellwright.estate.declarations import by_kind, declare
+from cellwright.estate.declarations import by_kind, declare, doubtful_names
 from cellwright.estate.documents.kinds import Kind
 from cellwright.estate.model import Estate
 from cellwright.estate.yaml_nodes import read_yaml
@@ -39,9 +39,9 @@ def parse(documents: Sequence[tuple[str, str]]) -> Parsed:
     declarations, problems = declare(node for text in texts for node in text.documents)
     diagnostics = [problem for text in texts for problem in text.problems]
     diagnostics.extend(problems)
-    unreadable = {item.name for item in declarations if item.kind is None and item.name is not None}
+    unreadable = frozenset(doubtful_names(declarations))
     kinds = by_kind(declarations)
-    diagnostics.extend(inconsistencies(kinds, frozenset(unreadable.union(*(text.lost_names for text in texts)))))
+    diagnostics.extend(inconsistencies(kinds, unreadable.union(*(text.lost_names for text in texts))))
     if not declarations and not diagnostics:
         diagnostics.append(_empty(documents))
     sound = all(item.severity is not Severity.ERROR for item in diagnostics)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -74,10 +74,13 @@ def path_text(path: Iterable[str | int]) -> str:
 
 def _refusal(document: type[Document], item: ErrorDetails) -> _Refusal:
     path: Path = item["loc"]
-    keys = _keys(document)
+    keys, in_dict = _keys(document), False
     for step in path[:-1]:
-        if isinstance(step, str):
-            keys = _keys(_part_of(keys.get(step)))
+        if in_dict or not isinstance(step, str):  # a user's own key, or a place in a list
+            in_dict = False
+            continue
+        within = keys.get(step)
+        keys, in_dict = _keys(_part_of(within)), within is not None and get_origin(within.annotation) is dict
     field = keys.get(str(path[-1])) if path else None
     return _Refusal(item["type"], path, item.get("ctx", {}), field, tuple(keys))
 

@@ -28,6 +28,7 @@ _NULL: Final = re.compile(r"~|null|Null|NULL|")
 _BOOL: Final = re.compile(r"(true|True|TRUE)|false|False|FALSE")
 _INT: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NO_COLON: Final = "could not find expected ':'"
 _CORE: Final = "tag:yaml.org,2002:"
 _TEXT_TAGS: Final = frozenset({"!", f"{_CORE}str"})
 _KNOWN_TAGS: Final = frozenset(
@@ -223,7 +224,8 @@ def _syntax_problem(error: Exception, composer: _Composer, piece: str) -> Diagno
     """Return where and why the YAML parser gave up."""
     place = (0, 0)
     if isinstance(error, yaml.MarkedYAMLError):
-        if at := error.problem_mark or error.context_mark:
+        begun = error.context_mark if error.problem == _NO_COLON else None  # the parser notices it a line too late
+        if at := begun or error.problem_mark or error.context_mark:
             place = at.line, at.column
         cause = " ".join(part for part in (error.context, error.problem) if part)
     else:

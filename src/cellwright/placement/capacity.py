@@ -10,11 +10,11 @@ from cellwright.estate.model import Gpus, Node
 from cellwright.placement.changes import Change, from_to, unused, with_site, with_tenant
 from cellwright.placement.occupancy import Machine, memory_taken_gib
 from cellwright.placement.plan import Dimension, Violation
-from cellwright.placement.wording import listing, number
+from cellwright.placement.wording import counted, listing, number
 from cellwright.units import MEMORY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cellwright.estate.model import Demand, Estate, Site, Workload
     from cellwright.placement.occupancy import Occupancy
@@ -101,18 +101,36 @@ def quota_violations(occupancy: Occupancy, case: Case) -> tuple[Violation, ...]:
     )
 
 
-def room_violations(occupancy: Occupancy, case: Case, site: Site) -> tuple[Violation, ...]:
-    """Return what the nearest miss among the site's machines lacks, nothing where one has room.
+def able_nodes(case: Case, sites: Iterable[Site]) -> Mapping[str, tuple[Node, ...]]:
+    """Return by site the nodes that can hold the workload when empty."""
+    demand = case.workload.demand
+    known = case.terrain.answers(("able nodes", demand))
+    for site in sites:
+        if site.name not in known:
+            known[site.name] = tuple(node for node in site.nodes if can_hold(node, demand))
+    return known
 
-    The nearest miss is a machine that is only taken, where there is one; then the one that lacks the fewest resources.
+
+def too_small(case: Case, sites: Iterable[Site]) -> Mapping[str, tuple[Violation, ...]]:
+    """Return by site what the machine that lacks the fewest resources lacks even when empty; sites without able nodes.
+
+    Kept like `able_nodes` for all workloads of the same demand.
     """
     demand = case.workload.demand
-    able = [node for node in site.nodes if can_hold(node, demand)]
-    if any(best_fit(occupancy, site, node, demand) for node in able):
-        return ()
-    if able:
-        machines = [machine for node in able for machine in occupancy.machines(site, node)]
-        return tuple(_taken(site, machine, lack) for machine, lack in _nearest_miss(demand, machines))
+    known = case.terrain.answers(("too small", demand))
+    for site in sites:
+        if site.name not in known:
+            known[site.name] = _too_small(demand, site)
+    return known
+
+
+def taken(occupancy: Occupancy, demand: Demand, site: Site, nodes: Iterable[Node]) -> tuple[Violation, ...]:
+    """Return what the machine of `nodes` that lacks the fewest resources lacks now; each could hold it when empty."""
+    machines = [machine for node in nodes for machine in occupancy.machines(site, node)]
+    return tuple(_taken(site, machine, lack) for machine, lack in _nearest_miss(demand, machines))
+
+
+def _too_small(demand: Demand, site: Site) -> tuple[Violation, ...]:
     empty = [empty_machine(node) for node in site.nodes if node.count > 0]
     if not empty:
         message = f"{site.name} has no machines"
@@ -151,7 +169,7 @@ def _lacking(site: Site, machine: Machine, lack: Shortfall) -> Violation:
 
 
 def _figure(value: float | str, lack: Shortfall) -> str:
-    return value if isinstance(value, str) else f"{number(value)} {lack.unit}"
+    return value if isinstance(value, str) else counted(value, lack.unit)
 
 
 def relax(case: Case, site: Site, violation: Violation) -> Change:
@@ -201,7 +219,7 @@ def _larger_machine(site: Site, node: Node, violation: Violation) -> Change:
         return with_site(estate, replace(current, nodes=nodes))
 
     kind = f" of {MEMORY.format(node.gpus.memory_gib)}" if violation.subject == "gpus" and node.gpus else ""
-    text = f"{number(more)} {violation.unit}{kind} more in machine {node.name} at {site.name}"
+    text = f"{counted(more, violation.unit)}{kind} more in machine {node.name} at {site.name}"
     return Change(
         violation.code, f"{site.name}/{node.name}", violation.measured, violation.limit, violation.unit, text, apply
     )
@@ -228,8 +246,8 @@ def _further_machine(case: Case, site: Site, violation: Violation) -> Change:
         node = Node(name, 1, arch, demand.cores, demand.memory_gib, gpus, unified_memory=False)
         return with_site(estate, replace(current, nodes=(*current.nodes, node)))
 
-    size = f"{demand.cores} cores, {MEMORY.format(demand.memory_gib)}"
-    graphics = f", {demand.gpus} GPUs of {MEMORY.format(demand.gpu_memory_gib)}" if demand.gpus else ""
+    size = f"{counted(demand.cores, 'cores')}, {MEMORY.format(demand.memory_gib)}"
+    graphics = f", {counted(demand.gpus, 'GPUs')} of {MEMORY.format(demand.gpu_memory_gib)}" if demand.gpus else ""
     text = f"one further machine at {site.name} with {size}{graphics} ({arch})"
     return Change(violation.code, site.name, violation.measured, violation.limit, violation.unit, text, apply)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cellwright.placement.capacity import best_fit, quota_violations, room_violations
+from cellwright.placement.capacity import best_fit, quota_violations, taken, too_small
 from cellwright.placement.filters import PRECEDENCE, violations_of_law
 from cellwright.placement.plan import Dimension, Rejection, Violation
-from cellwright.placement.screening import options_at
+from cellwright.placement.screening import options
 from cellwright.placement.wording import money
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from cellwright.estate.model import Site
     from cellwright.placement.occupancy import Occupancy
     from cellwright.placement.screening import Option, Screening
@@ -56,31 +58,45 @@ class Decision:
 def assess(screening: Screening, occupancy: Occupancy) -> tuple[Assessment, ...]:
     """Return the assessment of every site, by name; `occupancy` must not hold the workload itself."""
     case = screening.case
-    by_site: dict[str, list[Option]] = {}
+    offers: dict[str, list[Option]] = {}
     for option in screening.options:
-        by_site.setdefault(option.site.name, []).append(option)
-    quota = quota_violations(occupancy, case)
-    return tuple(
-        _assessment(case, site, occupancy, (*screening.law[site.name], *quota), by_site.get(site.name, []))
-        for site in case.terrain.sites
-    )
+        offers.setdefault(option.site.name, []).append(option)
+    return _assess(case, screening.law, offers, case.terrain.sites, occupancy)
 
 
 def assess_site(case: Case, site: Site, occupancy: Occupancy) -> Assessment:
     """Return the assessment of one site alone."""
-    against = (*violations_of_law(case, site), *quota_violations(occupancy, case))
-    return _assessment(case, site, occupancy, against, sorted(options_at(case, site), key=lambda each: each.rank))
+    offers = {site.name: options(case, [site])}
+    return _assess(case, violations_of_law(case, [site]), offers, [site], occupancy)[0]
 
 
-def _assessment(
-    case: Case, site: Site, occupancy: Occupancy, against: tuple[Violation, ...], options: list[Option]
+def _assess(
+    case: Case,
+    law: Mapping[str, tuple[Violation, ...]],
+    offers: Mapping[str, Sequence[Option]],  # by site, best first
+    sites: Sequence[Site],
+    occupancy: Occupancy,
+) -> tuple[Assessment, ...]:
+    quota = quota_violations(occupancy, case)
+    lacking = too_small(case, (site for site in sites if not offers.get(site.name)))
+    return tuple(
+        _with_room(case, site, (*law[site.name], *quota), offers[site.name], occupancy)
+        if offers.get(site.name)
+        else Assessment(site, (*law[site.name], *quota, *lacking[site.name]), None)
+        for site in sites
+    )
+
+
+def _with_room(
+    case: Case, site: Site, against: tuple[Violation, ...], offers: Sequence[Option], occupancy: Occupancy
 ) -> Assessment:
-    """Return the assessment of a site from what stands against it and its options, best first."""
+    """Return the assessment of a site that could hold the workload: its best option with room, or who took the room."""
     demand = case.workload.demand
-    violations = (*against, *room_violations(occupancy, case, site))
-    roomy = (option for option in options if best_fit(occupancy, site, option.node, demand))
-    ranked = sorted(violations, key=lambda violation: PRECEDENCE.index(violation.dimension))
-    return Assessment(site, tuple(ranked), next(roomy, options[0] if options else None))
+    roomy = next((option for option in offers if best_fit(occupancy, site, option.node, demand)), None)
+    if roomy:
+        return Assessment(site, against, roomy)
+    full = taken(occupancy, demand, site, (option.node for option in offers))
+    return Assessment(site, (*against, *full), offers[0])
 
 
 def decide(assessments: tuple[Assessment, ...], currency: str) -> Decision:

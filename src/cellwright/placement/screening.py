@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cellwright.economics.compute import Arrival, compute_cost
-from cellwright.placement.capacity import can_hold
+from cellwright.placement.capacity import able_nodes
 from cellwright.placement.filters import violations_of_law
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cellwright.economics.compute import Cost
     from cellwright.estate.model import Node, Site
@@ -46,19 +46,22 @@ class Screening:
 def screen(case: Case) -> Screening:
     """Return the screening of every site for one workload."""
     sites = case.terrain.sites
-    law = {site.name: violations_of_law(case, site) for site in sites}
-    options = (option for site in sites for option in options_at(case, site))
-    ranked = tuple(sorted(options, key=lambda option: option.rank))
+    law = violations_of_law(case, sites)
+    ranked = options(case, sites)
     return Screening(case, law, ranked, tuple(option for option in ranked if not law[option.site.name]))
 
 
-def options_at(case: Case, site: Site) -> Iterator[Option]:
-    """Yield one option for each node of `site` that can hold the workload when empty."""
-    demand = case.workload.demand
-    for node in site.nodes:
-        if can_hold(node, demand):
-            model = node.gpus.model if node.gpus else None
-            yield Option(site, node, compute_cost(case.terrain.tariff(site), demand, model, _arrivals(case, site)))
+def options(case: Case, sites: Sequence[Site]) -> tuple[Option, ...]:
+    """Return one option for each node of `sites` that can hold the workload when empty, best first."""
+    able = able_nodes(case, sites)
+    found = (_option(case, site, node) for site in sites for node in able[site.name])
+    return tuple(sorted(found, key=lambda option: option.rank))
+
+
+def _option(case: Case, site: Site, node: Node) -> Option:
+    model = node.gpus.model if node.gpus else None
+    cost = compute_cost(case.terrain.tariff(site), case.workload.demand, model, _arrivals(case, site))
+    return Option(site, node, cost)
 
 
 def _arrivals(case: Case, site: Site) -> Iterator[Arrival]:

@@ -17,6 +17,11 @@ def number(value: float | None) -> str:
     return "?" if value is None else f"{value:.6g}"
 
 
+def counted(value: float, unit: str) -> str:
+    """Return a number with its unit, in the singular where it is one of a plural."""
+    return f"{number(value)} {unit.removesuffix('s') if value == 1 else unit}"
+
+
 def money(value: float | None, currency: str) -> str:
     """Return a cost per hour."""
     return f"{number(value)} {currency}/h"

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from cellwright.privacy.patterns import CELL_BEFORE, pattern_for
+from cellwright.privacy.reading import lowered, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +47,9 @@ class Identifier:
     canonical: str
 
 
-_NOT_NAMES: Final = frozenset({"pseudonym", "oid"})
+_NOT_NAMES: Final = frozenset({"pseudonym", "oid", "uuid"})
+_LIKE_CELLS: Final = frozenset({"short_run", "imsi_split"})
+_CELL_LENGTHS: Final = range(11, 18)  # digits of 2**36; with MCC, MNC and two separators
 _CONTEXT: Final = 40  # characters before a number that may call it a cell
 _NULL_SCHEME: Final = re.compile(r"(?:suci-)?0-(\d{3})-(\d{2,3})-\d{1,4}-0-0-(\d+)")
 _IMSI_DIGITS: Final = 15
@@ -59,25 +62,42 @@ def find(text: str) -> tuple[Match, ...]:
 
 
 def scan(text: str) -> Iterator[Identifier]:
-    """Yield the identifiers of `text` in order, without overlap."""
-    lowered = _lowered(text)
-    for found in pattern_for(lowered).finditer(lowered):
+    """Yield the identifiers of `text` in order, without overlap: those of its characters, and those they stand for."""
+    written = list(_search(lowered(text)))
+    read = reading(text)
+    if read is None:
+        yield from written
+        return
+    plain, places = read
+    meant = [
+        Identifier(Match(found.match.kind, places[found.match.start], places[found.match.end]), found.canonical)
+        for found in _search(plain)
+    ]
+    yield from _apart([*written, *meant])
+
+
+def _apart(found: list[Identifier]) -> Iterator[Identifier]:
+    """Yield what does not overlap, the earlier and then the longer first."""
+    reached = 0
+    for identifier in sorted(found, key=lambda each: (each.match.start, -each.match.end)):
+        if identifier.match.start >= reached:
+            yield identifier
+            reached = identifier.match.end
+
+
+def _search(text: str) -> Iterator[Identifier]:
+    """Yield the identifiers of a text in lower case as it stands."""
+    for found in pattern_for(text).finditer(text):
         group = found.lastgroup or ""
         start, end = found.span(group)
-        if group in _NOT_NAMES or (group == "short_run" and _is_cell(lowered, start, end)):
+        if group in _NOT_NAMES or (group in _LIKE_CELLS and _is_cell(text, start, end)):
             continue
-        kind, canonical = _READERS[group](lowered[start:end])
+        kind, canonical = _READERS[group](text[start:end])
         yield Identifier(Match(kind, start, end), canonical)
 
 
-def _lowered(text: str) -> str:
-    """Return the text in lower case with every character where it was."""
-    lowered = text.lower()
-    return lowered if len(lowered) == len(text) else "".join(c if len(c.lower()) > 1 else c.lower() for c in text)
-
-
 def _is_cell(text: str, start: int, end: int) -> bool:
-    return end - start == 11 and bool(CELL_BEFORE.search(text, max(0, start - _CONTEXT), start))  # noqa: PLR2004 - digits of 2**36
+    return end - start in _CELL_LENGTHS and bool(CELL_BEFORE.search(text, max(0, start - _CONTEXT), start))
 
 
 def _digits(text: str) -> str:
@@ -103,7 +123,7 @@ def _check_digit(body: str) -> int:
 
 
 def _msisdn(text: str) -> tuple[Kind, str]:
-    digits = _digits(text.replace("%2b", "").replace("\\u002b", "").replace("(0)", ""))
+    digits = _digits(text.replace("(0)", ""))
     return Kind.MSISDN, f"msisdn:{digits.removeprefix('00')}"
 
 
@@ -137,7 +157,7 @@ def _suci(text: str) -> tuple[Kind, str]:
 
 
 def _address(text: str) -> tuple[Kind, str]:
-    written = text.replace("%3a", ":").partition("%")[0]
+    written = text.partition("%")[0]
     head, _, quad = written.rpartition(":")
     if "." in quad:
         quad = ".".join(str(int(octet)) for octet in quad.split("."))
@@ -174,8 +194,8 @@ _READERS: Final[dict[str, Callable[[str], tuple[Kind, str]]]] = {
     "imei_split": _imei,
     "tmsi_labelled": lambda text: (Kind.TMSI, f"tmsi:{text}"),
     "long_run": _long_run,
-    "escaped_run": _long_run,
     "v4": _address,
+    "v4_dashed": lambda text: _address(re.sub("[_-]", ".", text)),
     "v6_long": _address,
     "v6_short": _address,
     "v6_prefix": _address,

@@ -107,11 +107,11 @@ def walk(sources: Sequence[Path], exclude: Path) -> tuple[Entry, ...]:
     kept = exclude.resolve()
     found: dict[Path, Entry] = {}
     for source in sources:
-        name = source.resolve().name
+        name = _legible(source.resolve().name)
         for path in _files(source):
             resolved = path.resolve()
             if not resolved.is_relative_to(kept) and path.is_file():
-                inner = path.relative_to(source).as_posix() if path != source else ""
+                inner = _legible(path.relative_to(source).as_posix()) if path != source else ""
                 found.setdefault(resolved, Entry(path, f"{name}/{inner}" if inner else name, path.stat().st_size))
     return tuple(found.values())
 
@@ -123,6 +123,11 @@ def expand(entry: Entry, spool: Path, limits: Limits) -> Iterator[RawFile]:
     """
     with entry.path.open("rb") as stream:
         yield from _expand(entry.name, stream, "", _Budget(limits, spool), 0)
+
+
+def _legible(name: str) -> str:
+    """Return a file's name as text that every database takes: what is no UTF-8 becomes an escape."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def feed(name: str) -> str:
@@ -219,8 +224,8 @@ def _unpack(  # noqa: PLR0913, PLR0917 - one recursive step of `_expand`
     while True:
         try:
             member = next(members, None)
-        except _CUT:
-            damage = damage or "archive-damaged"
+        except _CUT as error:
+            damage = damage or ("archive-truncated" if isinstance(error, EOFError) else "archive-damaged")
             break
         if member is None:
             break
@@ -233,7 +238,7 @@ def _unpack(  # noqa: PLR0913, PLR0917 - one recursive step of `_expand`
             if cut == "archive-too-large" or (cut and _is_empty(inner)):
                 damage = cut
             else:
-                yield from _expand(f"{name}!{member[0]}", inner, cut, budget, depth + 1)
+                yield from _expand(f"{name}!{_legible(member[0])}", inner, cut, budget, depth + 1)
         if cut == "archive-too-large":
             break
     if damage:
@@ -244,9 +249,40 @@ def _tar_members(stream: BinaryIO) -> Iterator[tuple[str, _Readable]]:
     stream.seek(0)
     with tarfile.open(fileobj=stream, mode="r:") as archive:
         for member in archive:
-            held = archive.extractfile(member) if member.isfile() else None
-            if held is not None:
-                yield member.name, cast("_Readable", held)
+            if member.issparse():
+                yield member.name, cast("_Readable", archive.extractfile(member))
+            elif member.isfile():
+                yield member.name, _Stretch(stream, member.offset_data, member.size)
+        _check_end(stream, archive.offset)
+
+
+def _check_end(stream: BinaryIO, at: int) -> None:
+    """Raise EOFError or TarError unless the archive ends in a block of zeros, which tarfile does not ask for."""
+    stream.seek(at)
+    block = stream.read(tarfile.BLOCKSIZE)
+    if len(block) < tarfile.BLOCKSIZE:
+        raise EOFError
+    if any(block):
+        raise tarfile.ReadError
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """Bytes of a stream from an offset on; where the stream ends early it gives what there is before it says so."""
+
+    stream: BinaryIO
+    at: int
+    left: int
+
+    def read1(self, size: int, /) -> bytes:
+        """Return at most `size` bytes, none at the end; raise EOFError when bytes are missing."""
+        self.stream.seek(self.at)
+        data = self.stream.read(min(size, self.left))
+        if self.left and not data:
+            raise EOFError
+        self.at += len(data)
+        self.left -= len(data)
+        return data
 
 
 def _zip_members(stream: BinaryIO) -> Iterator[tuple[str, _Readable]]:

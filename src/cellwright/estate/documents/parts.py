@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from cellwright.errors import nearest
+from cellwright.estate.documents.countries import COUNTRIES, SPOKEN
 from cellwright.units import BANDWIDTH, DATA_RATE, DURATION, MEMORY, VOLUME
 
 if TYPE_CHECKING:
@@ -134,9 +135,10 @@ def _iso_date(value: object) -> date:
 
 
 def _country(value: object) -> object:
-    if isinstance(value, str) and re.fullmatch(r"[A-Z]{2}", value):
+    if isinstance(value, str) and value in COUNTRIES:
         return value
-    hint = f"did you mean {value.upper()!r}?" if isinstance(value, str) and re.fullmatch("[A-Za-z]{2}", value) else None
+    code = SPOKEN.get(value.upper(), value.upper()) if isinstance(value, str) else ""
+    hint = f"did you mean {code!r}?" if code in COUNTRIES else None
     expected = "a country as two capital letters (ISO 3166-1 alpha-2), such as 'IT'"
     raise refuse("wrong-format", shown(value), expected=expected, hint=hint)
 

@@ -15,7 +15,7 @@ from cellwright.placement.plan import Dimension
 from cellwright.plugins import PluginSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from cellwright.estate.model import Site
     from cellwright.placement.changes import Change
@@ -28,11 +28,15 @@ _REQUIRED: Final = (Dimension.SOVEREIGNTY, Dimension.LATENCY, Dimension.GRAVITY,
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One kind of hard constraint: `judge` yields what a site violates, `relax` the smallest change that lifts it."""
+    """One kind of hard constraint: `judge` yields what a site violates, `relax` the smallest change that lifts it.
+
+    `needs` returns all that `judge` looks at beside the site and the estate: cases with equal needs are judged once.
+    """
 
     dimension: Dimension
     judge: Callable[[Case, Site], Iterator[Violation]]
     relax: Callable[[Case, Site, Violation], Change | None]
+    needs: Callable[[Case], Hashable] | None = None  # None: each case is judged by itself
 
 
 @cache
@@ -54,6 +58,21 @@ def registered_filters() -> tuple[Filter, ...]:
     return filters
 
 
-def violations_of_law(case: Case, site: Site) -> tuple[Violation, ...]:
-    """Return everything that any filter holds against `site`, in order of precedence."""
-    return tuple(violation for each in registered_filters() for violation in each.judge(case, site))
+def violations_of_law(case: Case, sites: Iterable[Site]) -> dict[str, tuple[Violation, ...]]:
+    """Return everything that any filter holds against each site, in order of precedence and without repetition."""
+    filters = [(each, _answers(each, case)) for each in registered_filters()]
+    return {
+        site.name: tuple(violation for each, known in filters for violation in _judged(each, known, case, site))
+        for site in sites
+    }
+
+
+def _answers(judging: Filter, case: Case) -> dict[str, tuple[Violation, ...]]:
+    """Return what a filter has already said of cases with the needs of this one, by site."""
+    return case.terrain.answers((judging, judging.needs(case))) if judging.needs else {}
+
+
+def _judged(judging: Filter, known: dict[str, tuple[Violation, ...]], case: Case, site: Site) -> tuple[Violation, ...]:
+    if site.name not in known:
+        known[site.name] = tuple(dict.fromkeys(judging.judge(case, site)))
+    return known[site.name]

@@ -133,8 +133,15 @@ def _with_call_limit(workload: Workload, callee: str, p99_ms: float | None) -> W
 def _link_for_users(case: Case, site: Site) -> Change:
     """Return the slowest link that lets the users reach `site` in time."""
     target = case.workload.latency
-    spare = _NEW_LINK_MS if target.p99_ms is None else max(0.0, target.p99_ms - case.workload.service_p99_ms)
-    return new_link(UNREACHABLE, target.users, site.name, round(spare, _DIGITS), _NEW_LINK_GBPS)
+    spare = _NEW_LINK_MS if target.p99_ms is None else target.p99_ms - case.workload.service_p99_ms
+    slowest = round(spare, _DIGITS) if spare > 0 else _NEW_LINK_MS  # no link helps where the service is too slow
+    return new_link(UNREACHABLE, target.users, site.name, slowest, _NEW_LINK_GBPS)
 
 
-FILTER: Final = Filter(Dimension.LATENCY, judge, relax)
+def _needs(case: Case) -> tuple[object, ...]:
+    workload = case.workload
+    callees = tuple(case.callees.get(call.workload) for call in workload.calls)
+    return workload.latency, workload.service_p99_ms, workload.calls, callees
+
+
+FILTER: Final = Filter(Dimension.LATENCY, judge, relax, _needs)

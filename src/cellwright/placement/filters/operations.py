@@ -66,4 +66,4 @@ def _change(violation: Violation, site: Site, text: str, operations: Operations)
     return Change(violation.code, violation.subject, violation.measured, violation.limit, "", text, apply)
 
 
-FILTER: Final = Filter(Dimension.OPERATIONS, judge, relax)
+FILTER: Final = Filter(Dimension.OPERATIONS, judge, relax, needs=lambda case: case.workload.readiness)

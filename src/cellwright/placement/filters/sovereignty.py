@@ -131,4 +131,8 @@ def _described(boundary: Boundary, site: Site) -> str:
     return f"bloc with member {site.jurisdiction}" if boundary is Boundary.BLOC else boundary.value
 
 
-FILTER: Final = Filter(Dimension.SOVEREIGNTY, judge, relax)
+def _needs(case: Case) -> tuple[str, ...]:
+    return tuple(use.dataset for use in case.workload.consumes)
+
+
+FILTER: Final = Filter(Dimension.SOVEREIGNTY, judge, relax, _needs)

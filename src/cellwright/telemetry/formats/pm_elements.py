@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ROOTS: Final = ("measCollecFile", "measDataFile")
 _WORDS: Final = re.compile(r"[^ \t\r\n]+")  # parted by the white space of XML 1.0, 2.3
+_TWO_NAMES: Final = "two measurement types have one position p"
+_DOUBT: Final = MappingProxyType({"true": True, "1": True, "false": False, "0": False, "": False})
 _POSITION: Final = re.compile(r"\s*(\d{1,9})\s*", re.ASCII)
 
 
@@ -68,6 +70,7 @@ class _Group:
     """One <measInfo>: the measurement types by position from 1, and what all its values have in common."""
 
     types: dict[int, str] = field(default_factory=dict)
+    ambiguous: set[int] = field(default_factory=set)  # positions that two measurement types claim
     shared: dict[str, object] = field(default_factory=dict)
     flags: tuple[str, ...] = ("no-period",)
 
@@ -84,7 +87,7 @@ class Elements:
         self._ne_dn: str | None = None
         self._group = _Group()
         self._object: str | None = None  # measObjLdn of the open <measValue>
-        self._suspect = False
+        self._suspect: bool | None = False
         self._values: list[_Reported] = []
 
     def start_header(self, attributes: dict[str, str]) -> None:
@@ -134,35 +137,40 @@ class Elements:
     def read_type(self, element: ElementText) -> None:
         """Name one measurement type."""
         position = element.position
-        if position and element.text.strip():
-            self._group.types[position] = element.text.strip()
+        name = element.text.strip()
+        if position and name and self._group.types.setdefault(position, name) != name:
+            self._group.ambiguous.add(position)
 
     def read_types(self, element: ElementText) -> None:
         """Name all measurement types of the group."""
         self._group.types |= dict(enumerate(_WORDS.findall(element.text), start=1))
 
     def read_suspect(self, element: ElementText) -> None:
-        """Take the element's own doubt (xs:boolean) about the values of the object."""
-        self._suspect = element.text.strip() in {"true", "1"}
+        """Take the element's own doubt (xs:boolean, of any case) about the values of the object, None if unreadable."""
+        self._suspect = _DOUBT.get(element.text.strip().lower())
 
     def read_value(self, element: ElementText) -> None:
         """Take one `<r>`."""
-        counter = self._group.types.get(element.position or 0)
+        text, line = element.text, element.line
+        position = element.position or 0
+        counter = self._group.types.get(position)
         if not element.whole:
-            reported = _refused(element.text, element.line, "nested-markup", "a value holds another element")
+            reported = _refused(text, line, "nested-markup", "a value holds another element")
         elif counter is None:
-            reported = _refused(
-                element.text, element.line, "unknown-position", "no measurement type has its position p"
-            )
+            reported = _refused(text, line, "unknown-position", "no measurement type has its position p")
+        elif position in self._group.ambiguous:
+            reported = _refused(text, line, "ambiguous-position", _TWO_NAMES)
         else:
-            reported = _reported(counter, element.text, element.line)
+            reported = _reported(counter, text, line)
         self._report([reported])
 
     def read_results(self, element: ElementText) -> None:
         """Take a list of values; one that is not as long as the list of types cannot be told apart and is refused."""
         words = _WORDS.findall(element.text)
         types = [self._group.types[position] for position in sorted(self._group.types)]
-        if element.whole and len(words) == len(types):
+        if self._group.ambiguous:
+            self._report([_refused(word, element.line, "ambiguous-position", _TWO_NAMES) for word in words])
+        elif element.whole and len(words) == len(types):
             self._report([_reported(name, word, element.line) for name, word in zip(types, words, strict=True)])
         else:
             reason = f"expected {len(types)} results, one for each measurement type, found {len(words)}"
@@ -197,7 +205,11 @@ class Elements:
         if not values:
             return
         names = [split_counter(reported.counter) for reported in values]
-        flags = self._group.flags if self._ne_dn else (*self._group.flags, "no-element-name")
+        flags = (
+            *self._group.flags,
+            *(["no-element-name"] if not self._ne_dn else []),
+            *(["unreadable-suspect"] if self._suspect is None else []),
+        )
         shared = self._group.shared | {
             "vendor": self._header.get("vendorName") or None,
             "ne_dn": self._ne_dn,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from cellwright.telemetry.formats.facts import FactBuffer, chunks
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _BOM: Final = "\ufeff"
 _BLANK: Final = b" \t\r\0\x0b\x0c"
 _LINE_PART: Final = re.compile(rb"\n|[^\n" + re.escape(_BLANK) + rb"][^\n]*")
+_LOOKED_AT: Final = 8  # lines by which a file is known
 _NIL: Final = "-"
 _MONTHS: Final = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 # RFC 5424, 6: HEADER; the structured data and the message follow.
@@ -43,9 +45,9 @@ class Syslog:
     name = "syslog"
 
     def detects(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content decides
-        """Return whether the first line that is not blank is a syslog record."""
+        """Return whether one of the first lines is a syslog record: the very first may be damaged."""
         lines = (line for line in head.split(b"\n") if line.strip(_BLANK))
-        return read_line(next(lines, b"")) is not None
+        return any(read_line(line) is not None for line in islice(lines, _LOOKED_AT))
 
     def count_facts(self, stream: BinaryIO) -> int:
         """Return the number of lines that are not blank, counted without splitting the text."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -250,6 +251,59 @@ def test_the_example_gateway_is_understood(tmp_path: Path) -> None:
     config = load_config((ROOT / "examples/gateway.yaml").read_text(), "gateway.yaml")
     assert [backend.name for backend in config.backends] == ["edge", "cloud"]
     assert cellwright("gateway", "--config", OPERATOR / "prices.yaml", cwd=tmp_path).returncode == 64
+
+
+def test_a_second_key_for_one_lake_is_refused(simulated: Path, tmp_path: Path) -> None:
+    source = simulated / "sim/telemetry/syslog"
+    assert cellwright("mediate", source, "--lake", "lake", cwd=tmp_path).returncode == 0
+    done = cellwright("mediate", source, "--lake", "lake", cwd=tmp_path, CELLWRIGHT_KEY_FILE=str(tmp_path / "other"))
+    assert done.returncode == 1
+    assert "another pseudonym key" in done.stderr
+
+
+def test_a_file_whose_part_was_deleted_is_stored_anew(simulated: Path, tmp_path: Path) -> None:
+    source = simulated / "sim/telemetry/syslog"
+    cellwright("mediate", source, "--lake", "lake", cwd=tmp_path)
+    min((tmp_path / "lake").rglob("*.parquet")).unlink()
+    assert cellwright("lake", "verify", "lake", cwd=tmp_path).returncode == 1
+    assert cellwright("mediate", source, "--lake", "lake", cwd=tmp_path).returncode == 0
+    assert cellwright("lake", "verify", "lake", cwd=tmp_path).returncode == 0
+
+
+def test_nothing_understood_is_no_success(tmp_path: Path) -> None:
+    (tmp_path / "junk.bin").write_bytes(bytes(range(256)) * 9)
+    done = cellwright("mediate", "junk.bin", "--lake", "lake", cwd=tmp_path)
+    assert done.returncode == 5
+    assert "unknown-format" in done.stdout
+
+
+def test_a_simulation_replaces_an_earlier_one_and_nothing_else(tmp_path: Path) -> None:
+    for seed in ("7", "9"):
+        assert cellwright("simulate", "--out", "sim", "--seed", seed, cwd=tmp_path).returncode == 0
+    alone = tmp_path / "alone"
+    cellwright("simulate", "--out", "alone", "--seed", "9", cwd=tmp_path)
+    names = [{path.relative_to(folder) for path in folder.rglob("*")} for folder in (tmp_path / "sim", alone)]
+    assert names[0] == names[1]
+    (tmp_path / "mine/telemetry").mkdir(parents=True)
+    (tmp_path / "mine/telemetry/precious.txt").write_text("x")
+    assert cellwright("simulate", "--out", "mine", cwd=tmp_path).returncode == 1
+    assert (tmp_path / "mine/telemetry/precious.txt").exists()
+
+
+def test_an_infeasible_estate_is_said_by_plan_and_by_the_main_job(tmp_path: Path) -> None:
+    shutil.copytree(OPERATOR, tmp_path / "estate")
+    workloads = tmp_path / "estate/workloads.yaml"
+    workloads.write_text(workloads.read_text().replace("p99: 8 ms}", "p99: 0.5 ms}"))
+    assert cellwright("plan", "estate", cwd=tmp_path).returncode == 3
+    assert cellwright("up", "estate", "--once", "--out", "out", cwd=tmp_path).returncode == 3
+
+
+def test_a_device_is_not_replaced_by_a_plan(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = cellwright("plan", OPERATOR, "--out", "pipe", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "no ordinary file" in done.stderr
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_a_taken_port_ends_in_a_sentence(tmp_path: Path) -> None:

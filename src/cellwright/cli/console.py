@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +31,7 @@ class Finish(Exception):  # noqa: N818 - not an error: the way a command ends wi
 
 
 def _console(stream: Any) -> Console:  # noqa: ANN401 - any text stream
-    width = None if stream.isatty() else _PIPE_WIDTH
+    width = None if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
     return Console(file=stream, width=width, highlight=False, soft_wrap=False)
 
 
@@ -61,8 +62,10 @@ def heading(text: str) -> None:
 
 
 def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> None:
-    """Print a table without boxes; columns named in `right` are aligned right."""
-    grid = Table(title=title, box=None, title_justify="left", pad_edge=False, header_style="bold")
+    """Print a table without boxes below its title; columns named in `right` are aligned right."""
+    if title:
+        say(title)
+    grid = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         grid.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:

@@ -22,13 +22,17 @@ def print_explanation(explanation: Explanation, output: Output) -> None:
         console.say_json(_explanation_json(explanation))
         return
     placement = explanation.placement
-    console.say(f"{placement.workload} → {placement.site or 'no feasible site'} ({placement.tier or '-'})")
+    where = f"{placement.site} ({placement.tier})" if placement.site else "no feasible site"
+    console.say(f"{placement.workload} → {where}")
     console.say(f"decided by {placement.decided_by}: {placement.decided_because}")
     console.say(f"P99 {duration(placement.latency_p99_ms)}, P50 {duration(placement.latency_p50_ms)}")
     steps = [(step.dimension, str(step.eliminated), str(step.remaining)) for step in explanation.steps]
     console.table("sites, dimension by dimension", ("dimension", "eliminated", "left"), steps, ("eliminated", "left"))
     costs = [(item.label, number(item.amount, 4), item.source) for item in placement.cost_items]
     console.table(f"cost, {explanation.currency}/h", ("part", "amount", "source"), costs, ("amount",))
+    if not explanation.alternatives:
+        console.say("no other site would do")
+        return
     others = explanation.alternatives[:_MOST_ALTERNATIVES]
     rows = [(item.site, item.tier, number(item.cost_per_hour), number(item.difference)) for item in others]
     console.table("runners-up", ("site", "tier", "cost/h", "dearer by"), rows, ("cost/h", "dearer by"))

@@ -28,13 +28,8 @@ MODULES: Final = MappingProxyType(
 _TYPER_USAGE: Final = 2  # Typer's own exit code for a wrong command line
 
 
-def main() -> None:
-    """Run the command line and exit; no failure shows a traceback."""
-    sys.exit(run(sys.argv[1:]))
-
-
 def run(arguments: list[str]) -> int:
-    """Run the command `arguments` and return its exit code."""
+    """Run the command `arguments` and return its exit code; no failure shows a traceback."""
     try:
         return _invoke(arguments)
     except console.Finish as finish:

@@ -48,8 +48,8 @@ def up(  # noqa: PLR0913 - the options of a command
             console.say(f"portal   http://127.0.0.1:{bound.getsockname()[1]}/")
             console.say(f"gateway  {gateway.base_url} (key in {gateway.key_file}); Ctrl-C stops both")
             serve_portal(RunningFactory(loaded, report), bound)
-    if failed:
-        raise console.Finish(ExitCode.PARTIAL)
+    if failed or not plan.feasible:
+        raise console.Finish(ExitCode.PARTIAL if plan.feasible else ExitCode.INFEASIBLE)
 
 
 @app.command()

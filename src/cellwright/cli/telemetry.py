@@ -101,9 +101,11 @@ def _print_result(result: MediationResult, output: Output) -> None:
         console.say_json({"partial": result.partial, "files": files})
         return
     _print_counts((outcome.source, outcome.format or "unknown", outcome) for outcome in result.outcomes)
-    known = sum(outcome.duplicate for outcome in result.outcomes)
-    counts = ", ".join(f"{number(getattr(result, name), 0)} {name}" for name in _COUNTS)
-    console.say(f"{len(result.outcomes)} files, {known} of them in the lake before: {counts}")
+    new = [outcome for outcome in result.outcomes if not outcome.duplicate]
+    counts = ", ".join(f"{number(sum(getattr(outcome, name) for outcome in new), 0)} {name}" for name in _COUNTS)
+    console.say(f"{len(new)} files stored: {counts}")
+    if len(new) < len(result.outcomes):
+        console.say(f"{len(result.outcomes) - len(new)} files were in the lake before and not stored again")
 
 
 def _print_counts(items: Iterable[tuple[str, str, object]]) -> None:

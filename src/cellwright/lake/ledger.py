@@ -43,7 +43,7 @@ _PARTS: Final = Table(
     _METADATA,
     Column("number", Integer, primary_key=True),
     Column("table", String, nullable=False),
-    Column("file_id", String, nullable=False),
+    Column("file_id", String, nullable=False, index=True),
     Column("rows", Integer, nullable=False),
     Column("sha256", String, nullable=False),
 )
@@ -70,6 +70,7 @@ _FILTERED: Final = Table(
     Column("facts", Integer, nullable=False),
     Column("reason", String, nullable=False),
 )
+_KEY: Final = Table("key", _METADATA, Column("fingerprint", String, primary_key=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,14 @@ class Ledger:
                 if rows:
                     connection.execute(insert(table), [_values(row, file.file_id) for row in rows])
 
+    def bind_key(self, fingerprint: str) -> bool:
+        """Return whether the lake is written with the key of this fingerprint; the first to ask decides."""
+        with self._engine.begin() as connection:
+            known = connection.execute(select(_KEY.c.fingerprint)).scalar()
+            if known is None:
+                connection.execute(insert(_KEY), [{"fingerprint": fingerprint}])
+        return known in {None, fingerprint}
+
     def file(self, file_id: str) -> FileRecord | None:
         """Return what is listed of a file, or None."""
         with self._engine.connect() as connection:
@@ -155,6 +164,12 @@ class Ledger:
         query = select(_PARTS).order_by(_PARTS.c.number)
         if table is not None:
             query = query.where(_PARTS.c.table == table)
+        with self._engine.connect() as connection:
+            return tuple(Part(**row) for row in connection.execute(query).mappings())
+
+    def parts_of(self, file_id: str) -> tuple[Part, ...]:
+        """Return the parts of one file, in order."""
+        query = select(_PARTS).where(_PARTS.c.file_id == file_id).order_by(_PARTS.c.number)
         with self._engine.connect() as connection:
             return tuple(Part(**row) for row in connection.execute(query).mappings())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from typing import Final
 
@@ -11,6 +12,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cellwright.errors import StorageError
 
 _NONCE_BYTES: Final = 12  # NIST SP 800-38D clause 8.2.2
+
+
+def fingerprint(key: bytes) -> str:
+    """Return what tells a key from others and reveals nothing of it."""
+    return hashlib.sha256(b"cellwright lake key 1\0" + key).hexdigest()
 
 
 def seal(key: bytes, payload: bytes, about: str) -> bytes:

@@ -11,6 +11,7 @@ import shutil
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from cellwright.errors import StorageError
 from cellwright.lake import vault
 from cellwright.lake.ledger import Part, Piece, Range, part_path
 from cellwright.lake.lock import writer_lock
@@ -169,8 +170,11 @@ class LakeWriter:
         return self.folder / SPOOL
 
     def known(self, file_id: str) -> FileRecord | None:
-        """Return what the ledger says of a file, or None."""
-        return self.ledger.file(file_id)
+        """Return what the ledger says of a file; None also where a part of it is gone, so that it is stored anew."""
+        record = self.ledger.file(file_id)
+        if record is None or any(not (self.folder / part.path).is_file() for part in self.ledger.parts_of(file_id)):
+            return None
+        return record
 
     @contextlib.contextmanager
     def file(self, file_id: str) -> Iterator[FileDraft]:
@@ -197,6 +201,7 @@ class LakeWriter:
     def working(self) -> Iterator[LakeWriter]:
         """Hold the lock and the spool for the block."""
         with writer_lock(self.folder):
+            self._check_key()
             self._keep_listed()
             self._empty_spool()
             self.spool.mkdir(mode=0o700)
@@ -204,6 +209,16 @@ class LakeWriter:
                 yield self
             finally:
                 self._empty_spool()
+
+    def _check_key(self) -> None:
+        """Refuse to write under a second key: one identifier would get two pseudonyms."""
+        if not self.ledger.bind_key(vault.fingerprint(self.quarantine_key)):
+            raise StorageError.of(
+                "another-key",
+                f"the lake {self.folder} was written with another pseudonym key",
+                expected="the key that it was made with: with two, one subscriber would have two pseudonyms",
+                hint="name the right key file with CELLWRIGHT_KEY_FILE, or write to another lake",
+            )
 
     def _empty_spool(self) -> None:
         if self.spool.exists():

@@ -64,7 +64,7 @@ class AnswerFigures:
     round_trip: Percentiles | None
     tokens_in: int
     tokens_out: int
-    token_counter: str  # which tokenizer counted, "estimate" where none is installed
+    token_counter: str  # who counted the tokens in and out
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,7 @@ class FactoryReport:
     storms: int = 0  # storms of 15,000 to 25,000 raw tokens in all
     median_saving_ves: float | None = None  # 0..1
     median_saving_csv: float | None = None
+    counted_by: str = "?"  # who counted the tokens of storms and digests; "estimate" without a tokenizer
     answers: AnswerFigures | None = None
     token_costs: tuple[TokenCost, ...] = ()  # pairs unfiltered, filtered: the published example first, then as measured
     notes: tuple[str, ...] = ()  # what was skipped and why

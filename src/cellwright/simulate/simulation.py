@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
@@ -161,8 +162,22 @@ def _replace(target: Path, content: bytes) -> None:
 
 
 def simulate(out: Path, scenario: Scenario) -> GroundTruth:
-    """Write a simulation to `out`: the telemetry below `telemetry/`, the truth beside it in `truth.json`."""
+    """Write a simulation to `out`: the telemetry below `telemetry/`, the truth beside it in `truth.json`.
+
+    An earlier simulation there is replaced. Raises StorageError where `telemetry/` is something else.
+    """
     simulation = generate(scenario)
-    write(simulation.files, out / TELEMETRY)
+    _clear(out)
     write([(TRUTH, simulation.truth.to_json().encode())], out)
+    write(simulation.files, out / TELEMETRY)
     return simulation.truth
+
+
+def _clear(out: Path) -> None:
+    """Remove the telemetry of an earlier simulation, which has its truth beside it."""
+    old = out / TELEMETRY
+    if old.exists() and not (out / TRUTH).is_file():
+        raise StorageError.of(
+            "not-a-simulation", f"{old} exists and is no simulation", hint="choose another folder, or remove it"
+        )
+    shutil.rmtree(old, ignore_errors=True)

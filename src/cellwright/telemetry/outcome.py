@@ -86,5 +86,9 @@ class MediationResult:
 
     @property
     def partial(self) -> bool:
-        """Return whether anything was quarantined, lost or unreadable, now or when a duplicate was stored."""
-        return any(outcome.state in _LOSSY for outcome in self.outcomes)
+        """Return whether anything was quarantined, lost or unreadable, now or when a duplicate was stored.
+
+        Files of no known format lie beside telemetry everywhere; where there is nothing else, nothing was understood.
+        """
+        states = {outcome.state for outcome in self.outcomes}
+        return bool(states & _LOSSY) or states == {FileState.SKIPPED}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cellwright.digest.tokens import token_counter
 from cellwright.estate.model import SensitivityClass
 from cellwright.gateway.client import ask_all
 from cellwright.report.model import AnswerFigures, Percentiles
@@ -36,6 +37,7 @@ class Answered:
 
     texts: dict[str, str]
     figures: AnswerFigures
+    question_tokens: int  # sent with each digest
     first_failure: str | None
 
 
@@ -54,7 +56,8 @@ def answer_digests(digests: Sequence[Digest], gateway: OpenGateway, progress: Pr
             answers += asyncio.run(_ask(batch, gateway, tell))
     texts = {digest.incident: answer.text for digest, answer in zip(digests, answers, strict=False) if not answer.error}
     failure = next((answer.error for answer in answers if answer.error), None)
-    return Answered(texts, _figures(answers, len(digests), digests, gateway), failure)
+    figures = _figures(answers, len(digests), digests, gateway)
+    return Answered(texts, figures, token_counter().count(QUESTION), failure)
 
 
 def _tell(advance: Advance, before: int, of: int, done: float, _total: float | None) -> None:
@@ -89,8 +92,13 @@ def _figures(
         round_trip=_percentiles([answer.round_trip_ms for answer in good]),
         tokens_in=sum(answer.tokens_in or 0 for answer in good),
         tokens_out=sum(answer.tokens_out or 0 for answer in good),
-        token_counter=digests[0].token_counter if digests else "?",
+        token_counter=_counted_by(digests, gateway),
     )
+
+
+def _counted_by(digests: Sequence[Digest], gateway: OpenGateway) -> str:
+    """Return who counted the tokens: a real model's server says what it used."""
+    return "as its server counts" if gateway.language_model else digests[0].token_counter if digests else "?"
 
 
 def _percentiles(values: list[float]) -> Percentiles | None:

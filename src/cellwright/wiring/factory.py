@@ -112,6 +112,7 @@ def compile_report(run: Run) -> FactoryReport:
         storms=len(storms),
         median_saving_ves=_saving([(item.digest.tokens, item.digest.ves_tokens) for item in storms]),
         median_saving_csv=_saving([(item.digest.tokens, item.digest.csv_tokens) for item in storms]),
+        counted_by=storms[0].digest.token_counter if storms else "?",
         answers=run.answered.figures,
         token_costs=token_costs(run.estate, storms, run.answered),
         notes=run.notes,
@@ -119,7 +120,10 @@ def compile_report(run: Run) -> FactoryReport:
 
 
 def token_costs(estate: Estate, storms: Sequence[Storyline], answered: Answered) -> tuple[TokenCost, ...]:
-    """Return pairs of unfiltered and filtered cost: the published example, then as measured on the storms."""
+    """Return pairs of unfiltered and filtered cost: the published example, then as measured on the storms.
+
+    Tokens in are counted here on both sides; tokens out are those of the digests' answers, also for the raw events.
+    """
     example = published_example()
     costs = _pair("published example", example.before, example.after, example.prices, ("USD", _PUBLISHED))
     priced = token_prices(estate, answered.figures.model)
@@ -128,9 +132,10 @@ def token_costs(estate: Estate, storms: Sequence[Storyline], answered: Answered)
         return costs
     book, prices = priced
     tokens_out = answered.figures.tokens_out / good
-    asked = answered.figures.tokens_in / good
-    question = max(0.0, asked - statistics.fmean(item.digest.tokens for item in storms))
-    raw = statistics.fmean(item.digest.ves_tokens for item in storms) + question
+    raw, asked = (
+        answered.question_tokens + statistics.fmean(tokens)
+        for tokens in ([item.digest.ves_tokens for item in storms], [item.digest.tokens for item in storms])
+    )
     before, after = (TokenUse(EVENTS_PER_HOUR, tokens_in, tokens_out) for tokens_in in (raw, asked))
     return costs + _pair("as measured", before, after, prices, (book.currency, f"{prices.model}: {book.source}"))
 

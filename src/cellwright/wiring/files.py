@@ -40,7 +40,12 @@ def read_text(path: Path) -> str:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Put `text` at `path` in one step: a reader sees the old file or the new one, also after a crash."""
+    """Put `text` at `path` in one step: a reader sees the old file or the new one, also after a crash.
+
+    Raises StorageError, also where something that is no ordinary file stands in the way.
+    """
+    if path.exists() and not path.is_file():
+        raise StorageError.of("not-a-file", f"{path} is no ordinary file", expected="a file, or a name that is free")
     with storage_errors("write", path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

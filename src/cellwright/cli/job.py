@@ -112,7 +112,7 @@ def _mediate(job: Job) -> None:
         for row in mediation_rows(job.lake)
     ]  # fmt: skip
     counts = ("files", "raw", "rows", "quarantined", "filtered")
-    console.table("facts by source", ("source", "format", *counts, "why"), rows, counts)
+    console.table("facts in the lake, by source", ("source", "format", *counts, "why"), rows, counts)
     balances = verify_lake(job.lake)
     good = sum(balance.ok for balance in balances)
     console.say(f"verified: raw = rows + quarantined + filtered in {good} of {len(balances)} files")

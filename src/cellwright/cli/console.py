@@ -77,7 +77,8 @@ def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str
 def progress_bar(title: str) -> Iterator[Advance]:
     """Show a bar on standard error while a step runs; the Progress of wiring."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=_console(sys.stderr), transient=True) as bar:
+    screen = _console(sys.stderr)
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
         task = bar.add_task(title, total=None)
 
         def advance(done: float, total: float | None) -> None:

@@ -94,8 +94,10 @@ def test_a_store_keeps_what_was_committed(tmp_path: Path) -> None:
     tables = MetaData()
     numbers = Table("numbers", tables, Column("n", Integer))
     url = sqlite_url(str(tmp_path / "x.db"))
-    with open_store(url, tables).begin() as connection:
+    writer = open_store(url, tables)
+    with writer.begin() as connection:
         connection.execute(insert(numbers).values(n=7))
+    writer.dispose()
     engine = open_store(url, tables)
     with engine.connect() as connection:
         assert connection.execute(select(numbers.c.n)).scalars().all() == [7]

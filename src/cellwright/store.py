@@ -25,7 +25,7 @@ def open_store(url: str, tables: MetaData) -> Engine:
         engine = create_engine(url)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _set_sqlite_pragmas)
-        tables.create_all(engine)
+        _create(engine, tables)
     except SQLAlchemyError as error:
         raise StorageError.of(
             "store-unavailable",
@@ -34,6 +34,14 @@ def open_store(url: str, tables: MetaData) -> Engine:
             hint="check that its folder exists and is writable",
         ) from error
     return engine
+
+
+def _create(engine: Engine, tables: MetaData) -> None:
+    try:
+        tables.create_all(engine)
+    except BaseException:
+        engine.dispose()
+        raise
 
 
 def sqlite_url(path: str) -> str:

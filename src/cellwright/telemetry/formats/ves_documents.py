@@ -18,6 +18,7 @@ _DOCUMENT_LINE: Final = re.compile(rb'\n(?=\{[ \t]*"event(?:List)?"[ \t]*:)')
 _LONGEST_START: Final = 64  # bytes a document's start may need to be known as one
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _BETWEEN: Final = re.compile(r"[ \t\r\n,\[\]]*")
+_TRAILING: Final = re.compile(r"(?:,[ \t\r\n]*)?")
 _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _NESTING: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
 _DEEPEST: Final = 64  # the deepest member that VES 7.2.1 names lies ten levels down
@@ -99,7 +100,8 @@ class _Decoder:
         except RecursionError:
             raise BrokenError(position, "nested too deeply") from None
         except json.JSONDecodeError as error:
-            raise BrokenError(error.pos, "not valid JSON") from None
+            broken = _skip(_TRAILING, text, error.pos)  # Python 3.13 points at a trailing comma, others behind it
+            raise BrokenError(broken, "not valid JSON") from None
         except ValueError:  # an integer of more digits than Python converts
             raise BrokenError(position, "an integer has too many digits") from None
         source = text[position:end]

@@ -39,7 +39,7 @@ def open_store(url: str, tables: MetaData) -> Engine:
 def _create(engine: Engine, tables: MetaData) -> None:
     try:
         tables.create_all(engine)
-    except BaseException:
+    except SQLAlchemyError:
         engine.dispose()
         raise
 

@@ -100,6 +100,8 @@ class _Decoder:
         except RecursionError:
             raise BrokenError(position, "nested too deeply") from None
         except json.JSONDecodeError as error:
+            if _depth_flaw(text[position : error.pos]):  # how deep Python follows differs by version
+                raise BrokenError(position, "nested too deeply") from None
             broken = _skip(_TRAILING, text, error.pos)  # Python 3.13 points at a trailing comma, others behind it
             raise BrokenError(broken, "not valid JSON") from None
         except ValueError:  # an integer of more digits than Python converts

@@ -98,22 +98,10 @@ class UnavailableError(CellwrightError):
     """A port, peer or network that was needed is not there."""
 
 
-class InfeasibleError(CellwrightError):
-    """No choice satisfies all hard constraints."""
-
-    exit_code = ExitCode.INFEASIBLE
-
-
 class DeniedError(CellwrightError):
     """Policy forbids it; never retried elsewhere."""
 
     exit_code = ExitCode.DENIED
-
-
-class PartialError(CellwrightError):
-    """Some of the work was done and kept; the rest is reported."""
-
-    exit_code = ExitCode.PARTIAL
 
 
 def nearest(name: str, valid: Iterable[str]) -> str | None:

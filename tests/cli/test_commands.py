@@ -9,7 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -325,6 +328,46 @@ def test_an_unreachable_cloud_model_is_said_and_the_report_is_still_written(tmp_
     assert done.returncode == 5, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert (tmp_path / "out/report.html").exists()
+
+
+def test_a_real_cloud_model_gets_the_digests_and_nothing_else(tmp_path: Path) -> None:
+    asked: list[tuple[str | None, dict[str, Any]]] = []
+
+    class Model(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            asked.append((self.headers["authorization"], body))
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.end_headers()
+            delta = {"index": 0, "delta": {"content": "It was the fibre."}, "finish_reason": "stop"}
+            usage = {"prompt_tokens": 400, "completion_tokens": 5, "total_tokens": 405}
+            for event in ({"choices": [delta]}, {"choices": [], "usage": usage}):
+                self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+            self.wfile.write(b"data: [DONE]\n\n")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Model) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        done = cellwright(
+            "up", OPERATOR, "--once", "--out", "out", "--answers", "3", cwd=tmp_path,
+            CELLWRIGHT_CLOUD_BASE_URL=f"http://127.0.0.1:{server.server_port}/v1",
+            CELLWRIGHT_CLOUD_MODEL="some-model", CELLWRIGHT_CLOUD_API_KEY="SECRET-KEY",
+        )  # fmt: skip
+        server.shutdown()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [key for key, _ in asked] == ["Bearer SECRET-KEY"] * 3
+    assert {body["model"] for _, body in asked} == {"some-model"}
+    assert all(body["messages"][1]["content"].startswith("incident ") for _, body in asked)
+    truth = json.loads((tmp_path / "out/simulated/truth.json").read_text())
+    assert [item["value"] for item in truth["planted"] if item["value"] in str(asked)] == []
+    assert "1,200 in, 15 out (as its server counts)" in done.stdout
+    page = (tmp_path / "out/report.html").read_text()
+    assert "It was the fibre." in page
+    written = b"".join(path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert b"SECRET-KEY" not in written
 
 
 def test_ctrl_c_ends_in_a_sentence_without_half_written_files(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cellwright.cli import console, plans
 from cellwright.cli.incidents import saving_lines
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from cellwright.wiring.settings import Settings
 
 
+MOST_PAID: Final = 20  # storms that are sent to a real model unless more are asked for
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """What to run, and where it leaves its files."""
@@ -44,6 +47,7 @@ class Job:
     mappings: tuple[Path, ...]
     seed: int
     settings: Settings
+    most_answers: int | None = None  # storms to send; None: all to the embedded reasoner, 20 to a model that costs
 
     @property
     def lake(self) -> Path:
@@ -68,8 +72,7 @@ def conclude(
     job: Job, estate: Estate, plan: Plan, found: Sequence[Storyline], gateway: OpenGateway
 ) -> tuple[FactoryReport, bool]:
     """Answer and report; return the report and whether some digest was not answered."""
-    answered = _answer(found, gateway)
-    notes = job.notes if answered.first_failure is None else (*job.notes, _failure(answered))
+    answered, notes = _answer(job, found, gateway)
     report = compile_report(Run(job.estate.resolve().name, estate, plan, job.lake, found, answered, notes))
     _print_costs(report.token_costs)
     console.heading("6 report")
@@ -126,15 +129,25 @@ def _digest(job: Job) -> tuple[Storyline, ...]:
     return found
 
 
-def _answer(found: Sequence[Storyline], gateway: OpenGateway) -> Answered:
+def _answer(job: Job, found: Sequence[Storyline], gateway: OpenGateway) -> tuple[Answered, tuple[str, ...]]:
+    """Return the answers to the largest storms, and the notes of the run."""
     console.heading("5 answer")
+    notes = list(job.notes)
     storms = [item.digest for item in found if is_storm(item.digest)]
+    most = job.most_answers or (MOST_PAID if gateway.language_model else len(storms))
+    if most < len(storms):
+        notes.append(
+            f"{most} of {len(storms)} storms, the largest, went to {gateway.model}; --answers N sends more"
+        )
+        console.say(notes[-1])
+        storms = sorted(storms, key=lambda item: (-item.ves_tokens, item.incident))[:most]
     answered = answer_digests(storms, gateway, console.progress_bar)
     for line in _answer_lines(answered.figures):
         console.say(line)
     if answered.first_failure is not None:
-        console.note(f"warning[not-answered]: {_failure(answered)}")
-    return answered
+        notes.append(_failure(answered))
+        console.note(f"warning[not-answered]: {notes[-1]}")
+    return answered, tuple(notes)
 
 
 def _failure(answered: Answered) -> str:

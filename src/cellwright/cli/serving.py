@@ -32,6 +32,9 @@ def up(  # noqa: PLR0913 - the options of a command
     out: Annotated[Path | None, typer.Option(help="Where lake, meters and report go.")] = None,
     mappings: Annotated[list[Path] | None, typer.Option("--mapping", help="Column mappings for tables.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated network.")] = 1,
+    answers: Annotated[
+        int | None, typer.Option(min=1, help="Most storms to send; all to the embedded reasoner, else 20.")
+    ] = None,
     port: Annotated[int, typer.Option(help="Port of the portal on 127.0.0.1.")] = PORTAL_PORT,
     gateway_port: Annotated[int, typer.Option(help="Port of the gateway on 127.0.0.1.")] = GATEWAY_PORT,
 ) -> None:
@@ -40,7 +43,7 @@ def up(  # noqa: PLR0913 - the options of a command
     folder = out or settings.state / estate.resolve().name
     with contextlib.ExitStack() as stack:
         bound: socket.socket | None = None if once else stack.enter_context(reserved_port(port))
-        work = job.Job(estate, folder, tuple(mappings or ()), seed, settings)
+        work = job.Job(estate, folder, tuple(mappings or ()), seed, settings, answers)
         loaded, plan, found = job.prepare(work)
         gateway = stack.enter_context(open_gateway(loaded, settings, folder, 0 if once else gateway_port))
         report, failed = job.conclude(work, loaded, plan, found, gateway)

@@ -19,7 +19,8 @@ help:  ## list the targets
 run: $(VENV)/.run  ## run the main job once: check, plan, mediate, digest, answer, report
 	@$(BIN)/cellwright up $(ESTATE) --once --out $(OUT) --mapping $(MAPPINGS)
 
-serve: $(VENV)/.run $(WEB)/.built  ## run the main job, then keep the factory and its portal on 127.0.0.1
+serve: $(VENV)/.run  ## run the main job, then keep the factory and its portal on 127.0.0.1
+	@$(MAKE) --no-print-directory $(WEB)/.built || echo "the portal's scripts could not be built: its pages work, without moving charts"
 	@$(BIN)/cellwright up $(ESTATE) --out $(OUT) --mapping $(MAPPINGS)
 
 test: $(VENV)/.test  ## run all that CI runs: ruff, mypy, import-linter, pytest
@@ -35,7 +36,7 @@ lock:  ## write the locks anew from pyproject.toml, without registry addresses (
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		pyproject.toml --extra tokens --group build --group dev -c requirements.lock -o requirements-dev.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-		--group web -o requirements-web.lock
+		--group pyproject.toml:web -o requirements-web.lock
 
 clean:  ## remove the environment, caches and what `make run` wrote
 	rm -rf $(VENV) $(OUT) $(WEB) web/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -46,7 +47,7 @@ $(BIN)/python:
 
 $(VENV)/.run: $(BIN)/python requirements.lock pyproject.toml
 	@echo "setting up (once) ..."
-	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --require-hashes -r requirements.lock || { echo "the pinned packages could not be installed: setting up needs the Python package index once"; exit 1; }
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -48,7 +48,15 @@ def install(folder: Path) -> None:
     """Install the locked packages in `folder`; exit with a sentence where npm fails."""
     for name in ("package.json", "package-lock.json"):
         shutil.copy(_HERE / name, folder)
-    command = [*npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    command = [
+        *npm_command(),
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--no-update-notifier",
+        "--loglevel=error",
+    ]
     try:
         done = subprocess.run(command, cwd=folder, check=False, timeout=_TIMEOUT_S)  # noqa: S603 - our own arguments
     except subprocess.TimeoutExpired:

@@ -136,9 +136,7 @@ def _answer(job: Job, found: Sequence[Storyline], gateway: OpenGateway) -> tuple
     storms = [item.digest for item in found if is_storm(item.digest)]
     most = job.most_answers or (MOST_PAID if gateway.language_model else len(storms))
     if most < len(storms):
-        notes.append(
-            f"{most} of {len(storms)} storms, the largest, went to {gateway.model}; --answers N sends more"
-        )
+        notes.append(f"{most} of {len(storms)} storms, the largest, went to {gateway.model}; --answers N sends more")
         console.say(notes[-1])
         storms = sorted(storms, key=lambda item: (-item.ves_tokens, item.incident))[:most]
     answered = answer_digests(storms, gateway, console.progress_bar)

@@ -108,7 +108,7 @@ def compile_report(run: Run) -> FactoryReport:
         title=run.title,
         plan=run.plan,
         mediation=mediation_rows(run.lake),
-        incidents=tuple(_view(item, run.answered.texts) for item in _shown(storms)),
+        incidents=tuple(_view(item, run.answered.texts) for item in _shown(storms, run.answered.texts)),
         storms=len(storms),
         median_saving_ves=_saving([(item.digest.tokens, item.digest.ves_tokens) for item in storms]),
         median_saving_csv=_saving([(item.digest.tokens, item.digest.csv_tokens) for item in storms]),
@@ -158,9 +158,11 @@ def _pair(
     )
 
 
-def _shown(storms: Sequence[Storyline]) -> list[Storyline]:
-    """Return the storms with most events of each source, in order of source and time."""
-    ranked = sorted(storms, key=lambda item: (-item.digest.events, item.digest.incident))
+def _shown(storms: Sequence[Storyline], answers: Mapping[str, str]) -> list[Storyline]:
+    """Return the storms with most events of each source, answered ones first, in order of source and time."""
+    ranked = sorted(
+        storms, key=lambda item: (item.digest.incident not in answers, -item.digest.events, item.digest.incident)
+    )
     taken: Counter[str] = Counter()
     shown = []
     for item in ranked:

@@ -23,8 +23,8 @@ WEIGHTS: Final = MappingProxyType(
     {"onset": 0.55, "severity": 0.15, "followers": 0.1, "open": 0.1, "rarity": 0.1, "flagged": 1.1}
 )
 
-# Equipment declares a failure once the defect has lasted 2.5 s, give or take 0.5 s (fault cause persistency, ITU-T
-# G.7710): two onsets nearer than the longest of these do not say which failure came first.
+# Transmission equipment declares a loss of signal or frame once it has lasted about 2.5 s (the failure integration time
+# that manuals of such equipment state): onsets that near do not say which failure came first. 3 s is our rounding up.
 JITTER_US: Final = 3_000_000
 
 

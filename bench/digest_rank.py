@@ -14,7 +14,7 @@ import json
 import platform
 import statistics
 from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pyarrow as pa
@@ -23,6 +23,7 @@ from cellwright.digest import BUDGET_TOKENS, decode, digest_incident, incidents,
 from cellwright.lake.schema import TABLES
 from cellwright.simulate.simulation import Scenario, generate
 from cellwright.telemetry.formats.ves import Ves
+from rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,20 +38,6 @@ FAULTS: Final = 10
 HOURS: Final = 6
 GROUP: Final = 10  # seeds of one share, whose spread is shown
 ALL: Final = "all faults"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One measured figure as conventions name it."""
-
-    case: str
-    figure: str
-    unit: str
-    ours: float
-    peers: dict[str, float] = field(default_factory=dict)
-    ratio: float | None = None
-    higher_is_better: bool = True
-    spread: str = ""
 
 
 class Trial(NamedTuple):

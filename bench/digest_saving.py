@@ -17,7 +17,7 @@ import statistics
 import tarfile
 import time
 import tracemalloc
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +30,7 @@ from cellwright.digest.render_ves import render_ves
 from cellwright.lake.schema import TABLES
 from cellwright.telemetry.formats.delimited import Delimited
 from cellwright.telemetry.formats.delimited_mapping import load_mapping
+from rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,20 +40,6 @@ if TYPE_CHECKING:
 MAPPING: Final = Path(__file__).parent.parent / "examples/mappings/alarm-list.yaml"
 QUICK_EVENTS: Final = 8_000
 GROWTH_PARTS: Final = (8, 4, 2, 1)  # of the events
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One measured figure as conventions name it."""
-
-    case: str
-    figure: str
-    unit: str
-    ours: float
-    peers: dict[str, float] = field(default_factory=dict)
-    ratio: float | None = None
-    higher_is_better: bool = True
-    spread: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, frozenset):
-        return sorted(str(item) for item in value)  # names and members of enums
+        return sorted((_plain(item) for item in value), key=str)  # names, members of enums, pairs
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return value.isoformat() if isinstance(value, date) else value

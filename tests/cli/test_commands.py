@@ -107,14 +107,15 @@ def test_a_plan_has_every_promised_field_and_every_other_site(tmp_path: Path) ->
     done = cellwright("plan", OPERATOR, "-o", "json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
-    assert len(plan["workloads"]) == 10
-    sites = {site["name"] for site in plan["sites"]}
-    for workload in plan["workloads"]:
-        assert {"site", "tier", "cost_per_hour", "latency_p99_ms", "decided_by"} <= workload.keys()
-        assert {rejection["site"] for rejection in workload["rejections"]} == sites - {workload["site"]}
-        for rejection in workload["rejections"]:
-            assert rejection["violations"]
-            assert all({"code", "measured", "limit"} <= violation.keys() for violation in rejection["violations"])
+    assert len(plan["placements"]) == 10
+    names = [site["name"] for site in plan["sites"]]
+    for placement in plan["placements"]:
+        assert {"site", "tier", "cost_per_hour", "latency_p99_ms", "decided_by"} <= placement.keys()
+        findings = [plan["findings"][number] for number in placement["findings"]]
+        runs = [run for found in findings for run in found["sites"]]
+        told = {names[index] for first, last in runs for index in range(first, last + 1)}
+        assert told == set(names) - {placement["site"]}
+        assert all({"code", "measured", "limit"} <= found.keys() for found in findings)
 
 
 def test_a_plan_is_the_same_byte_for_byte_and_prints_in_25_lines(tmp_path: Path) -> None:
@@ -124,6 +125,51 @@ def test_a_plan_is_the_same_byte_for_byte_and_prints_in_25_lines(tmp_path: Path)
     table = cellwright("plan", OPERATOR, cwd=tmp_path)
     assert len(table.stdout.splitlines()) <= 25
     assert "slice-policy" in table.stdout
+
+
+def test_a_plan_is_verified_by_a_second_reading_and_a_changed_one_is_refused(tmp_path: Path) -> None:
+    assert cellwright("plan", OPERATOR, "--out", "plan.json", cwd=tmp_path).returncode == 0
+    sound = cellwright("plan", "verify", OPERATOR, "plan.json", cwd=tmp_path)
+    assert (sound.returncode, sound.stdout.startswith("sound: ")) == (0, True)
+    text = (tmp_path / "plan.json").read_text()
+    (tmp_path / "plan.json").write_text(text.replace('"cost_per_hour":6.912', '"cost_per_hour":5.912'))
+    wrong = cellwright("plan", "verify", OPERATOR, "plan.json", "-o", "json", cwd=tmp_path)
+    assert wrong.returncode == 1
+    assert "alarm-filter" in {breach["workload"] for breach in json.loads(wrong.stdout)["breaches"]}
+
+
+def test_questions_are_answered_without_writing(tmp_path: Path) -> None:
+    lost = cellwright("plan", OPERATOR, "--lose", "region-milano", "-o", "json", cwd=tmp_path)
+    assert {move["before"].split("/")[0] for move in json.loads(lost.stdout)["moved"]} == {"region-milano"}
+    supposed = ("--what-if", "Workload/slice-policy/latency.p99=20 ms", "-o", "json")
+    relaxed = json.loads(cellwright("plan", OPERATOR, *supposed, cwd=tmp_path).stdout)
+    assert [move["label"] for move in relaxed["moved"]] == ["slice-policy"]
+    assert relaxed["cost_after"] < relaxed["cost_before"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--lose", "region-milan"), "did you mean 'region-milano'?"),
+        (("--what-if", "latency=3"), "names no value"),
+        (("--lose", "region-milano", "--out", "x.json"), "answer without writing"),
+        (("--max-moves", "3"), "--against PLAN"),
+    ],
+)
+def test_a_wrong_question_is_told(tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
+    done = cellwright("plan", OPERATOR, *arguments, cwd=tmp_path)
+    assert done.returncode == 64
+    assert sentence in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_is_proven_kept_and_exported(tmp_path: Path) -> None:
+    first = cellwright("plan", OPERATOR, "--proof", "20", "--out", "plan.json", "--focus", "cost.csv", cwd=tmp_path)
+    assert "proof: no plan costs less than" in first.stdout
+    assert (tmp_path / "cost.csv").read_text().startswith("BilledCost,")
+    again = cellwright("plan", OPERATOR, "--against", "plan.json", cwd=tmp_path)
+    assert "nothing moves" in again.stdout
 
 
 def test_why_not_names_all_violations_and_a_verified_change(tmp_path: Path) -> None:

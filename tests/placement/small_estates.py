@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cellwright.estate.model import (
@@ -17,14 +18,17 @@ from cellwright.estate.model import (
     Effect,
     Estate,
     Gpus,
+    Latencies,
     LatencyTarget,
     Link,
     Location,
+    Measurement,
     Node,
     OnCall,
     Operations,
     Phase,
     PriceBook,
+    Quantisation,
     Quota,
     Readiness,
     Regulation,
@@ -55,8 +59,11 @@ def node(  # noqa: PLR0913 - a builder of test data
     model: str = "L40S",
     arch: Arch = Arch.X86_64,
     unified: bool = False,
+    mig: bool = False,
+    **more: object,  # of the node, by the names of its fields
 ) -> Node:
-    return Node(name, count, arch, cores, memory, Gpus(model, gpus, gpu_memory) if gpus else None, unified)
+    graphics = Gpus(model, gpus, gpu_memory, mig) if gpus else None
+    return Node(name, count, arch, cores, memory, graphics, unified, **more)
 
 
 def site(  # noqa: PLR0913 - a builder of test data
@@ -69,13 +76,24 @@ def site(  # noqa: PLR0913 - a builder of test data
     skills: Iterable[str] = (),
     on_call: OnCall = OnCall.ALWAYS,
     managed: bool = True,
+    **more: object,  # of the site, by the names of its fields
 ) -> Site:
     operations = Operations(managed, frozenset(skills), on_call)
-    return Site(name, tier, jurisdiction, control, False, Location(45.0, 9.0), operations, nodes)  # noqa: FBT003 - a field
+    place = Location(45.0, 9.0)
+    return Site(name, tier, jurisdiction, control, False, place, operations, nodes, **more)  # noqa: FBT003 - a field
 
 
-def link(a: str, b: str, p99: float, gbps: float = 10.0) -> Link:
-    return Link(f"{a}-{b}", a, b, p99 / 2, p99, gbps)
+def link(a: str, b: str, p99: float, gbps: float = 10.0, *, estimated: bool = False) -> Link:
+    return Link(f"{a}-{b}", a, b, p99 / 2, p99, gbps, estimated)
+
+
+def measurement(workload: str, users: str, site: str, p99: float, p50: float | None = None) -> Measurement:
+    seen = Latencies(p50, None, p99)
+    return Measurement(f"{workload}-{users}-{site}", workload, users, site, seen, None, "a probe", CHECKED)
+
+
+def form(name: str, gib: float, accuracy: float, p99: float = 1.0, profile: str | None = None) -> Quantisation:
+    return Quantisation(name, gib, accuracy, p99 / 2, p99, profile)
 
 
 def dataset(
@@ -90,10 +108,11 @@ def regulation(
     boundary: Boundary = Boundary.NONE,
     effect: Effect = Effect.DENY,
     members: Iterable[str] = (),
+    jurisdictions: Iterable[str] = ("IT",),
 ) -> Regulation:
     return Regulation(
         name,
-        frozenset({"IT"}),
+        frozenset(jurisdictions),
         frozenset(classes),
         boundary,
         effect,
@@ -126,19 +145,22 @@ def workload(  # noqa: PLR0913 - a builder of test data
     on_call: OnCall = OnCall.NONE,
     tenant: str = "team",
     phase: Phase = Phase.BATCH_INFERENCE,
+    needs: Mapping[str, object] = MappingProxyType({}),  # more of the demand, by the names of its fields
+    **more: object,  # of the workload, by the names of its fields
 ) -> Workload:
     return Workload(
         name,
         phase,
         tenant,
         name,
-        Demand(cores, memory, gpus, gpu_memory, archs),
+        Demand(cores, memory, gpus, gpu_memory, archs, **needs),
         consumes,
         LatencyTarget(users, p99),
         service / 2,
         service,
         Readiness(frozenset(skills), on_call),
         calls,
+        **more,
     )
 
 
@@ -157,7 +179,8 @@ def tenant(
 def estate(*things: object, book: PriceBook | None = None) -> Estate:
     """An estate of `things` in their order; free movement of aggregates and a boundless tenant are there by default."""
     everything = (*things, book or prices())
-    kinds = {Site: {}, Link: {}, Dataset: {}, Regulation: {}, Workload: {}, Tenant: {}, PriceBook: {}}
+    order = (Site, Link, Dataset, Regulation, Workload, Tenant, PriceBook, Measurement)
+    kinds: dict[type, dict[str, object]] = {kind: {} for kind in order}
     for thing in everything:
         kinds[type(thing)][thing.name] = thing
     kinds[Tenant].setdefault("team", tenant())
@@ -168,4 +191,5 @@ def estate(*things: object, book: PriceBook | None = None) -> Estate:
 
 
 def case(built: Estate, name: str, **callees: str | None) -> Case:
-    return Case(Terrain(built), built.workloads[name], callees)
+    terrain, job = Terrain(built), built.workloads[name]
+    return Case(terrain, job, callees, terrain.variants(job)[0])

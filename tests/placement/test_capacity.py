@@ -1,96 +1,129 @@
 from __future__ import annotations
 
-from small_estates import case, estate, node, site, tenant, workload
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from cellwright.estate.model import Arch
-from cellwright.placement.capacity import best_fit, quota_violations
-from cellwright.placement.decide import assess_site
-from cellwright.placement.occupancy import Occupancy
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from random_estates import estates
+from small_estates import case, estate, node, site, workload
 
+from cellwright.estate.model import Estate, Spread
+from cellwright.placement.capacity import over_power, relax, taken
+from cellwright.placement.pool import Pool
+from cellwright.placement.terrain import Case, Terrain
 
-def shortages(built, name="w", where="s", seated=()):  # noqa: ANN001, ANN201 - code and figures of one site
-    occupancy = Occupancy(built)
-    for other, label in seated:
-        occupancy.take(built.workloads[other], where, label)
-    found = assess_site(case(built, name), built.sites[where], occupancy).violations
-    return [(each.code, each.measured, each.limit) for each in found]
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-
-def test_the_nearest_machine_names_everything_it_lacks() -> None:
-    built = estate(
-        site("s", nodes=(node("small", cores=2, memory=4), node("large", cores=8, memory=4, gpus=1, gpu_memory=16))),
-        workload("w", "s", cores=8, memory=8, gpus=2, gpu_memory=24),
-    )
-    assert shortages(built) == [
-        ("capacity.gpus", 1.0, 2.0),
-        ("capacity.gpu-memory", 16.0, 24.0),
-        ("capacity.memory", 4.0, 8.0),
-    ]
+    from cellwright.placement.plan import Violation
 
 
-def test_the_architecture_must_be_one_the_workload_has_an_artefact_for() -> None:
-    built = estate(
-        site("s", nodes=(node(arch=Arch.ARM64),)),
-        workload("w", "s"),
-        workload("both", "s", archs=frozenset(Arch)),
-    )
-    assert shortages(built) == [("capacity.arch", "arm64", "x86_64")]
-    assert shortages(built, "both") == []
+def filled(judged: Case, *others: str) -> Pool:
+    """The machines once some workloads have sat down, each where it fits best."""
+    terrain = judged.terrain
+    pool = Pool(terrain.sites, len(terrain.periods))
+    for name in others:
+        slot = pool.choose(terrain.variants(terrain.estate.workloads[name])[0].shape)
+        assert slot is not None
+        pool.take(slot)
+    return pool
 
 
-def test_gpu_memory_on_a_unified_node_comes_out_of_its_memory() -> None:
-    unified = node(memory=64, gpus=1, gpu_memory=64, unified=True)
-    built = estate(
-        site("s", nodes=(unified,)),
-        workload("fits", "s", memory=24, gpus=1, gpu_memory=40),
-        workload("w", "s", memory=25, gpus=1, gpu_memory=40),
-    )
-    assert shortages(built, "fits") == []
-    assert shortages(built) == [("capacity.memory", 64.0, 65.0)]
-
-
-def test_a_site_without_machines_says_so() -> None:
-    assert shortages(estate(site("s", nodes=()), workload("w", "s"))) == [("capacity.nodes", 0.0, 1.0)]
+def against(judged: Case, pool: Pool, where: str, **more: object) -> list[Violation]:
+    place = [each.name for each in judged.sites].index(where)
+    return [each.violation(place, where) for each in taken(judged, pool, **more) if each.at[place]]
 
 
 def test_room_that_others_took_is_told_apart_from_room_that_never_was() -> None:
     built = estate(
-        site("s", nodes=(node(cores=8),)), workload("w", "s", cores=4), workload("first", "s", cores=6, tenant="other")
+        site("full", nodes=(node(cores=8),)),
+        site("small", nodes=(node(cores=2),)),
+        workload("w", "full", cores=4),
+        workload("first", "full", cores=6),
     )
-    occupancy = Occupancy(built)
-    occupancy.take(built.workloads["first"], "s", "rack")
-    (found,) = assess_site(case(built, "w"), built.sites["s"], occupancy).violations
+    judged = case(built, "w")
+    (found,) = against(judged, filled(judged, "first"), "full", holders=lambda _: ["first"])
     assert (found.code, found.subject, found.measured, found.limit) == ("capacity.taken", "cores", 2.0, 4.0)
-    assert "first took the rest" in found.message
-    occupancy.release(built.workloads["first"])
-    assert assess_site(case(built, "w"), built.sites["s"], occupancy).violations == ()
-
-
-def test_a_workload_goes_where_the_least_is_left_over() -> None:
-    built = estate(
-        site("s", nodes=(node(count=3, cores=8),)), workload("w", "s", cores=2), workload("first", "s", cores=5)
+    assert found.message == (
+        "full could hold it, but now its nearest machine rack has 2 cores, 4 cores needed: first took the rest"
     )
-    occupancy = Occupancy(built)
-    rack = built.sites["s"].nodes[0]
-    occupancy.take(built.workloads["first"], "s", "rack#2")
-    machine = best_fit(occupancy, built.sites["s"], rack, built.workloads["w"].demand)
-    assert machine is not None
-    assert (machine.label, machine.cores, machine.holders) == ("rack#2", 3, ("first",))
+    assert against(judged, filled(judged, "first"), "small") == []  # hardware's to tell
+    assert taken(judged, filled(judged)) == ()
 
 
-def test_a_quota_counts_all_workloads_of_the_tenant_and_no_others() -> None:
-    built = estate(
-        site("s"),
-        tenant("team", cores=8, gpus=4),
-        tenant("other"),
-        workload("w", "s", cores=4, gpus=1),
-        workload("mine", "s", cores=6),
-        workload("theirs", "s", cores=6, tenant="other"),
-    )
-    occupancy = Occupancy(built)
-    assert quota_violations(occupancy, case(built, "w")) == ()
-    occupancy.take(built.workloads["mine"], "s", "rack")
-    occupancy.take(built.workloads["theirs"], "s", "rack")
-    (found,) = quota_violations(occupancy, case(built, "w"))
-    assert (found.code, found.subject, found.measured, found.limit) == ("capacity.quota", "cores", 10.0, 8.0)
-    assert "already placed: mine" in found.message
+def test_the_nearest_of_several_machines_is_told_of() -> None:
+    racks = node("a", cores=8, memory=8), node("b", count=2, cores=8, memory=32)
+    big = [workload(name, "s", cores=6, memory=30) for name in "xy"]
+    built = estate(site("s", nodes=racks), workload("w", "s", cores=8, memory=8), *big, workload("z", "s", memory=3))
+    judged = case(built, "w")
+    found = against(judged, filled(judged, "x", "y", "z"), "s")
+    assert [(each.subject, each.source, each.measured) for each in found] == [("cores", "a", 7.0), ("memory", "a", 5.0)]
+
+
+def test_no_room_but_beside_another_replica_is_told_where_no_two_may_share_a_machine() -> None:
+    built = estate(site("s", nodes=(node(count=2),)), workload("w", "s", spread=Spread.NODE))
+    judged = case(built, "w")
+    assert against(judged, filled(judged, "w"), "s", beside=[0]) == []
+    (found,) = against(judged, filled(judged, "w"), "s", beside=[0, 1])
+    assert (found.code, found.limit) == ("capacity.spread", "one replica a machine")
+    assert relax(judged, built.sites["s"], found).apply(built).workloads["w"].spread is Spread.ANY
+
+
+def test_each_power_budget_is_told_with_its_own_limit() -> None:
+    built = estate(*(site(name) for name in "abc"), workload("w", "a"))
+    at, drawn, limits = np.array([True, True, False]), np.array([3.0, 6.5, 1.0]), np.array([2.0, 6.0, 9.0])
+    judged = case(built, "w")
+    told = [
+        each.violation(place, name)
+        for each in over_power(judged, at, drawn, limits)
+        for place, name in enumerate("abc")
+        if each.at[place]
+    ]
+    assert [(each.measured, each.limit, each.code) for each in told] == [
+        (3.0, 2.0, "capacity.power"),
+        (6.5, 6.0, "capacity.power"),
+    ]
+    assert told[1].message == "with w the machines at b would draw 6.5 kW, the site has 6 kW"
+    change = relax(judged, built.sites["b"], told[1])
+    assert change.text == "power budget of site b from 6 kW to 6.5 kW"
+    assert change.apply(built).sites["b"].power_budget_kw == 6.5
+
+
+@st.composite
+def crowds(draw: Callable) -> tuple[Case, Pool]:
+    """A case, and machines on which replicas of any workloads sit."""
+    built: Estate = draw(estates)
+    terrain = Terrain(built)
+    pool = Pool(terrain.sites, len(terrain.periods))
+    for name in draw(st.lists(st.sampled_from(sorted(built.workloads)), max_size=12)):
+        slot = pool.choose(terrain.variants(built.workloads[name])[0].shape)
+        if slot:
+            pool.take(slot)
+    job = built.workloads[draw(st.sampled_from(sorted(built.workloads)))]
+    return Case(terrain, job, {}, terrain.variants(job)[0]), pool
+
+
+@given(crowds())
+def test_each_machine_asked_alone_tells_the_same(crowd: tuple[Case, Pool]) -> None:
+    judged, pool = crowd
+    shape = judged.variant.shape
+    for index, name in enumerate(judged.terrain.names):
+        machines = range(pool.span(index).start, pool.span(index).stop)
+        able = [at for at in machines if pool.able(shape)[at]]
+        lacks = [(pool.lacks(shape, slice(at, at + 1), empty=False), pool.node(at).name, at) for at in able]
+        found = {(each.subject, each.measured, each.limit) for each in against(judged, pool, name)}
+        if not able or any(pool.fits(shape)[at] for at in able):
+            assert found == set()
+        else:
+            nearest = min(lacks, key=lambda each: (len(each[0]), each[1], each[2]))[0]
+            assert found == {(each.resource, each.measured[0], each.limit) for each in nearest}
+
+
+@given(crowds())
+def test_a_scope_of_one_site_gets_that_sites_part_of_the_answer(crowd: tuple[Case, Pool]) -> None:
+    judged, pool = crowd
+    for place, name in enumerate(judged.terrain.names):
+        alone = replace(judged, scope=slice(place, place + 1))
+        assert against(alone, pool, name) == against(judged, pool, name)

@@ -84,6 +84,7 @@ class SpecimenFactory:
 
     def __init__(self, report: FactoryReport | None = None) -> None:
         self.shown = report or specimen.report()
+        self.asked: list[tuple[str, str]] = []
 
     def estate(self) -> Estate:
         return small_estate()
@@ -92,6 +93,7 @@ class SpecimenFactory:
         return self.shown
 
     def why_not(self, workload: str, site: str) -> WhyNot:
+        self.asked.append((workload, site))
         if site != "region-dublin":
             raise UsageError.of(
                 "unknown-site", f"the estate has no site {site!r}", hint="did you mean 'region-dublin'?"
@@ -105,6 +107,7 @@ class SpecimenFactory:
             violations=(found,),
             changes=(),
             verified=False,
+            chosen_after="metro-roma",
             cost_per_hour=None,
             cost_difference=None,
             currency="EUR",

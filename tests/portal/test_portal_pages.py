@@ -79,7 +79,7 @@ def test_layers_are_counted_from_estate_and_plan() -> None:
         "8 GPUs: 8 L40S",
     )
     assert found["Network"][:2] == ("1 link, 10 Gbit/s together", "slowest round trip P99 4.5 ms")
-    assert found["Virtualisation"][0] == "10 placements on 7 kinds of nodes"
+    assert found["Virtualisation"][0] == "10 placements on 7 machines"
     assert found["Service"][0] == "10 workloads of 1 tenant"
 
 

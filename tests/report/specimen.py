@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
+
 from cellwright.estate.model import Phase, Tier
 from cellwright.placement.plan import (
     CostItem,
     Dimension,
+    Finding,
     Placement,
     Plan,
     PlannedSite,
-    Rejection,
+    Rejections,
     Violation,
 )
 from cellwright.report.model import (
@@ -95,7 +98,8 @@ def violation(dimension: Dimension, code: str, measured: float | str | None, lim
 
 
 def _placement(name: str, phase: Phase, chosen: str, decided: Dimension, sites: tuple[PlannedSite, ...]) -> Placement:
-    rejections = tuple(_rejection(site, index) for index, site in enumerate(sites) if site.name != chosen)
+    index = next(number for number, site in enumerate(sites) if site.name == chosen)
+    rejections = Rejections(sites, _findings(sites, index), index)
     eliminated: dict[Dimension, int] = {}
     for rejection in rejections:
         first = rejection.violations[0].dimension
@@ -125,17 +129,26 @@ def _placement(name: str, phase: Phase, chosen: str, decided: Dimension, sites: 
     )
 
 
-def _rejection(site: PlannedSite, index: int) -> Rejection:
-    if site.tier is not Tier.FAR_EDGE:
-        kinds = (violation(Dimension.COST, "higher", 12.5, 9.5),)
-    elif index % 3:
-        kinds = (
-            violation(Dimension.SOVEREIGNTY, "boundary", "IE", "IT"),
-            violation(Dimension.LATENCY, "p99", 14.5 + index, 10.0),
-        )
-    else:
-        kinds = (violation(Dimension.CAPACITY, "gpu-memory", None, 80.0),)
-    return Rejection(site.name, site.tier, kinds)
+def _findings(sites: tuple[PlannedSite, ...], chosen: int) -> tuple[Finding, ...]:
+    """Return what stands against each site but the chosen one: cost in the core, law, distance or room at the edge."""
+    edge = np.array([site.tier is Tier.FAR_EDGE for site in sites])
+    third = np.arange(len(sites)) % 3 == 0
+    other = np.arange(len(sites)) != chosen
+    late = 14.5 + np.arange(len(sites))
+    return (
+        finding(Dimension.SOVEREIGNTY, "boundary", edge & ~third & other, "IE", "IT"),
+        finding(Dimension.LATENCY, "p99", edge & ~third & other, late, 10.0),
+        finding(Dimension.CAPACITY, "gpu-memory", edge & third & other, None, 80.0),
+        finding(Dimension.COST, "higher", ~edge & other, 12.5, 9.5),
+    )
+
+
+def finding(dimension: Dimension, code: str, at: object, measured: object, limit: float | str | None) -> Finding:
+    """Return a finding that holds at the sites of `at`, a list or array of truth values."""
+    unit = "" if isinstance(measured, str) or measured is None else "ms"
+    sites = np.asarray(at, dtype=np.bool_)
+    told = (f"{dimension}.{code}", "core-signalling", limit, unit, f"{code} is broken", "link:a-b")
+    return Finding(dimension, *told, sites, measured)  # type: ignore[arg-type]
 
 
 def mediation() -> tuple[MediationRow, ...]:

@@ -29,7 +29,9 @@ def _poisoned(value: object) -> object:
     if isinstance(value, tuple):
         return tuple(_poisoned(each) for each in value)
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{field.name: _poisoned(getattr(value, field.name)) for field in fields(value)})
+        return replace(
+            value, **{field.name: _poisoned(getattr(value, field.name)) for field in fields(value) if field.init}
+        )
     return value
 
 

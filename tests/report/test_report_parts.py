@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import math
 
+import numpy as np
 import pytest
 import specimen
 from hypothesis import given
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from cellwright.estate.model import Tier
-from cellwright.placement.plan import Dimension, PlannedSite, Rejection
+from cellwright.placement.plan import Dimension, PlannedSite, Rejections
+from cellwright.placement.reckoned import Reckoned
 from cellwright.report import text
-from cellwright.report.decisions import cost_kind, decisions
+from cellwright.report.costs import cost_kind
+from cellwright.report.decisions import decisions, works
 from cellwright.report.geography import frame
 from cellwright.report.labels import Wanted, arrange
 from cellwright.report.map import site_map
@@ -97,7 +100,7 @@ def test_a_bar_of_nothing_is_empty() -> None:
 
 
 def test_rejections_are_grouped_by_codes_with_the_nearest_miss_first() -> None:
-    groups = grouped(specimen.plan().placements[1].rejections)
+    groups = grouped(specimen.plan().placements[1].rejections).groups
     assert [(group.codes, group.size) for group in groups] == [
         (("cost.higher",), 8),
         (("capacity.gpu-memory",), 66),
@@ -108,21 +111,72 @@ def test_rejections_are_grouped_by_codes_with_the_nearest_miss_first() -> None:
 
 
 MEASURED = st.one_of(st.none(), st.text(max_size=3), st.floats())
+FINDINGS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.lists(st.booleans(), min_size=20, max_size=20), MEASURED), max_size=5
+)
 
 
-@given(st.lists(st.sampled_from(["a", "b", "c"]), max_size=30), st.data())
-def test_grouping_loses_no_site(codes: list[str], data: st.DataObject) -> None:
-    rejections = [
-        Rejection(f"s{index}", Tier.METRO, (specimen.violation(Dimension.LATENCY, code, data.draw(MEASURED), 3.0),))
-        for index, code in enumerate(codes)
+@given(FINDINGS, st.one_of(st.none(), st.integers(0, 19)))
+def test_grouping_loses_no_site_and_agrees_with_site_by_site(
+    kinds: list[tuple[str, list[bool], float | str | None]], chosen: int | None
+) -> None:
+    sites = tuple(PlannedSite(f"s{index:02}", Tier.METRO, "IT", 45.0, 9.0) for index in range(20))
+    findings = tuple(specimen.finding(Dimension.LATENCY, code, at, measured, 3.0) for code, at, measured in kinds)
+    rejections = Rejections(sites, findings, chosen)
+    found = grouped(rejections)
+    expected: dict[tuple[str, ...], list[str]] = {}
+    for rejection in rejections:
+        codes = frozenset(violation.code for violation in rejection.violations)
+        expected.setdefault(tuple(sorted(codes)), []).append(rejection.site)
+    assert {tuple(sorted(group.codes)): sorted(group.sites) for group in found.groups} == expected
+    fewest = [len(group.nearest.violations) for group in found.groups]
+    assert fewest == sorted(fewest)
+    assert found.more_sites == 0
+
+
+def test_one_great_miss_is_nearer_than_two_small_ones() -> None:
+    sites = tuple(PlannedSite(name, Tier.METRO, "IT", 45.0, 9.0) for name in ("two-small", "one-great"))
+    findings = (
+        specimen.finding(Dimension.LATENCY, "p99", [True, False], 3.1, 3.0),
+        specimen.finding(Dimension.GRAVITY, "bound", [False, True], "bound", "movable"),
+        specimen.finding(Dimension.OPERATIONS, "people", [True, False], 1.1, 1.0),
+    )
+    assert [group.nearest.site for group in grouped(Rejections(sites, findings, None)).groups] == [
+        "one-great",
+        "two-small",
     ]
-    assert sum(group.size for group in grouped(rejections)) == len(rejections)
+
+
+def test_figures_that_are_reckoned_site_by_site_rank_too() -> None:
+    sites = tuple(PlannedSite(name, Tier.METRO, "IT", 45.0, 9.0) for name in ("far", "near"))
+    found = Reckoned(
+        Dimension.HARDWARE,
+        "hardware.gpus",
+        "gpus",
+        8.0,
+        "GPUs",
+        "",
+        "",
+        np.ones(2, dtype=np.bool_),
+        reckon=[1, 7].__getitem__,
+    )
+    assert grouped(Rejections(sites, (found,), None)).groups[0].nearest.site == "near"
+
+
+def test_no_more_groups_are_told_of_than_a_reader_can_use() -> None:
+    sites = tuple(PlannedSite(f"s{index:02}", Tier.METRO, "IT", 45.0, 9.0) for index in range(32))
+    bits = [[bool(index >> bit & 1) for index in range(32)] for bit in range(5)]
+    findings = tuple(specimen.finding(Dimension.LATENCY, f"c{bit}", at, 4.0, 3.0) for bit, at in enumerate(bits))
+    found = grouped(Rejections(sites, findings, None))
+    assert (len(found.groups), found.more_groups, found.more_sites) == (12, 20, 20)
+    assert found.groups[0].codes == ()
 
 
 def test_remaining_sites_are_those_no_dimension_eliminated() -> None:
-    for decision in decisions(specimen.plan()):
+    plan = specimen.plan()
+    for decision in decisions(plan, works(plan)).shown:
         eliminated = sum(number for _, number in decision.eliminated)
-        assert eliminated + decision.remaining == len(specimen.plan().sites)
+        assert eliminated + decision.remaining == len(plan.sites)
 
 
 LABELS = st.lists(st.tuples(st.floats(0, 640), st.floats(0, 500), st.floats(20, 180), st.floats(14, 60)), max_size=25)

@@ -59,12 +59,11 @@ def print_why_not(answer: WhyNot, output: Output) -> None:
 
 
 def _print_changes(answer: WhyNot) -> None:
-    if not answer.changes:
-        console.say("no change of one figure would admit it")
-        return
-    console.say("the smallest change that would admit it" + (" (tried out):" if answer.verified else " (not enough):"))
+    if answer.changes:
+        console.say("the smallest change that would admit it:")
     for change in answer.changes:
         console.say(f"  {change.text}")
+    console.say(f"tried out: {answer.outcome}" if answer.changes else answer.outcome)
     if answer.cost_per_hour is not None:
         console.say(f"it would cost {number(answer.cost_per_hour)} {answer.currency}/h there{_more(answer)}")
 
@@ -111,6 +110,7 @@ def _why_not_json(answer: WhyNot) -> dict[str, object]:
         "violations": [_violation_json(violation) for violation in answer.violations],
         "changes": [_change_json(change) for change in answer.changes],
         "verified": answer.verified,
+        "chosen_after": answer.chosen_after,
         "cost_per_hour": answer.cost_per_hour,
         "cost_difference": answer.cost_difference,
         "currency": answer.currency,

@@ -17,9 +17,13 @@ from cellwright.errors import CellwrightError, ExitCode
 
 MODULES: Final = MappingProxyType(
     {
-        "estates": ("check", "plan", "explain", "report", "schema"),
+        "estates": ("check", "schema"),
+        "planning": ("plan", "plan verify", "explain", "report"),
         "telemetry": ("simulate", "mediate", "lake"),
         "incidents": ("digest",),
+        "inventories": ("import",),
+        "pictures": ("estate",),
+        "assess": ("assess",),
         "serving": ("up", "gateway"),
     }
 )
@@ -55,6 +59,8 @@ def load_commands(wanted: str | None) -> None:
 
 
 def _invoke(arguments: list[str]) -> int:
+    if arguments[:2] == ["plan", "verify"]:  # the one command of two words beside a command of the first alone
+        arguments = ["plan verify", *arguments[2:]]
     load_commands(arguments[0] if arguments else None)
     try:
         typer.main.get_command(app).main(args=arguments, prog_name="cellwright")

@@ -1,17 +1,21 @@
-"""What is wrong between documents: references, cycles, duplicates, currencies. Works on broken documents too."""
+"""What is wrong between documents: references, cycles, duplicates, contradictions. Works on broken documents too."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import Diagnostic, nearest
+from cellwright.estate.affinity import torn_apart
+from cellwright.estate.contradictions import contradictions
 from cellwright.estate.cycles import cycles
 from cellwright.estate.documents.kinds import Kind
+from cellwright.estate.price_conflicts import price_conflicts
+from cellwright.estate.repeats import twice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from cellwright.errors import Mark
     from cellwright.estate.declarations import Declaration
@@ -27,14 +31,26 @@ REFERENCES: Final = MappingProxyType(
             (("spec", "consumes", "*", "dataset"), Kind.DATASET),
             (("spec", "latency", "users"), Kind.SITE),
             (("spec", "calls", "*", "workload"), Kind.WORKLOAD),
+            (("spec", "replicas", "perHome", "*"), Kind.DATASET),
+            (("spec", "togetherWith", "*"), Kind.WORKLOAD),
+            (("spec", "apartFrom", "*"), Kind.WORKLOAD),
         ),
-        Kind.PRICE_BOOK: ((("spec", "compute", "*", "site"), Kind.SITE),),
+        Kind.PRICE_BOOK: (
+            (("spec", "compute", "*", "site"), Kind.SITE),
+            (("spec", "owned", "*", "site"), Kind.SITE),
+        ),
+        Kind.MEASUREMENT: (
+            (("spec", "workload"), Kind.WORKLOAD),
+            (("spec", "users"), Kind.SITE),
+            (("spec", "site"), Kind.SITE),
+        ),
     }
 )
 """Which fields name which kind of document."""
 
 _ACYCLIC: Final = (
     (Kind.WORKLOAD, ("spec", "calls", "*", "workload"), "calls"),
+    (Kind.WORKLOAD, ("spec", "togetherWith", "*"), "togetherWith"),
     (Kind.DATASET, ("spec", "derivedFrom", "*"), "derivedFrom"),
 )
 
@@ -49,22 +65,18 @@ def inconsistencies(declared: ByKind, doubtful: frozenset[str]) -> Iterator[Diag
         yield from _cycles(declared.get(kind, ()), path, key)
     yield from _parallel_links(declared.get(Kind.LINK, ()))
     yield from _duplicate_nodes(declared.get(Kind.SITE, ()))
-    yield from _price_conflicts(declared)
-
-
-def _twice(code: str, what: str, places: Iterable[tuple[str, Mark]]) -> Iterator[Diagnostic]:
-    """Yield a diagnostic for each key that occurred before; `what` continues after the key."""
-    first: dict[str, Mark] = {}
-    for key, mark in places:
-        if key in first:
-            yield Diagnostic(code, f"{key} {what}", mark, hint=f"first at {first[key]}")
-        first.setdefault(key, mark)
+    yield from _repeated_measurements(declared.get(Kind.MEASUREMENT, ()))
+    workloads = declared.get(Kind.WORKLOAD, ())
+    yield from _unconsumed_homes(workloads, {item.name for item in declared.get(Kind.DATASET, ())})
+    yield from torn_apart(workloads)
+    yield from contradictions(declared.get(Kind.REGULATION, ()))
+    yield from price_conflicts(declared.get(Kind.PRICE_BOOK, ()), declared.get(Kind.SITE, ()))
 
 
 def _duplicate_documents(declared: ByKind) -> Iterator[Diagnostic]:
     for kind, declarations in declared.items():
         places = ((f"{kind} {item.name!r}", item.mark()) for item in declarations if item.name is not None)
-        yield from _twice("duplicate-name", "is declared twice", places)
+        yield from twice("duplicate-name", "is declared twice", places)
 
 
 def _unknown_references(declared: ByKind, doubtful: frozenset[str]) -> Iterator[Diagnostic]:
@@ -105,38 +117,31 @@ def _parallel_links(links: Sequence[Declaration]) -> Iterator[Diagnostic]:
         ends = [name for end in ("a", "b") for name, _ in link.texts("spec", end)]
         if len(set(ends)) == 2:  # noqa: PLR2004 - a link has two ends; a link to itself is reported as that
             places.append((f"the pair {' and '.join(sorted(ends))}", link.node.descend(("spec",)).mark))
-    yield from _twice("duplicate-link", "is linked twice", places)
+    yield from twice("duplicate-link", "is linked twice", places)
 
 
 def _duplicate_nodes(sites: Sequence[Declaration]) -> Iterator[Diagnostic]:
     for site in sites:
         names = ((f"node {name!r} of {site.name}", mark) for name, mark in site.texts("spec", "nodes", "*", "name"))
-        yield from _twice("duplicate-name", "is declared twice", names)
+        yield from twice("duplicate-name", "is declared twice", names)
 
 
-def _price_conflicts(declared: ByKind) -> Iterator[Diagnostic]:
-    """Yield two prices for one thing, two currencies of compute, and prices filed under a site's wrong tier."""
-    books = [book for book in declared.get(Kind.PRICE_BOOK, ()) if next(book.values("spec", "compute", "*"), None)]
-    yield from _second_currencies([place for book in books for place in book.texts("spec", "currency")])
-    sites = (site for site in declared.get(Kind.SITE, ()) if site.document)
-    tiers = {site.name: str(site.document.spec.tier) for site in sites}
-    places: list[tuple[str, Mark]] = []
-    for book in books:
-        for entry, mark in book.values("spec", "compute", "*"):
-            tier, site = (entry.get("tier"), entry.get("site")) if isinstance(entry, dict) else (None, None)
-            if isinstance(tier, str) and isinstance(site, str | None):
-                places.append((f"the price of compute at {site or f'the tier {tier}'}", mark))
-                if site and tiers.get(site, tier) != tier:
-                    yield Diagnostic("wrong-tier", f"{site} is not of the tier {tier!r}", mark, repr(tiers[site]))
-    yield from _twice("duplicate-price", "is given twice", places)
+def _repeated_measurements(measurements: Sequence[Declaration]) -> Iterator[Diagnostic]:
+    places = []
+    for item in measurements:
+        of = [name for key in ("workload", "users", "site") for name, _ in item.texts("spec", key)]
+        if len(of) == 3:  # noqa: PLR2004 - what a measurement is of
+            place = "what users at {1} measured of {0} at {2}".format(*of)
+            places.append((place, item.node.descend(("spec",)).mark))
+    yield from twice("duplicate-measurement", "is declared twice", places)
 
 
-def _second_currencies(places: Sequence[tuple[str, Mark]]) -> Iterator[Diagnostic]:
-    if not places:
-        return
-    usual = Counter(currency for currency, _ in places).most_common(1)[0][0]
-    first = next(mark for currency, mark in places if currency == usual)
-    for currency, mark in places:
-        if currency != usual:
-            message = f"compute is priced in {currency!r} here and in {usual!r} elsewhere"
-            yield Diagnostic("currency-mismatch", message, mark, repr(usual), f"first at {first}")
+def _unconsumed_homes(workloads: Sequence[Declaration], datasets: Collection[str | None]) -> Iterator[Diagnostic]:
+    """Yield the datasets at whose homes replicas should be, but which their workload does not consume."""
+    for workload in workloads:
+        consumed = [name for name, _ in workload.texts("spec", "consumes", "*", "dataset")]
+        for name, mark in workload.texts("spec", "replicas", "perHome", "*"):
+            if name in datasets and name not in consumed:
+                message = f"{workload.name} has a replica for the home of {name!r}, but does not consume it"
+                expected = f"one of {', '.join(consumed)}" if consumed else "a dataset that it consumes"
+                yield Diagnostic("not-consumed", message, mark, expected, "add it to consumes, or take it out here")

@@ -7,7 +7,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cellwright.estate.model import Estate
@@ -20,13 +21,28 @@ def fingerprint(estate: Estate) -> str:
 
 
 def _plain(value: object) -> object:
-    """Return a value of the model as JSON values that do not depend on an order nobody wrote."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, frozenset):
-        return sorted((_plain(item) for item in value), key=str)  # names, members of enums, pairs
+    """Return a value of the model as JSON values that do not depend on an order nobody wrote.
+
+    What equals its default is left out, so that an estate keeps its fingerprint when the model learns to say more.
+    """
+    if value is None or isinstance(value, str | int | float):
+        return value
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    return value.isoformat() if isinstance(value, date) else value
+    if isinstance(value, frozenset):
+        return sorted((_plain(item) for item in value), key=str)  # names, members of enums, pairs
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, date):
+        return value.isoformat()
+    kind: Any = type(value)
+    return {name: _plain(item) for name, default in _fields(kind) if (item := getattr(value, name)) != default}
+
+
+@cache
+def _fields(kind: type[Any]) -> tuple[tuple[str, object], ...]:
+    """Return the fields of a dataclass of the model with their defaults, `MISSING` where there is none."""
+    return tuple(
+        (field.name, field.default if field.default_factory is dataclasses.MISSING else field.default_factory())
+        for field in dataclasses.fields(kind)
+    )

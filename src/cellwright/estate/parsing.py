@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,14 @@ from cellwright.estate.consistency import inconsistencies
 from cellwright.estate.declarations import by_kind, declare, doubtful_names
 from cellwright.estate.documents.kinds import Kind
 from cellwright.estate.model import Estate
+from cellwright.estate.suppositions import read_supposition, suppose
 from cellwright.estate.yaml_nodes import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cellwright.estate.declarations import Declaration
+    from cellwright.estate.model import Dataset, Site, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,16 @@ class Parsed:
         return declaration.node.descend(path or ("metadata", "name")).mark if declaration else None
 
 
-def parse(documents: Sequence[tuple[str, str]]) -> Parsed:
-    """Return the estate in pairs of file name (as shown to the user) and YAML text, or all problems at once."""
+def parse(documents: Sequence[tuple[str, str]], supposed: Sequence[str] = ()) -> Parsed:
+    """Return the estate in pairs of file name (as shown to the user) and YAML text, or all problems at once.
+
+    Each of `supposed` takes one value to be another, as `suppositions` reads it; raises UsageError where it cannot.
+    """
     texts = [read_yaml(file, text) for file, text in documents]
-    declarations, problems = declare(node for text in texts for node in text.documents)
+    nodes = tuple(node for text in texts for node in text.documents)
+    for supposition in supposed:
+        nodes = suppose(nodes, read_supposition(supposition))
+    declarations, problems = declare(nodes)
     diagnostics = [problem for text in texts for problem in text.problems]
     diagnostics.extend(problems)
     unreadable = frozenset(doubtful_names(declarations))
@@ -73,12 +81,25 @@ def _estate(kinds: Mapping[Kind, Sequence[Declaration]]) -> Estate:
         built = [declaration.document.build() for declaration in kinds.get(kind, ())]
         return MappingProxyType({item.name: item for item in sorted(built, key=lambda item: item.name)})
 
+    sites, datasets = of(Kind.SITE), of(Kind.DATASET)
+    workloads = of(Kind.WORKLOAD)
     return Estate(
-        sites=of(Kind.SITE),
+        sites=sites,
         links=of(Kind.LINK),
-        datasets=of(Kind.DATASET),
+        datasets=datasets,
         regulations=of(Kind.REGULATION),
-        workloads=of(Kind.WORKLOAD),
+        workloads=MappingProxyType({name: _served(each, sites, datasets) for name, each in workloads.items()}),
         tenants=of(Kind.TENANT),
         price_books=of(Kind.PRICE_BOOK),
+        measurements=of(Kind.MEASUREMENT),
     )
+
+
+def _served(workload: Workload, sites: Mapping[str, Site], datasets: Mapping[str, Dataset]) -> Workload:
+    """Return the workload with users where none are written: those of the first of its replicas' own sites or homes."""
+    if workload.latency.users:
+        return workload
+    per_site, homes = workload.replicas.per_site, workload.replicas.per_home
+    own = (name for name, site in sites.items() if per_site and per_site.selects(site))
+    users = datasets[homes[0]].home if homes else next(own, next(iter(sites), ""))
+    return replace(workload, latency=replace(workload.latency, users=users))

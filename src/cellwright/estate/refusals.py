@@ -108,7 +108,8 @@ def _meant(item: _Refusal) -> str | None:
 
 
 def _diagnostic(item: _Refusal, node: Node) -> Diagnostic:
-    name, mark = path_text(item.path) or "the document", node.descend(item.path).mark
+    path = (*item.path, *item.context.get("at", ()))
+    name, mark = path_text(path) or "the document", node.descend(path).mark
     if item.kind == "extra_forbidden":
         key = str(item.path[-1])
         one_of = f"one of {', '.join(item.siblings)}"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import Diagnostic, Severity, nearest
+from cellwright.estate.contradictions import idle_reviews
 from cellwright.estate.documents.kinds import Kind
 from cellwright.estate.parsing import in_order
 from cellwright.estate.profiles import PHASE_PROFILES
+from cellwright.estate.unmet import unmet
 from cellwright.units import DURATION
 
 _WAITING_MS: Final = 1e3  # below a second, somebody or something is waiting
@@ -24,7 +26,15 @@ def warnings_at(parsed: Parsed, today: date) -> tuple[Diagnostic, ...]:
     """Return the warnings about an estate on a day, by file, line and column; none where there is no estate."""
     if parsed.estate is None:
         return ()
-    found = [*_expired(parsed, parsed.estate, today), *_unusual(parsed, parsed.estate), *_skills(parsed, parsed.estate)]
+    rules = [item for (kind, _), item in parsed.declarations.items() if kind is Kind.REGULATION]
+    found = [
+        *_expired(parsed, parsed.estate, today),
+        *_unusual(parsed, parsed.estate),
+        *_skills(parsed, parsed.estate),
+        *_unheard_users(parsed, parsed.estate),
+        *unmet(parsed, parsed.estate),
+        *idle_reviews(rules),
+    ]
     return in_order(found)
 
 
@@ -54,7 +64,7 @@ def _unusual(parsed: Parsed, estate: Estate) -> Iterator[Diagnostic]:
             message, expected = words
             place = (Kind.WORKLOAD, workload.name, "spec.latency.p99")
             yield _warning("unusual-for-phase", message, parsed, place, expected=expected, hint=hint)
-        if profile.needs_gpu and workload.demand.gpus == 0:
+        if profile.needs_gpu and workload.demand.gpus == 0 and not workload.demand.mig_profile:
             message = f"{workload.name} is in phase {workload.phase}, but asks for no GPU"
             place = (Kind.WORKLOAD, workload.name, "spec.demand")
             yield _warning("unusual-for-phase", message, parsed, place, expected="one GPU or more", hint=hint)
@@ -88,3 +98,14 @@ def _skills(parsed: Parsed, estate: Estate) -> Iterator[Diagnostic]:
             message = f"{workload.name} asks for the skill {skill!r}, which no site has"
             place = (Kind.WORKLOAD, workload.name, "spec.readiness.skills")
             yield _warning("unknown-skill", message, parsed, place, hint=nearest(skill, skills))
+
+
+def _unheard_users(parsed: Parsed, estate: Estate) -> Iterator[Diagnostic]:
+    """Yield the users that are written where each replica serves its own site or home."""
+    for workload in estate.workloads.values():
+        declaration = parsed.declarations[Kind.WORKLOAD, workload.name]
+        own = "site" if workload.replicas.per_site else "home" if workload.replicas.per_home else None
+        if own and any(declaration.texts("spec", "latency", "users")):
+            message = f"{workload.name} has a replica for each {own}, which serves the users there: these are not used"
+            place = (Kind.WORKLOAD, workload.name, "spec.latency.users")
+            yield _warning("unused-key", message, parsed, place, hint="take users out")

@@ -12,8 +12,9 @@ import yaml
 from cellwright.errors import Diagnostic, Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    _Events = Callable[[], "_Event"]  # the parser: each call returns the next event
     Path = tuple[str | int, ...]  # keys and 0-based positions from a document down to a value
 
 DEPTH_LIMIT: Final = 32  # an estate document needs less than ten levels
@@ -24,6 +25,7 @@ _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})  # shared: most nodes have nothing inside
 _DOCUMENT_START: Final = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _NAME_KEY: Final = re.compile(r"\bname:[ \t]*[\"']?([^\s,\"'{}\[\]]+)")
+_TYPED_STARTS: Final = frozenset("~nNtTfF+-.0123456789")  # first characters of plain scalars that are not text
 _NULL: Final = re.compile(r"~|null|Null|NULL|")
 _BOOL: Final = re.compile(r"(true|True|TRUE)|false|False|FALSE")
 _INT: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
@@ -127,15 +129,16 @@ class _Composer:
 
     def compose(self, piece: str) -> Iterator[Node]:
         """Yield the documents; raises YAMLError and _RefusedError."""
-        events: Iterator[_Event] = yaml.parse(piece, Loader=_LOADER)
-        for event in events:
+        loader = _LOADER(piece)
+        take: _Events = loader.get_event
+        while not isinstance(event := take(), yaml.StreamEndEvent):
             if isinstance(event, yaml.DocumentStartEvent):
                 self._anchors.clear()
-                node = self._node(next(events), events, 0)
+                node = self._node(take(), take, 0)
                 if node.value is not None:
                     yield node
 
-    def _node(self, event: _Event, events: Iterator[_Event], depth: int) -> Node:
+    def _node(self, event: _Event, take: _Events, depth: int) -> Node:
         mark = self.mark(event.start_mark.line, event.start_mark.column)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(str(event.anchor), mark)
@@ -146,9 +149,9 @@ class _Composer:
         if isinstance(event, yaml.ScalarEvent):
             node = Node(_scalar(event), mark)
         elif isinstance(event, yaml.SequenceStartEvent):
-            node = self._sequence(events, mark, depth)
+            node = self._sequence(take, mark, depth)
         else:
-            node = self._mapping(events, mark, depth)
+            node = self._mapping(take, mark, depth)
         if node.size > SIZE_LIMIT:
             raise _RefusedError(_too_large(f"the document holds more than {SIZE_LIMIT} values", mark))
         if event.anchor is not None:
@@ -161,21 +164,21 @@ class _Composer:
             return Node(None, mark)
         return self._anchors[anchor]
 
-    def _sequence(self, events: Iterator[_Event], mark: Mark, depth: int) -> Node:
+    def _sequence(self, take: _Events, mark: Mark, depth: int) -> Node:
         items: list[Node] = []
         size = 1
-        while not isinstance(event := next(events), yaml.SequenceEndEvent):
-            items.append(self._node(event, events, depth + 1))
+        while not isinstance(event := take(), yaml.SequenceEndEvent):
+            items.append(self._node(event, take, depth + 1))
             size = _checked_size(size + items[-1].size, mark)
         return Node([item.value for item in items], mark, size, dict(enumerate(items)))
 
-    def _mapping(self, events: Iterator[_Event], mark: Mark, depth: int) -> Node:
+    def _mapping(self, take: _Events, mark: Mark, depth: int) -> Node:
         children: dict[str | int, Node] = {}
         key_marks: dict[str, Mark] = {}
         size = 1
-        while not isinstance(event := next(events), yaml.MappingEndEvent):
-            key_node = self._node(event, events, depth + 1)
-            value_node = self._node(next(events), events, depth + 1)
+        while not isinstance(event := take(), yaml.MappingEndEvent):
+            key_node = self._node(event, take, depth + 1)
+            value_node = self._node(take(), take, depth + 1)
             size = _checked_size(size + 1 + value_node.size, mark)
             key = event.value if isinstance(event, yaml.ScalarEvent) else None
             if key is None:
@@ -210,6 +213,8 @@ def _scalar(event: yaml.ScalarEvent) -> str | float | bool | None:
     """
     text = event.value
     if (event.tag is None and not event.implicit[0]) or event.tag in _TEXT_TAGS:
+        return text
+    if text and text[0] not in _TYPED_STARTS:
         return text
     if _NULL.fullmatch(text):
         return None

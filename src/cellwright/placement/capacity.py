@@ -1,263 +1,220 @@
-"""Capacity: a machine that can hold the workload, room left on it, and room left in the tenant's quota."""
+"""Capacity: room that others have taken, and power that is spoken for."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from cellwright.estate.model import Gpus, Node
-from cellwright.placement.changes import Change, from_to, unused, with_site, with_tenant
-from cellwright.placement.occupancy import Machine, memory_taken_gib
-from cellwright.placement.plan import Dimension, Violation
-from cellwright.placement.wording import counted, listing, number
-from cellwright.units import MEMORY
+import numpy as np
+
+from cellwright.estate.model import Spread
+from cellwright.placement.changes import Change, from_to, with_site, with_workload
+from cellwright.placement.plan import Dimension, Finding
+from cellwright.placement.power import draw_kw
+from cellwright.placement.reckoned import Reckoned
+from cellwright.placement.shortage import catalogue, counts, shortages, worded
+from cellwright.placement.upgrades import more_room
+from cellwright.placement.wording import listing, number, round_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from cellwright.estate.model import Demand, Estate, Site, Workload
-    from cellwright.placement.occupancy import Occupancy
+    from numpy.typing import NDArray
+
+    from cellwright.estate.model import Estate, Site
+    from cellwright.placement.plan import Violation
+    from cellwright.placement.pool import Pool
+    from cellwright.placement.seats import Seats
+    from cellwright.placement.shortage import Shortage
     from cellwright.placement.terrain import Case
 
-NODES: Final = "capacity.nodes"
 TAKEN: Final = "capacity.taken"  # the site could hold it, other workloads are there
-QUOTA: Final = "capacity.quota"
+SPREAD: Final = "capacity.spread"  # there is room, but only beside other replicas
+POWER: Final = "capacity.power"
+_DIGITS: Final = 9  # of a kilowatt
 
 
-@dataclass(frozen=True, slots=True)
-class Shortfall:
-    """A resource of which a machine has too little."""
+def taken(
+    case: Case,
+    pool: Pool,
+    *,
+    beside: Collection[int] = (),
+    holders: Callable[[int], Sequence[str]] | None = None,
+) -> tuple[Finding, ...]:
+    """Return which sites of the scope could hold a replica but have no room now, and what their nearest machine lacks.
 
-    resource: str  # arch, gpus, gpu-memory, cores or memory
-    measured: float | str
-    limit: float | str
-    unit: str
-
-
-def shortfalls(demand: Demand, machine: Machine) -> tuple[Shortfall, ...]:
-    """Return every resource of which `machine` has less left than `demand` needs."""
-    node, found = machine.node, []
-    if node.arch not in demand.archs:
-        found.append(Shortfall("arch", node.arch.value, " or ".join(sorted(demand.archs)), ""))
-    if demand.gpus > machine.gpus:
-        found.append(Shortfall("gpus", float(machine.gpus), float(demand.gpus), "GPUs"))
-    if demand.gpus and node.gpus and demand.gpu_memory_gib > node.gpus.memory_gib:
-        found.append(Shortfall("gpu-memory", float(node.gpus.memory_gib), float(demand.gpu_memory_gib), "GiB"))
-    if demand.cores > machine.cores:
-        found.append(Shortfall("cores", float(machine.cores), float(demand.cores), "cores"))
-    needed = memory_taken_gib(demand, node)
-    if needed > machine.memory_gib:
-        found.append(Shortfall("memory", float(machine.memory_gib), float(needed), "GiB"))
-    return tuple(found)
-
-
-def empty_machine(node: Node) -> Machine:
-    """Return a machine of `node` that nobody is on."""
-    return Machine(node, 1, node.cores, node.memory_gib, node.gpus.count if node.gpus else 0, ())
-
-
-def can_hold(node: Node, demand: Demand) -> bool:
-    """Return whether an empty machine of `node` holds the workload."""
-    return node.count > 0 and not shortfalls(demand, empty_machine(node))
-
-
-def best_fit(occupancy: Occupancy, site: Site, node: Node, demand: Demand) -> Machine | None:
-    """Return the machine of `node` with room and the fewest GPUs, then cores, then GiB free; None if none has room."""
-    fitting = (machine for machine in occupancy.machines(site, node) if not shortfalls(demand, machine))
-    return min(fitting, key=lambda each: (each.gpus, each.cores, each.memory_gib, each.index), default=None)
-
-
-def quota_violations(occupancy: Occupancy, case: Case) -> tuple[Violation, ...]:
-    """Return what the workload would take beyond its tenant's quota, on whatever site."""
-    workload = case.workload
-    tenant = case.estate.tenants.get(workload.tenant)
-    if tenant is None:
-        return ()
-    held = occupancy.held_by_tenant(tenant.name)
-    demands = [*held.values(), workload.demand]
-    wanted = (
-        ("cores", float(sum(demand.cores for demand in demands)), tenant.quota.cores, "cores"),
-        ("memory", round(math.fsum(demand.memory_gib for demand in demands), 9), tenant.quota.memory_gib, "GiB"),
-        ("gpus", float(sum(demand.gpus for demand in demands)), tenant.quota.gpus, "GPUs"),
-    )
-    holders = listing(sorted(held))
-    return tuple(
-        Violation(
-            dimension=Dimension.CAPACITY,
-            code=QUOTA,
-            subject=resource,
-            measured=total,
-            limit=float(quota),
-            unit=unit,
-            message=(
-                f"with {workload.name} tenant {tenant.name} would take {number(total)} {unit}, its quota is "
-                f"{number(quota)} (already placed: {holders})"
-            ),
-            source=f"tenant {tenant.name}",
-        )
-        for resource, total, quota, unit in wanted
-        if quota is not None and total > quota
-    )
-
-
-def able_nodes(case: Case, sites: Iterable[Site]) -> Mapping[str, tuple[Node, ...]]:
-    """Return by site the nodes that can hold the workload when empty."""
-    demand = case.workload.demand
-    known = case.terrain.answers(("able nodes", demand))
-    for site in sites:
-        if site.name not in known:
-            known[site.name] = tuple(node for node in site.nodes if can_hold(node, demand))
-    return known
-
-
-def too_small(case: Case, sites: Iterable[Site]) -> Mapping[str, tuple[Violation, ...]]:
-    """Return by site what the machine that lacks the fewest resources lacks even when empty; sites without able nodes.
-
-    Kept like `able_nodes` for all workloads of the same demand.
+    Args:
+        case: The replica; `pool` must not hold it.
+        pool: The machines as all others fill them.
+        beside: Machines that hold other replicas of the workload, where no two may be on one machine.
+        holders: Returns who is on a machine, for the words.
     """
-    demand = case.workload.demand
-    known = case.terrain.answers(("too small", demand))
-    for site in sites:
-        if site.name not in known:
-            known[site.name] = _too_small(demand, site)
-    return known
+    span = _machines(case, pool)
+    shape, first = case.variant.shape, case.scope.indices(len(case.terrain.sites))[0]
+    site_of, fits = pool.site_of[span] - first, pool.fits(shape, span)
+    able = pool.able(shape)[span]
+    room = _any_at(case, site_of[fits])
+    full = _any_at(case, site_of[able]) & ~room
+    found: list[Finding] = []
+    if full.any():
+        places = np.flatnonzero(able & full[site_of])
+        found += _full(case, pool, places + span.start, site_of[places], holders)
+    if len(beside):
+        alone = fits.copy()
+        alone[[machine - span.start for machine in beside if span.start <= machine < span.stop]] = False
+        found.append(_crowded(case, room & ~_any_at(case, site_of[alone])))
+    return tuple(each for each in found if each.at.any())
 
 
-def taken(occupancy: Occupancy, demand: Demand, site: Site, nodes: Iterable[Node]) -> tuple[Violation, ...]:
-    """Return what the machine of `nodes` that lacks the fewest resources lacks now; each could hold it when empty."""
-    machines = [machine for node in nodes for machine in occupancy.machines(site, node)]
-    return tuple(_taken(site, machine, lack) for machine, lack in _nearest_miss(demand, machines))
+def _machines(case: Case, pool: Pool) -> slice:
+    """Return the machines of the sites of the scope."""
+    first, end, _ = case.scope.indices(len(case.terrain.sites))
+    return slice(pool.span(first).start, pool.span(end - 1).stop) if end > first else slice(0, 0)
 
 
-def _too_small(demand: Demand, site: Site) -> tuple[Violation, ...]:
-    empty = [empty_machine(node) for node in site.nodes if node.count > 0]
-    if not empty:
-        message = f"{site.name} has no machines"
-        return (Violation(Dimension.CAPACITY, NODES, "nodes", 0.0, 1.0, "nodes", message, "site nodes"),)
-    return tuple(_lacking(site, machine, lack) for machine, lack in _nearest_miss(demand, empty))
+def _any_at(case: Case, sites: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return which sites of the scope are among some, (n_sites,) bool."""
+    at = np.zeros(len(case.sites), dtype=np.bool_)
+    at[sites] = True
+    return at
 
 
-def _nearest_miss(demand: Demand, machines: list[Machine]) -> Iterator[tuple[Machine, Shortfall]]:
-    """Yield the shortfalls of the machine that has the fewest, then the first by name."""
-    lacks = {machine.label: (machine, shortfalls(demand, machine)) for machine in machines}
-    machine, found = min(lacks.values(), key=lambda pair: (len(pair[1]), pair[0].node.name, pair[0].index))
-    yield from ((machine, lack) for lack in found)
+def _full(
+    case: Case,
+    pool: Pool,
+    machines: NDArray[np.intp],
+    site_of: NDArray[np.int32],
+    holders: Callable[[int], Sequence[str]] | None,
+) -> Iterator[Finding]:
+    """Yield one finding for each resource that the nearest of some machines lacks; `site_of` (m,) are their sites."""
+    found = shortages(case.terrain, pool, case.variant.shape, machines, empty=False)
+    order = np.lexsort((catalogue(case.terrain).rank[machines], counts(found, len(machines))[:-1], site_of))
+    starts = np.flatnonzero(np.diff(site_of[order], prepend=-1))
+    nearest = order[starts]
+    for each in found:
+        those = nearest[each.short[nearest]]
+        if len(those):
+            yield _lacking(case, pool, each, (site_of[those], machines[those], each.measured[those]), holders)
 
 
-def _taken(site: Site, machine: Machine, lack: Shortfall) -> Violation:
-    """Return the violation of a machine that others have filled."""
-    message = (
-        f"{site.name} could hold it, but its nearest machine {machine.label} has {_figure(lack.measured, lack)} left "
-        f"and {_figure(lack.limit, lack)} are needed: {listing(machine.holders)} took the rest"
+def _lacking(
+    case: Case,
+    pool: Pool,
+    short: Shortage,
+    rows: tuple[NDArray[np.int32], NDArray[np.intp], NDArray[np.object_]],
+    holders: Callable[[int], Sequence[str]] | None,
+) -> Reckoned:
+    """Return where a resource is taken; `rows` are the sites, ascending, their nearest machines and what these have."""
+    sites, machines, measured = rows
+    sites_in, at = case.sites, _any_at(case, sites)
+    shape = case.variant.shape
+
+    def reckon(site: int) -> float | str | None:
+        value: float | str | None = measured[np.searchsorted(sites, site)] if at[site] else None
+        return value
+
+    def detail(site: int) -> tuple[str, str]:
+        machine = int(machines[np.searchsorted(sites, site)])
+        label = pool.label(machine)
+        begin = f"{sites_in[site].name} could hold it, but now its nearest machine {label}"
+        by = listing(holders(machine)) if holders else "others"
+        return f"{worded(short, shape, reckon(site), begin)}: {by} took the rest", label
+
+    begin = "{site} could hold it, but now its nearest machine"
+    return Reckoned(
+        dimension=Dimension.CAPACITY,
+        code=TAKEN,
+        subject=short.resource,
+        limit=short.limit,
+        unit=short.unit,
+        message=f"{worded(short, shape, None, begin)}: others took the rest",
+        source="machines as they are filled",
+        at=at,
+        detail=detail,
+        reckon=reckon,
     )
-    return Violation(
-        Dimension.CAPACITY, TAKEN, lack.resource, lack.measured, lack.limit, lack.unit, message, machine.label
+
+
+def _crowded(case: Case, at: NDArray[np.bool_]) -> Finding:
+    """Return where only machines that hold another replica have room."""
+    name = case.workload.name
+    message = f"every machine at {{site}} with room holds a replica of {name} already, and no two may be on one machine"
+    limit, source = "one replica a machine", f"spread of {name}"
+    return Finding(Dimension.CAPACITY, SPREAD, name, limit, "", message, source, at, "only beside another replica")
+
+
+def overloaded(case: Case, seats: Seats) -> tuple[Finding, ...]:
+    """Return the sites of the scope whose power budget does not bear one more replica on any of their machines.
+
+    `seats` must not hold the replica. A machine whose power is unknown draws nothing that a budget could count.
+    """
+    first, last, _ = case.scope.indices(len(case.terrain.sites))
+    budgets, pool, shape = seats.budgets_kw[first:last], seats.pool, case.variant.shape
+    drawn = seats.power_kw[list(shape.periods), first:last].max(axis=0)
+    total = np.full(len(budgets), np.nan)
+    for place in np.flatnonzero(np.isfinite(budgets)).tolist():
+        span = pool.span(first + place)
+        able = np.flatnonzero(pool.able(shape)[span]).tolist()
+        nodes = dict.fromkeys(pool.node(span.start + machine) for machine in able)
+        if nodes:
+            least = min(draw_kw(node, shape.demand) or 0.0 for node in nodes)
+            total[place] = round(float(drawn[place]) + least, _DIGITS)
+    over = total > budgets
+    return over_power(case, over, total, budgets) if over.any() else ()
+
+
+def over_power(
+    case: Case, at: NDArray[np.bool_], measured_kw: NDArray[np.float64], limits_kw: NDArray[np.float64]
+) -> tuple[Finding, ...]:
+    """Return where one more replica draws more power than the site's budget, one finding for each budget.
+
+    Args:
+        case: The replica.
+        at: (n_sites,) the sites of the scope where it would be too much.
+        measured_kw: (n_sites,) what each would draw with it.
+        limits_kw: (n_sites,) the budgets.
+    """
+    message = f"with {case.workload.name} the machines at {{site}} would draw {{measured}} kW, the site has "
+    return tuple(
+        Finding(
+            dimension=Dimension.CAPACITY,
+            code=POWER,
+            subject="power",
+            limit=budget,
+            unit="kW",
+            message=message + f"{number(budget)} kW",
+            source="power budget of the site",
+            at=at & (limits_kw == budget),
+            measured=measured_kw,
+        )
+        for budget in np.unique(limits_kw[at]).tolist()
     )
-
-
-def _lacking(site: Site, machine: Machine, lack: Shortfall) -> Violation:
-    """Return the violation of a machine that is too small even when empty."""
-    message = (
-        f"{lack.resource} at {site.name}: its nearest machine {machine.node.name} has {_figure(lack.measured, lack)}, "
-        f"{_figure(lack.limit, lack)} needed"
-    )
-    code = f"capacity.{lack.resource}"
-    return Violation(
-        Dimension.CAPACITY, code, lack.resource, lack.measured, lack.limit, lack.unit, message, machine.node.name
-    )
-
-
-def _figure(value: float | str, lack: Shortfall) -> str:
-    return value if isinstance(value, str) else counted(value, lack.unit)
 
 
 def relax(case: Case, site: Site, violation: Violation) -> Change:
-    """Return the larger quota or machine, or the further machine, that makes room."""
-    if violation.code == QUOTA:
-        return _larger_quota(case.workload, violation)
-    node = next((node for node in site.nodes if node.name == violation.source and node.count == 1), None)
-    numeric = isinstance(violation.measured, float) and violation.subject != "gpu-memory"
-    if node is not None and numeric and (violation.subject != "gpus" or _suits(node, case.workload.demand)):
-        return _larger_machine(site, node, violation)
-    return _further_machine(case, site, violation)
+    """Return the larger or further machine that makes room, the larger budget, or replicas that may share machines."""
+    if violation.code == POWER:
+        return _more_power(site, violation)
+    if violation.code == SPREAD:
+        return _closer(case)
+    return more_room(case, site, violation)
 
 
-def _suits(node: Node, demand: Demand) -> bool:
-    """Return whether more GPUs of the kind in `node` would serve the demand."""
-    return node.gpus is not None and node.gpus.memory_gib >= demand.gpu_memory_gib
-
-
-def _larger_quota(workload: Workload, violation: Violation) -> Change:
-    """Return the change that raises one bound of the tenant's quota."""
-    needed = float(violation.measured or 0)
+def _more_power(site: Site, violation: Violation) -> Change:
+    before, after = float(violation.limit or 0), round_up(float(violation.measured or 0))
 
     def apply(estate: Estate) -> Estate:
-        tenant = estate.tenants[workload.tenant]
-        quota = tenant.quota
-        raised = {
-            "cores": replace(quota, cores=math.ceil(needed)),
-            "gpus": replace(quota, gpus=math.ceil(needed)),
-            "memory": replace(quota, memory_gib=needed),
-        }
-        return with_tenant(estate, replace(tenant, quota=raised[violation.subject]))
+        return with_site(estate, replace(estate.sites[site.name], power_budget_kw=after))
 
-    before = float(violation.limit or 0)
-    text = from_to(f"quota of tenant {workload.tenant}", before, needed, violation.unit)
-    return Change(QUOTA, workload.tenant, before, needed, violation.unit, text, apply)
+    text = from_to(f"power budget of site {site.name}", before, after, "kW")
+    return Change(POWER, site.name, before, after, "kW", text, apply)
 
 
-def _larger_machine(site: Site, node: Node, violation: Violation) -> Change:
-    """Return the change that adds to a single machine what is missing of one resource."""
-    more = float(violation.limit or 0) - float(violation.measured or 0)
+def _closer(case: Case) -> Change:
+    name = case.workload.name
 
     def apply(estate: Estate) -> Estate:
-        current = estate.sites[site.name]
-        nodes = tuple(
-            _grown(each, violation.subject, more) if each.name == node.name else each for each in current.nodes
-        )
-        return with_site(estate, replace(current, nodes=nodes))
+        return with_workload(estate, replace(estate.workloads[name], spread=Spread.ANY))
 
-    kind = f" of {MEMORY.format(node.gpus.memory_gib)}" if violation.subject == "gpus" and node.gpus else ""
-    text = f"{counted(more, violation.unit)}{kind} more in machine {node.name} at {site.name}"
-    return Change(
-        violation.code, f"{site.name}/{node.name}", violation.measured, violation.limit, violation.unit, text, apply
-    )
-
-
-def _grown(node: Node, resource: str, more: float) -> Node:
-    """Return `node` with more of one resource."""
-    if resource == "gpus" and node.gpus:
-        return replace(node, gpus=replace(node.gpus, count=node.gpus.count + math.ceil(more)))
-    if resource == "cores":
-        return replace(node, cores=node.cores + math.ceil(more))
-    return replace(node, memory_gib=round(node.memory_gib + more, 9))
-
-
-def _further_machine(case: Case, site: Site, violation: Violation) -> Change:
-    """Return the change that adds one machine of exactly the workload's size."""
-    demand = case.workload.demand
-    arch = min(demand.archs)
-    gpus = Gpus(_gpu_model(case, demand), demand.gpus, demand.gpu_memory_gib) if demand.gpus else None
-
-    def apply(estate: Estate) -> Estate:
-        current = estate.sites[site.name]
-        name = unused("further", {node.name: node for node in current.nodes})
-        node = Node(name, 1, arch, demand.cores, demand.memory_gib, gpus, unified_memory=False)
-        return with_site(estate, replace(current, nodes=(*current.nodes, node)))
-
-    size = f"{counted(demand.cores, 'cores')}, {MEMORY.format(demand.memory_gib)}"
-    graphics = f", {counted(demand.gpus, 'GPUs')} of {MEMORY.format(demand.gpu_memory_gib)}" if demand.gpus else ""
-    text = f"one further machine at {site.name} with {size}{graphics} ({arch})"
-    return Change(violation.code, site.name, violation.measured, violation.limit, violation.unit, text, apply)
-
-
-def _gpu_model(case: Case, demand: Demand) -> str:
-    """Return the smallest GPU model of the estate that is large enough."""
-    known = {
-        (node.gpus.memory_gib, node.gpus.model)
-        for site in case.terrain.sites
-        for node in site.nodes
-        if node.gpus and not node.unified_memory and node.gpus.memory_gib >= demand.gpu_memory_gib
-    }
-    return min(known)[1] if known else f"gpu-{number(demand.gpu_memory_gib)}-gib"
+    text = f"replicas of {name} may share a machine"
+    return Change(SPREAD, name, Spread.NODE.value, Spread.ANY.value, "", text, apply)

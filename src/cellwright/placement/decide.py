@@ -1,39 +1,26 @@
-"""Which dimension decided a placement and why, told from the finished assignment."""
+"""Which dimension decided a placement and why, told from everything that is found against every site."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cellwright.placement.capacity import best_fit, quota_violations, taken, too_small
-from cellwright.placement.filters import PRECEDENCE, violations_of_law
-from cellwright.placement.plan import Dimension, Rejection, Violation
-from cellwright.placement.screening import options
+import numpy as np
+
+from cellwright.placement.filters import PRECEDENCE
+from cellwright.placement.plan import Dimension, Finding
+from cellwright.placement.terrain import UNKNOWN_COST
 from cellwright.placement.wording import money
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from cellwright.estate.model import Site
-    from cellwright.placement.occupancy import Occupancy
-    from cellwright.placement.screening import Option, Screening
-    from cellwright.placement.terrain import Case
+    from numpy.typing import NDArray
+
+    from cellwright.placement.terrain import Terrain
 
 ELIMINATORS = PRECEDENCE[:-1]  # cost ranks, it eliminates nothing
-
-
-@dataclass(frozen=True, slots=True)
-class Assessment:
-    """One site for one workload, all others being where they are: what it violates and what it would cost."""
-
-    site: Site
-    violations: tuple[Violation, ...]  # in order of precedence
-    option: Option | None  # the cheapest with room; else the cheapest that could hold it; None: the site cannot
-
-    @property
-    def eliminated_by(self) -> Dimension | None:
-        """The first dimension that eliminates the site."""
-        return self.violations[0].dimension if self.violations else None
+_NONE = len(ELIMINATORS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +30,7 @@ class Step:
     dimension: Dimension
     eliminated: int
     remaining: int
-    best: Assessment | None
+    best: int | None  # index into the terrain's sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,140 +42,160 @@ class Decision:
     steps: tuple[Step, ...]
 
 
-def assess(screening: Screening, occupancy: Occupancy) -> tuple[Assessment, ...]:
-    """Return the assessment of every site, by name; `occupancy` must not hold the workload itself."""
-    case = screening.case
-    offers: dict[str, list[Option]] = {}
-    for option in screening.options:
-        offers.setdefault(option.site.name, []).append(option)
-    return _assess(case, screening.law, offers, case.terrain.sites, occupancy)
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdicts:
+    """Everything that is known of every site for one cohort in the end."""
+
+    terrain: Terrain
+    findings: tuple[Finding, ...]  # in order of precedence, over all sites
+    prices: NDArray[np.float64]  # (n_sites,) per hour, unknown as UNKNOWN_COST, inf: no machine there
+    chosen: int | None
+
+    def first(self) -> NDArray[np.int8]:
+        """Return the first dimension that eliminates each site, as an index into ELIMINATORS; their number: none."""
+        first = np.full(len(self.prices), _NONE, dtype=np.int8)
+        for found in self.findings:
+            rank = ELIMINATORS.index(found.dimension)
+            np.minimum(first, np.where(found.at, rank, _NONE), out=first, casting="unsafe")
+        return first
 
 
-def assess_site(case: Case, site: Site, occupancy: Occupancy) -> Assessment:
-    """Return the assessment of one site alone."""
-    offers = {site.name: options(case, [site])}
-    return _assess(case, violations_of_law(case, [site]), offers, [site], occupancy)[0]
+def decide(verdicts: Verdicts) -> Decision:
+    """Return which dimension decided: the last whose eliminations changed the cheapest site that was left."""
+    first = verdicts.first()
+    steps = _steps(verdicts, first)
+    if verdicts.chosen is None:
+        return Decision(*_nowhere(verdicts, steps), steps)
+    deciding = None
+    before = _cheapest(verdicts, np.ones(len(first), dtype=np.bool_))
+    passed = before
+    for step in steps:
+        if step.best != before:
+            deciding, passed, before = step, before, step.best
+    if deciding is None:
+        return Decision(Dimension.COST, _cheapest_of_all(verdicts, steps[-1], len(first)), steps)
+    return Decision(deciding.dimension, _because(verdicts, deciding, passed, steps[-1]), steps)
 
 
-def _assess(
-    case: Case,
-    law: Mapping[str, tuple[Violation, ...]],
-    offers: Mapping[str, Sequence[Option]],  # by site, best first
-    sites: Sequence[Site],
-    occupancy: Occupancy,
-) -> tuple[Assessment, ...]:
-    quota = quota_violations(occupancy, case)
-    lacking = too_small(case, (site for site in sites if not offers.get(site.name)))
+def cost_findings(verdicts: Verdicts, per_hour: float | None) -> tuple[Finding, ...]:
+    """Return why the sites that would do were not chosen: dearer than `per_hour`, as dear, or of unknown cost."""
+    if verdicts.chosen is None:
+        return ()
+    terrain, prices = verdicts.terrain, verdicts.prices
+    would_do = verdicts.first() == _NONE
+    would_do[verdicts.chosen] = False
+    known = prices < UNKNOWN_COST
+    there = f"{terrain.names[verdicts.chosen]} ({money(per_hour, terrain.currency)})"
+    equal = would_do & known & (prices == per_hour)
+    higher = "{site} would do, but costs {measured} " + f"{terrain.currency}/h, more than {there}"
     return tuple(
-        _with_room(case, site, (*law[site.name], *quota), offers[site.name], occupancy)
-        if offers.get(site.name)
-        else Assessment(site, (*law[site.name], *quota, *lacking[site.name]), None)
-        for site in sites
+        Finding(Dimension.COST, code, "cost", per_hour, f"{terrain.currency}/h", message, "price books", at, measured)
+        for code, message, at, measured in (
+            ("cost.equal", f"{{site}} would do and costs the same as {there}, which comes first", equal, prices),
+            ("cost.higher", higher, would_do & known & ~equal, prices),
+            (
+                "cost.unknown",
+                f"{{site}} would do, but its cost is unknown; {there} goes before it",
+                would_do & ~known,
+                None,
+            ),
+        )
+        if at.any()
     )
 
 
-def _with_room(
-    case: Case, site: Site, against: tuple[Violation, ...], offers: Sequence[Option], occupancy: Occupancy
-) -> Assessment:
-    """Return the assessment of a site that could hold the workload: its best option with room, or who took the room."""
-    demand = case.workload.demand
-    roomy = next((option for option in offers if best_fit(occupancy, site, option.node, demand)), None)
-    if roomy:
-        return Assessment(site, against, roomy)
-    full = taken(occupancy, demand, site, (option.node for option in offers))
-    return Assessment(site, (*against, *full), offers[0])
-
-
-def decide(assessments: tuple[Assessment, ...], currency: str) -> Decision:
-    """Return which dimension decided: the last whose eliminations changed the cheapest site that was left."""
-    steps = _steps(assessments)
-    if not steps[-1].remaining:
-        return Decision(*_nowhere(assessments, steps), steps)
-    deciding = None
-    before = _best(assessments)
-    unconstrained = before
-    for step in steps:
-        if step.best is not before:
-            deciding, unconstrained, before = step, before, step.best
-    if deciding is None:
-        return Decision(Dimension.COST, _cheapest_of_all(steps[-1], len(assessments), currency), steps)
-    return Decision(deciding.dimension, _because(deciding, unconstrained, steps[-1], currency), steps)
-
-
-def reject(assessment: Assessment, chosen: Option | None, currency: str) -> Rejection:
-    """Return why the site of `assessment` was not chosen."""
-    site = assessment.site
-    if assessment.violations or chosen is None or assessment.option is None:
-        return Rejection(site.name, site.tier, assessment.violations)
-    return Rejection(site.name, site.tier, (_dearer(assessment.option, chosen, currency),))
-
-
-def _dearer(option: Option, chosen: Option, currency: str) -> Violation:
-    """Return that a feasible site costs more, as much, or nobody knows how much."""
-    measured, limit = option.cost.per_hour, chosen.cost.per_hour
-    here, there = option.site.name, f"{chosen.site.name} ({money(limit, currency)})"
-    if measured is None:
-        code, message = "cost.unknown", f"{here} would do, but its cost is unknown; {there} goes before it"
-    elif measured == limit:
-        code, message = "cost.equal", f"{here} would do and costs the same as {there}, which comes first by name"
-    else:
-        code, message = "cost.higher", f"{here} would do, but costs {money(measured, currency)}, more than {there}"
-    source = option.cost.items[0].source
-    return Violation(Dimension.COST, code, here, measured, limit, f"{currency}/h", message, source)
-
-
-def _nowhere(assessments: tuple[Assessment, ...], steps: tuple[Step, ...]) -> tuple[Dimension, str]:
+def _nowhere(verdicts: Verdicts, steps: tuple[Step, ...]) -> tuple[Dimension, str]:
     """Return the dimension that eliminated the last site, and what was missing at the nearest miss."""
     last = next((step for step in steps if not step.remaining), steps[-1])
-    if not assessments:
+    terrain = verdicts.terrain
+    if not terrain.sites:
         return last.dimension, "the estate has no sites"
     counts = ", ".join(f"{step.dimension} {step.eliminated}" for step in steps if step.eliminated)
-    nearest = min(assessments, key=lambda each: (len(each.violations), each.site.name))
-    reasons = "; ".join(violation.message for violation in nearest.violations)
-    return last.dimension, f"no site is left (eliminated: {counts}); nearest miss {nearest.site.name}: {reasons}"
+    violations = sum((found.at.astype(np.int64) for found in verdicts.findings), np.zeros(len(terrain.sites), np.int64))
+    nearest = int(violations.argmin())
+    name = terrain.names[nearest]
+    reasons = "; ".join(found.violation(nearest, name).message for found in verdicts.findings if found.at[nearest])
+    return last.dimension, f"no site is left (eliminated: {counts}); nearest miss {name}: {reasons}"
 
 
-def _cheapest_of_all(last: Step, sites: int, currency: str) -> str:
+def _cheapest_of_all(verdicts: Verdicts, last: Step, sites: int) -> str:
     """Return the sentence for a site that would be chosen even if nothing were forbidden."""
     gone = sites - last.remaining
     others = f"none of the {gone} eliminated sites would come before it" if gone else "no site was eliminated"
-    return f"{_chosen(last, currency)}, and {others}"
+    return f"{_chosen(verdicts, last)}, and {others}"
 
 
-def _because(deciding: Step, passed: Assessment | None, last: Step, currency: str) -> str:
+def _because(verdicts: Verdicts, deciding: Step, passed: int | None, last: Step) -> str:
     """Return the sentence that names the site which was passed over, and what stood against it."""
     if passed is None:
-        return _chosen(last, currency)
-    reason = next(each.message for each in passed.violations if each.dimension is deciding.dimension)
-    return f"{_priced(passed, currency)} would come first, but {reason}; {_chosen(last, currency)}"
+        return _chosen(verdicts, last)
+    name = verdicts.terrain.names[passed]
+    against = (found for found in verdicts.findings if found.at[passed] and found.dimension is deciding.dimension)
+    reason = next(found.violation(passed, name).message for found in against)
+    return f"{_priced(verdicts, passed)} would come first, but {reason}; {_chosen(verdicts, last)}"
 
 
-def _chosen(last: Step, currency: str) -> str:
+def _chosen(verdicts: Verdicts, last: Step) -> str:
     """Return what distinguishes the chosen site among those that are left."""
-    if last.remaining == 1:
-        return f"{_priced(last.best, currency)} is the only feasible site"
-    return f"{_priced(last.best, currency)} is the cheapest of {last.remaining} feasible sites"
+    chosen = _priced(verdicts, verdicts.chosen)
+    if last.remaining <= 1:
+        return f"{chosen} is the only feasible site"
+    if last.best != verdicts.chosen:
+        return f"{chosen} serves the whole plan best among {last.remaining} feasible sites"
+    return f"{chosen} is the cheapest of {last.remaining} feasible sites"
 
 
-def _priced(assessment: Assessment | None, currency: str) -> str:
+def _priced(verdicts: Verdicts, site: int | None) -> str:
     """Return the name of a site and its cost."""
-    if assessment is None or assessment.option is None:
+    if site is None:
         return "?"
-    return f"{assessment.site.name} ({money(assessment.option.cost.per_hour, currency)})"
+    price = float(verdicts.prices[site])
+    return (
+        f"{verdicts.terrain.names[site]} ({money(price if price < UNKNOWN_COST else None, verdicts.terrain.currency)})"
+    )
 
 
-def _steps(assessments: tuple[Assessment, ...]) -> tuple[Step, ...]:
+def _steps(verdicts: Verdicts, first: NDArray[np.int8]) -> tuple[Step, ...]:
     """Return what each dimension leaves over, in order of precedence."""
     steps = []
-    left = assessments
-    for dimension in ELIMINATORS:
-        kept = tuple(each for each in left if each.eliminated_by is not dimension)
-        steps.append(Step(dimension, len(left) - len(kept), len(kept), _best(kept)))
-        left = kept
+    gone = np.bincount(first, minlength=_NONE + 1).tolist()
+    left, best, remaining = len(first), None, None
+    for rank, dimension in enumerate(ELIMINATORS):
+        left -= gone[rank]
+        if remaining is None or gone[rank]:
+            remaining = first > rank
+            best = _cheapest(verdicts, remaining)
+        steps.append(Step(dimension, gone[rank], left, best))
     return tuple(steps)
 
 
-def _best(assessments: tuple[Assessment, ...]) -> Assessment | None:
+def _cheapest(verdicts: Verdicts, among: NDArray[np.bool_]) -> int | None:
     """Return the cheapest site that can hold the workload at all; a site that cannot has no price to win with."""
-    able = [(each.option.rank, each) for each in assessments if each.option is not None]
-    return min(able, key=lambda pair: pair[0])[1] if able else None
+    if not among.any():
+        return None
+    prices = np.where(among, verdicts.prices, np.inf)
+    best = int(prices.argmin())
+    return best if np.isfinite(prices[best]) else None
+
+
+def within(findings: Sequence[Finding], site: int, sites: int) -> tuple[Finding, ...]:
+    """Return findings of one site alone as findings over all sites."""
+    return tuple(_widened(found, site, sites) for found in findings)
+
+
+def _widened(found: Finding, site: int, sites: int) -> Finding:
+    at = np.zeros(sites, dtype=np.bool_)
+    at[site] = found.at[0]
+    detail = found.detail
+    return Finding(
+        found.dimension,
+        found.code,
+        found.subject,
+        found.limit,
+        found.unit,
+        found.message,
+        found.source,
+        at,
+        found.measured_at(0),
+        (lambda _: detail(0)) if detail else None,
+    )

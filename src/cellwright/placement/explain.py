@@ -1,33 +1,40 @@
-"""Why a workload is where it is, and what would have to change for it to be elsewhere; every change is tried out."""
+"""Why a replica is where it is, and what would have to change for it to be elsewhere; every change is tried out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from cellwright.errors import CellwrightError, UsageError, nearest
 from cellwright.estate.identity import fingerprint
-from cellwright.estate.model import ComputePrices
-from cellwright.placement import capacity
-from cellwright.placement.changes import Change, with_price_book
-from cellwright.placement.decide import Assessment, Step, assess, assess_site, decide
-from cellwright.placement.filters import registered_filters
-from cellwright.placement.occupancy import Occupancy
+from cellwright.placement.admitting import admit, applied
+from cellwright.placement.judging import Bench
 from cellwright.placement.plan import Dimension
-from cellwright.placement.screening import screen
-from cellwright.placement.terrain import Case, Terrain
-from cellwright.placement.wording import listing, money, number
+from cellwright.placement.planning import plan as plan_again
+from cellwright.placement.reprice import cheaper
+from cellwright.placement.terrain import Terrain
+from cellwright.placement.wording import listing, money
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from cellwright.estate.model import Estate, Site, Tier
+    from cellwright.estate.model import Estate, Tier
+    from cellwright.placement.changes import Change
+    from cellwright.placement.judging import Judgement
     from cellwright.placement.plan import Placement, Plan, Violation
-    from cellwright.placement.screening import Option
 
-_MOST_CHANGES: Final = 100  # far more than a site can violate; a change that lifts nothing ends the search before
-_JUST_BELOW: Final = 1 - 1e-6
 _DIGITS: Final = 9  # of a cost
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How many sites one dimension eliminates, and how many it leaves."""
+
+    dimension: Dimension
+    eliminated: int
+    remaining: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why one workload is where it is: what each dimension eliminated, and the next best sites."""
+    """Why one replica is where it is: what each dimension eliminated, and the next best sites."""
 
     placement: Placement
     currency: str
@@ -52,166 +59,137 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class WhyNot:
-    """Why one workload is not at one site, and the smallest changes that would admit it there.
+    """Why one replica is not at one site, and the smallest changes that would admit it there.
 
-    `verified`: with all changes applied and every other workload where it is, the filters hold nothing against the
-    site (or, where only the cost stood against it, the site is chosen).
+    `verified`: with all changes applied and everybody else where the plan has them, nothing stands against the site any
+    more (or, where only the cost stood against it, it costs less there). `chosen_after` is where the changed estate,
+    planned afresh, sends the replica: to that site, or still elsewhere though it would be admitted there.
     """
 
-    workload: str
+    workload: str  # with "#2" behind it for the second of several replicas
     site: str
     tier: Tier
     chosen: str | None
     violations: tuple[Violation, ...]  # all of them, in order of precedence; empty where only cost decides
     changes: tuple[Change, ...]
     verified: bool
+    chosen_after: str | None  # as `chosen` where nothing is changed
     cost_per_hour: float | None  # at the site, after the changes
     cost_difference: float | None  # above the chosen site; None: unknown
     currency: str
 
+    @property
+    def outcome(self) -> str:
+        """What came of trying the changes out, in words."""
+        if self.chosen == self.site:
+            return f"{self.workload} is at {self.site}: nothing stands against it"
+        if not self.changes:
+            return "no change is known that would admit it"
+        if not self.verified:
+            return "these changes are not enough"
+        if self.chosen_after == self.site:
+            return f"planned again with that, {self.workload} goes to {self.site}"
+        where = f"goes to {self.chosen_after}" if self.chosen_after else "has no site"
+        price = money(self.cost_per_hour, self.currency)
+        return f"with that {self.site} admits {self.workload} at {price}; planned again, it {where}"
+
 
 def explain(estate: Estate, plan: Plan, workload: str) -> Explanation:
-    """Return why `workload` is where `plan` puts it; raise UsageError for an unknown one."""
+    """Return why `workload`, or its replica `NAME#2`, is where `plan` puts it; raise UsageError for an unknown one."""
     placement = _known(estate, plan, workload)
-    case = _case(Terrain(estate), plan, workload)
-    assessments = assess(screen(case), _others(estate, plan, workload))
-    feasible = ((each, each.option) for each in assessments if each.option and not each.violations)
-    ranked = sorted((pair for pair in feasible if pair[0].site.name != placement.site), key=lambda pair: pair[1].rank)
-    alternatives = tuple(_alternative(option, placement) for _, option in ranked)
-    return Explanation(placement, plan.currency, decide(assessments, plan.currency).steps, alternatives)
+    return Explanation(placement, plan.currency, tuple(_steps(placement)), _alternatives(placement))
 
 
 def why_not(estate: Estate, plan: Plan, workload: str, site: str) -> WhyNot:
-    """Return why `workload` is not at `site` and what would admit it there; raise UsageError for unknown names."""
+    """Return why `workload`, or its replica `NAME#2`, is not at `site` and what would admit it there.
+
+    Raises UsageError for unknown names. Costs as much as planning the changed estate once.
+    """
     placement = _known(estate, plan, workload)
     _known_name("site", site, estate.sites)
     terrain = Terrain(estate)
-    found = _judge(terrain, plan, workload, site)
+    found = Bench(terrain, plan, placement).judge(site)
     if placement.site == site:
-        return _told(placement, plan, found, (), found)
+        return replace(_told(placement, plan, replace(found, violations=())), verified=True)
     if not found.violations:
         return _flip(terrain, placement, plan, found)
-    changes, after = _admit(terrain, plan, workload, found)
-    return _told(placement, plan, found, changes, after)
-
-
-def _admit(terrain: Terrain, plan: Plan, workload: str, found: Assessment) -> tuple[tuple[Change, ...], Assessment]:
-    """Return one change for each violation in order of precedence, and the assessment once all are applied.
-
-    Each change is looked for in the estate as the changes before it have left it, so they fit together.
-    """
-    changes: list[Change] = []
-    while found.violations and len(changes) < _MOST_CHANGES:
-        violation = found.violations[0]
-        change = _relax(_case(terrain, plan, workload), found.site, violation)
-        if change is None:
-            break
-        terrain = terrain.changed(change.apply(terrain.estate))
-        found = _judge(terrain, plan, workload, found.site.name)
-        changes.append(change)
-        if violation in found.violations:
-            break
-    return tuple(changes), found
-
-
-def _relax(case: Case, site: Site, violation: Violation) -> Change | None:
-    """Return what the dimension of a violation knows to lift it with."""
-    if violation.dimension is Dimension.CAPACITY:
-        return capacity.relax(case, site, violation)
-    filters = (each for each in registered_filters() if each.dimension is violation.dimension)
-    return next((change for each in filters if (change := each.relax(case, site, violation))), None)
-
-
-def _judge(terrain: Terrain, plan: Plan, workload: str, site: str) -> Assessment:
-    """Return the assessment of one site, all other workloads being where the plan puts them."""
-    occupancy = _others(terrain.estate, plan, workload)
-    return assess_site(_case(terrain, plan, workload), terrain.estate.sites[site], occupancy)
-
-
-def _case(terrain: Terrain, plan: Plan, workload: str) -> Case:
-    """Return the case of a workload whose callees are where the plan puts them."""
-    calls = {call.workload for call in terrain.estate.workloads[workload].calls}
-    sites = {each.workload: each.site for each in plan.placements if each.workload in calls}
-    return Case(terrain, terrain.estate.workloads[workload], sites)
-
-
-def _others(estate: Estate, plan: Plan, workload: str) -> Occupancy:
-    """Return who is on which machine, without `workload`."""
-    occupancy = Occupancy(estate)
-    for placement in plan.placements:
-        if placement.workload != workload and placement.site and placement.node:
-            occupancy.take(estate.workloads[placement.workload], placement.site, placement.node)
-    return occupancy
-
-
-def _flip(terrain: Terrain, placement: Placement, plan: Plan, found: Assessment) -> WhyNot:
-    """Return what the site would have to cost to be chosen, tried out with prices that much lower."""
-    cost = found.option.cost.per_hour if found.option else None
-    change = _cheaper(terrain, found.site, cost, placement.cost_per_hour)
-    if change is None:
-        return _told(placement, plan, found, (), found)
-    after = _judge(terrain.changed(change.apply(terrain.estate)), plan, placement.workload, found.site.name)
-    told = _told(placement, plan, found, (change,), after)
-    lower = told.cost_per_hour is not None and told.cost_per_hour < (placement.cost_per_hour or 0.0)
-    return replace(told, verified=lower, cost_per_hour=cost, cost_difference=_difference(cost, placement))
-
-
-def _cheaper(terrain: Terrain, site: Site, cost: float | None, limit: float | None) -> Change | None:
-    """Return prices at `site` scaled so that it costs just less than `limit`; None where a cost is unknown or zero."""
-    prices = terrain.tariff(site).prices
-    if not cost or not limit or prices is None:
-        return None
-    factor = limit / cost * _JUST_BELOW
-
-    def apply(estate: Estate) -> Estate:
-        return _repriced(estate, terrain.currency, site, _scaled(prices, site, factor))
-
-    excess = round(cost - limit, _DIGITS)
-    text = f"cost at {site.name} lower by more than {money(excess, terrain.currency)}: below {number(limit)}"
-    return Change("cost.higher", site.name, cost, limit, f"{terrain.currency}/h", text, apply)
-
-
-def _scaled(prices: ComputePrices, site: Site, factor: float) -> ComputePrices:
-    """Return prices for one site, all times `factor`."""
-    return ComputePrices(
-        tier=site.tier,
-        site=site.name,
-        core_hour=prices.core_hour * factor,
-        memory_gib_hour=prices.memory_gib_hour * factor,
-        gpu_hour={model: price * factor for model, price in prices.gpu_hour.items()},
-        ingress_gb=prices.ingress_gb * factor,
+    made = admit(terrain, plan, placement, found)
+    told = replace(
+        _told(placement, plan, found),
+        changes=made.changes,
+        verified=made.admitted,
+        chosen_after=_chosen_after(made.terrain.estate, placement) if made.changes else placement.site,
     )
+    cost = made.after.cost_per_hour if made.admitted else None
+    return replace(told, cost_per_hour=cost, cost_difference=_difference(cost, placement))
 
 
-def _repriced(estate: Estate, currency: str, site: Site, prices: ComputePrices) -> Estate:
-    """Return the estate in which `prices` are the only ones that name the site."""
-    books = sorted(name for name, book in estate.price_books.items() if book.currency == currency and book.compute)
-    for name in books:
-        book = estate.price_books[name]
-        kept = tuple(entry for entry in book.compute if entry.site != site.name)
-        added = (prices,) if name == books[0] else ()
-        estate = with_price_book(estate, replace(book, compute=(*kept, *added)))
-    return estate
+def _flip(terrain: Terrain, placement: Placement, plan: Plan, found: Judgement) -> WhyNot:
+    """Return what the site would have to cost to be chosen, tried out with prices that much lower."""
+    told = _told(placement, plan, found)
+    change = cheaper(terrain, found.site, found.cost_per_hour, placement.cost_per_hour)
+    if change is None:
+        return told
+    changed = applied(terrain.estate, [change])
+    after = Bench(terrain.changed(changed), plan, placement).judge(found.site.name).cost_per_hour
+    lower = after is not None and after < (placement.cost_per_hour or 0.0)
+    return replace(told, changes=(change,), verified=lower, chosen_after=_chosen_after(changed, placement))
 
 
-def _told(
-    placement: Placement, plan: Plan, found: Assessment, changes: tuple[Change, ...], after: Assessment
-) -> WhyNot:
-    """Return the answer about one site: what was found there, and what the changes leave over."""
-    cost = after.option.cost.per_hour if after.option and not after.violations else None
-    chosen = placement.site == found.site.name
+def _chosen_after(changed: Estate, placement: Placement) -> str | None:
+    """Return where a changed estate, planned afresh, sends a replica."""
+    again = plan_again(changed).placements_of(placement.workload)
+    return next((each.site for each in again if each.replica == placement.replica), None)
+
+
+def _told(placement: Placement, plan: Plan, found: Judgement) -> WhyNot:
+    """Return the answer about one site before anything is changed."""
     return WhyNot(
-        workload=placement.workload,
+        workload=placement.label,
         site=found.site.name,
         tier=found.site.tier,
         chosen=placement.site,
         violations=found.violations,
-        changes=changes,
-        verified=chosen or (bool(changes) and not after.violations),
-        cost_per_hour=cost,
-        cost_difference=_difference(cost, placement),
+        changes=(),
+        verified=False,
+        chosen_after=placement.site,
+        cost_per_hour=None if found.violations else found.cost_per_hour,
+        cost_difference=None if found.violations else _difference(found.cost_per_hour, placement),
         currency=plan.currency,
     )
+
+
+def _steps(placement: Placement) -> Iterator[Step]:
+    """Yield what each dimension leaves over, in order of precedence; cost ranks, it eliminates nothing."""
+    left = len(placement.rejections.sites)
+    for dimension in Dimension:
+        if dimension is not Dimension.COST:
+            eliminated = placement.eliminated.get(dimension, 0)
+            left -= eliminated
+            yield Step(dimension, eliminated, left)
+
+
+def _alternatives(placement: Placement) -> tuple[Alternative, ...]:
+    """Return the sites that nothing but their cost stands against, cheapest first, then by name."""
+    told = placement.rejections
+    admitted = np.ones(len(told.sites), dtype=np.bool_)
+    prices: dict[int, float | None] = {}
+    for found in told.findings:
+        if found.dimension is Dimension.COST:
+            prices |= {site: _number(found.measured_at(site)) for site in np.flatnonzero(found.at).tolist()}
+        else:
+            admitted &= ~found.at
+    ranked = sorted(
+        (cost is None, cost or 0.0, told.sites[site].name, site) for site, cost in prices.items() if admitted[site]
+    )
+    return tuple(
+        Alternative(name, told.sites[site].tier, prices[site], _difference(prices[site], placement))
+        for *_, name, site in ranked
+    )
+
+
+def _number(measured: float | str | None) -> float | None:
+    return measured if isinstance(measured, float) else None
 
 
 def _difference(cost: float | None, placement: Placement) -> float | None:
@@ -219,25 +197,26 @@ def _difference(cost: float | None, placement: Placement) -> float | None:
     return None if cost is None or placement.cost_per_hour is None else round(cost - placement.cost_per_hour, _DIGITS)
 
 
-def _alternative(option: Option, placement: Placement) -> Alternative:
-    cost = option.cost.per_hour
-    return Alternative(option.site.name, option.site.tier, cost, _difference(cost, placement))
-
-
-def _known(estate: Estate, plan: Plan, workload: str) -> Placement:
-    """Return the placement of `workload`; raise where it is unknown or the plan is that of another estate."""
-    _known_name("workload", workload, estate.workloads)
-    placement = plan.placement(workload)
-    if placement is None or plan.estate_sha256 != fingerprint(estate):
+def _known(estate: Estate, plan: Plan, label: str) -> Placement:
+    """Return the placement of a workload or replica; raise where it is unknown or the plan is of another estate."""
+    name, mark, replica = label.rpartition("#")
+    if not mark or label in estate.workloads:
+        name, replica = label, ""
+    _known_name("workload", name, estate.workloads)
+    placed = plan.placements_of(name) if plan.estate_sha256 == fingerprint(estate) else ()
+    if not placed:
         raise CellwrightError.of(
             "plan-of-another-estate", "the plan was made from another version of this estate", hint="plan it again"
         )
-    return placement
+    if not replica:
+        return placed[0]
+    _known_name("replica", label, [f"{name}#{each.replica}" for each in placed])
+    return next(each for each in placed if replica == str(each.replica))
 
 
 def _known_name(kind: str, name: str, names: Iterable[str]) -> None:
     """Raise UsageError with the nearest name where `name` is not among `names`."""
-    known = sorted(names)
+    known: Sequence[str] = sorted(names)
     if name not in known:
         code, message = f"unknown-{kind}", f"the estate has no {kind} {name!r}"
         raise UsageError.of(code, message, expected=listing(known), hint=nearest(name, known))

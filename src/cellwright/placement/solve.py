@@ -1,174 +1,185 @@
-"""The cheapest feasible choice for every workload within capacity: greedy by regret, callees before callers.
+"""The cheapest feasible seats for all replicas: sites by assignment, machines by packing, then repair and improvement.
 
-Regret is what a workload loses if its best option goes to somebody else: the price of its second best less that of its
-best. Whoever has most to lose chooses first; ties go by name. A heuristic: no choice is ever infeasible, and each is
-the cheapest that is left at its turn, but the sum over all workloads may be above the least possible.
+Stage by stage (callees before callers, guaranteed before best effort): what moves freely is spread over the sites by
+`assignment`, which weighs everybody's prices against each other; seats are given out site by site, large replicas
+first; whoever finds none goes to the next cheapest site with room; for the rest `repair` moves others aside; in the end
+everybody who would be cheaper elsewhere moves there. Every seat obeys every hard constraint. The sum of costs is not
+proven to be the least; `lower_bound` says how far off it can be.
 """
 
 from __future__ import annotations
 
-import heapq
-import math
-from collections import defaultdict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from collections import Counter
+from typing import TYPE_CHECKING, Final
 
-from cellwright.errors import EstateError
-from cellwright.estate.model import Quota
-from cellwright.placement.capacity import best_fit, quota_violations
-from cellwright.placement.occupancy import Occupancy
+import numpy as np
+
+from cellwright.placement.assignment import Problem, assign_sites
+from cellwright.placement.cohorts import cohorts, stages
+from cellwright.placement.keeping import keep_seats, leave_forbidden
+from cellwright.placement.making_room import make_room
 from cellwright.placement.screening import screen
-from cellwright.placement.terrain import Case
+from cellwright.placement.seating import gang_seats, seat_anywhere, seat_at
+from cellwright.placement.seats import Seats
+from cellwright.placement.shifting import shift_to_cheaper
+from cellwright.placement.solution import Solution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from cellwright.placement.occupancy import Machine
-    from cellwright.placement.screening import Option, Screening
+    from numpy.typing import NDArray
+
+    from cellwright.placement.cohorts import Cohort
+    from cellwright.placement.plan import Plan
+    from cellwright.placement.screening import Screening
+    from cellwright.placement.shape import Shape
     from cellwright.placement.terrain import Terrain
 
-
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """Where a workload went."""
-
-    option: Option
-    machine: str  # label
+_MOST_TARGETS: Final = 24  # shapes that packing keeps room for
+_MANY_SHAPES: Final = 400  # above these, weighing what every machine is still good for takes longer than it is worth
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """What was known of every workload, where it went (None: nowhere), and who is on which machine in the end."""
+def solve(
+    terrain: Terrain,
+    previous: Plan | None = None,
+    max_moves: int | None = None,
+    wanted: Mapping[tuple[str, int], Mapping[int, int]] | None = None,
+) -> Solution:
+    """Return seats for the replicas of the estate; the same estate always gives the same ones.
 
-    screenings: dict[str, Screening]
-    seats: dict[str, Seat | None]
-    occupancy: Occupancy
-
-
-Room: TypeAlias = tuple[str, str]  # what workloads compete for: ("site", name) or ("tenant", name)
-
-
-class _Bid(NamedTuple):
-    """A workload's claim on its best option; the smallest goes first. `turn` tells a stale bid from the current one."""
-
-    urgency: float  # negative regret
-    workload: str
-    turn: int
-
-
-@dataclass(slots=True)
-class _Round:
-    """The state of one assignment."""
-
-    terrain: Terrain
-    done: Assignment
-    bids: list[_Bid] = field(default_factory=list)
-    best: dict[str, tuple[Option, Machine] | None] = field(default_factory=dict)
-    turns: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    skipped: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # best options that are full
-    watchers: dict[Room, set[str]] = field(default_factory=lambda: defaultdict(set))
+    With a `previous` plan, replicas stay where it has them wherever that is still allowed. At most `max_moves` others
+    then move, to make room or to save money; without it, nobody else does. `wanted` says how many replicas of a cohort
+    (by workload and first replica) each site should take, in place of an assignment of our own.
+    """
+    everybody = cohorts(terrain.estate)
+    state = Solution(terrain, everybody, _empty_seats(terrain, everybody), wanted)
+    if previous is not None:
+        keep_seats(state, previous)
+        state.moves = max_moves
+    terrain.reach.prepare(
+        {cohort.workload.latency.users for cohort in everybody},
+        {terrain.estate.datasets[use.dataset].home for cohort in everybody for use in cohort.workload.consumes},
+    )
+    for stage in stages(terrain.estate):
+        _place(state, [cohort for cohort in everybody if cohort.name in stage])
+    if previous is None or max_moves is not None:
+        shift_to_cheaper(state)
+    return state
 
 
-def assign(terrain: Terrain) -> Assignment:
-    """Return the assignment of every workload of the estate; the same estate always gives the same one."""
-    estate = terrain.estate
-    state = _Round(terrain, Assignment({}, {}, Occupancy(estate)))
-    waiting = {name: {call.workload for call in workload.calls} for name, workload in estate.workloads.items()}
-    callers = defaultdict(list)
-    for name in sorted(waiting):
-        for callee in sorted(waiting[name]):
-            callers[callee].append(name)
-    for name in sorted(waiting):
-        if not waiting[name]:
-            _enter(state, name)
-    while (chooser := _next(state)) is not None:
-        _seat(state, chooser)
-        for caller in callers[chooser]:
-            waiting[caller].discard(chooser)
-            if not waiting[caller]:
-                _enter(state, caller)
-    stuck = sorted(set(waiting) - set(state.done.seats))
-    if stuck:
-        raise EstateError.of("call-cycle", f"workloads call each other in a circle or call nobody: {', '.join(stuck)}")
-    return state.done
+def _empty_seats(terrain: Terrain, everybody: Iterable[Cohort]) -> Seats:
+    """Return seats that keep room for the shapes asked for; with very many shapes, the fullest machine is taken."""
+    shapes: Counter[Shape] = Counter()
+    for cohort in everybody:
+        shapes[terrain.variants(cohort.workload)[0].shape] += cohort.count
+    if len(shapes) > _MANY_SHAPES:
+        return Seats(terrain, closest=1)
+    return Seats(terrain, [(shape, float(count)) for shape, count in shapes.most_common(_MOST_TARGETS)])
 
 
-def _enter(state: _Round, name: str) -> None:
-    """Let a workload bid, now that all it calls have a site or none."""
-    workload = state.terrain.estate.workloads[name]
-    seats = state.done.seats
-    callees = {call.workload: _site_of(seats[call.workload]) for call in workload.calls}
-    state.done.screenings[name] = screen(Case(state.terrain, workload, callees))
-    _bid(state, name)
+def _place(state: Solution, stage: Sequence[Cohort]) -> None:
+    """Seat the cohorts of one stage."""
+    free = [cohort for cohort in stage if state.moves_freely(cohort)]
+    prices = np.empty((len(free), len(state.terrain.sites)))
+    rows = {id(cohort): row for cohort, row in zip(free, prices, strict=True)}
+    for cohort in stage:
+        callees = _callees(state, cohort)
+        screening = screen(state.terrain, cohort, callees, rows.get(id(cohort)))
+        state.screenings[cohort.name, cohort.first] = screening
+        leave_forbidden(state, screening)
+    waiting: list[Screening] = []
+    for cohort in sorted((each for each in stage if id(each) not in rows), key=_largest_first):
+        waiting += _seat_one_by_one(state, state.screening(cohort))
+    waiting += _seat_by_assignment(state, [state.screening(cohort) for cohort in free], prices)
+    make_room(state, [each for each in waiting if not _seat_somewhere(state, each)])
 
 
-def _site_of(seat: Seat | None) -> str | None:
-    return seat.option.site.name if seat else None
+def _callees(state: Solution, cohort: Cohort) -> Mapping[str, str | None]:
+    """Return for each called workload the site of its replica that is nearest to the users, then first by name."""
+    terrain = state.terrain
+    found: dict[str, str | None] = {}
+    for call in cohort.workload.calls:
+        sites = state.seats.sites_of(call.workload)
+        if len(sites) > 1:
+            _, p99 = terrain.reach.delays_ms(cohort.workload.latency.users)
+            sites = (sites[int(p99[list(sites)].argmin())],)
+        found[call.workload] = terrain.names[sites[0]] if sites else None
+    return found
 
 
-def _bid(state: _Round, name: str) -> None:
-    """Put in the current bid of a workload, and watch whatever could change it."""
-    left = _left(state, name)
-    first, second = next(left, None), next(left, None)
-    state.best[name] = first
-    state.turns[name] += 1
-    heapq.heappush(state.bids, _Bid(-_regret(first, second), name, state.turns[name]))
-    for room in _rooms(state, name, [choice[0] for choice in (first, second) if choice]):
-        state.watchers[room].add(name)
+def _largest_first(cohort: Cohort) -> tuple[float, ...]:
+    demand = cohort.workload.demand
+    return (-demand.gpus * demand.gpu_share, -int(demand.single_cell), -demand.cores, -demand.memory_gib)
 
 
-def _rooms(state: _Round, name: str, options: list[Option]) -> list[Room]:
-    """Return what the bid of a workload depends on: the sites of its options, and a quota where there is one."""
-    estate = state.terrain.estate
-    tenant = estate.tenants.get(estate.workloads[name].tenant)
-    quota = [("tenant", tenant.name)] if tenant and tenant.quota != Quota(None, None, None) else []
-    return [("site", option.site.name) for option in options] + quota
+def _seat_one_by_one(state: Solution, screening: Screening) -> list[Screening]:
+    """Seat a cohort that heeds others, or is pinned; return its screening where somebody is left."""
+    cohort = screening.cohort
+    missing = state.missing(cohort)
+    if cohort.workload.gang:
+        if missing:
+            for number in set(cohort.replicas) - set(missing):
+                state.seats.lift((cohort.name, number))
+            gang_seats(state.seats, screening)
+        return []
+    for number in missing:
+        seat = seat_anywhere(state.seats, screening)
+        if seat is None:
+            return [screening]
+        state.seats.put(cohort, number, seat)
+    return []
 
 
-def _left(state: _Round, name: str) -> Iterator[tuple[Option, Machine]]:
-    """Yield the options that have room now, best first, each with the machine that would be taken."""
-    screening, occupancy = state.done.screenings[name], state.done.occupancy
-    if quota_violations(occupancy, screening.case):
-        return
-    for index in range(state.skipped[name], len(screening.admitted)):
-        option = screening.admitted[index]
-        machine = best_fit(occupancy, option.site, option.node, screening.case.workload.demand)
-        if machine:
-            yield option, machine
-        elif index == state.skipped[name]:
-            state.skipped[name] += 1  # room only shrinks: what is full now stays full
+def _seat_by_assignment(
+    state: Solution, screenings: Sequence[Screening], prices: NDArray[np.float64]
+) -> list[Screening]:
+    """Seat cohorts that move freely where the assignment puts them; return those of which somebody is left."""
+    missing = [state.missing(each.cohort)[::-1] for each in screenings]  # the first replicas are seated first
+    counts = np.array([len(each) for each in missing], dtype=np.int64)
+    if not counts.any() or not state.terrain.sites:
+        return []
+    found = _assigned(state, screenings, prices, counts) if state.wanted is None else _wanted(state.wanted, screenings)
+    entries = sorted(found, key=lambda entry: (_largest_first(screenings[entry[0]].cohort), entry))
+    for row, site, count in entries:
+        screening = screenings[row]
+        for _ in range(count):
+            seat = seat_at(state.seats, screening, site)
+            if seat is None:
+                break
+            state.seats.put(screening.cohort, missing[row].pop(), seat)
+    return [screening for screening, left in zip(screenings, missing, strict=True) if left]
 
 
-def _regret(first: tuple[Option, Machine] | None, second: tuple[Option, Machine] | None) -> float:
-    """Return what losing the first option costs per hour; infinite where nothing of known cost would be left."""
-    best = first[0].cost.per_hour if first else None
-    next_best = second[0].cost.per_hour if second else None
-    if first and second and best is None:
-        return 0.0
-    return math.inf if best is None or next_best is None else next_best - best
+def _assigned(
+    state: Solution, screenings: Sequence[Screening], prices: NDArray[np.float64], counts: NDArray[np.int64]
+) -> Iterable[tuple[int, int, int]]:
+    """Return how many replicas of each cohort every site should take: index into the screenings, site, number."""
+    pool = state.seats.pool
+    cost = prices.copy()
+    for row, screening in enumerate(screenings):
+        cost[row, ~screening.admitted] = np.inf
+    demand = np.array([pool.demand_vector(screening.case.variant.shape) for screening in screenings])
+    capacity, _ = pool.free()
+    scarce = capacity.min(axis=0) < counts @ demand  # of the rest, even one site alone has enough for everybody
+    scarce[0] |= not scarce.any()
+    found = assign_sites(Problem(cost, counts, demand[:, scarce], capacity[:, scarce]))
+    return zip(found.row.tolist(), found.site.tolist(), found.count.tolist(), strict=True)
 
 
-def _next(state: _Round) -> str | None:
-    """Return the workload whose current bid is the most urgent, None when all have had their turn."""
-    while state.bids:
-        bid = heapq.heappop(state.bids)
-        if bid.turn == state.turns[bid.workload] and bid.workload not in state.done.seats:
-            return bid.workload
-    return None
+def _wanted(
+    wanted: Mapping[tuple[str, int], Mapping[int, int]], screenings: Sequence[Screening]
+) -> Iterable[tuple[int, int, int]]:
+    """Return what is wanted of some cohorts in the terms of `_assigned`."""
+    for row, screening in enumerate(screenings):
+        for site, count in wanted.get((screening.cohort.name, screening.cohort.first), {}).items():
+            yield row, site, count
 
 
-def _seat(state: _Round, name: str) -> None:
-    """Give a workload its best option, and let those who wanted the same room bid again."""
-    choice = state.best[name]
-    workload = state.terrain.estate.workloads[name]
-    if choice is None:
-        state.done.seats[name] = None
-        return
-    option, machine = choice
-    state.done.seats[name] = Seat(option, machine.label)
-    state.done.occupancy.take(workload, option.site.name, machine.label)
-    affected: set[str] = set()
-    for room in _rooms(state, name, [option]):
-        affected |= state.watchers.pop(room, set())
-    for other in sorted(affected - state.done.seats.keys()):
-        _bid(state, other)
+def _seat_somewhere(state: Solution, screening: Screening) -> bool:
+    """Seat those of a cohort who have no seat wherever there is room; return whether all found one."""
+    for number in state.missing(screening.cohort):
+        seat = seat_anywhere(state.seats, screening)
+        if seat is None:
+            return False
+        state.seats.put(screening.cohort, number, seat)
+    return True

@@ -67,20 +67,39 @@ class Verdict:
         return self.outcome is Outcome.ALLOWED
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is drawn around a dataset at its home: one regulation that names its class, or that none does.
+
+    In `message`, `{site}` stands for a target's name and `{measured}` for what `described` says of it.
+    """
+
+    code: str
+    regulation: str | None  # None: no regulation names the class
+    boundary: Boundary
+    members: frozenset[str]
+    limit: str
+    message: str
+    source: str
+
+    def stands_against(self, home: Site, target: Site) -> bool:
+        """Return whether a target that is not the home lies outside; its jurisdiction and control alone decide."""
+        return not lies_within(self.boundary, home, target, self.members)
+
+
 def may_leave(dataset: Dataset, home: Site, target: Site, regulations: Iterable[Regulation]) -> Verdict:
     """Return whether `dataset` may be processed at `target`, naming every regulation that stands against it."""
     if target.name == home.name:
         return Verdict(())
+    rules = rules_around(dataset, home, regulations)
+    return Verdict(tuple(_reason(rule, target) for rule in rules if rule.stands_against(home, target)))
+
+
+def rules_around(dataset: Dataset, home: Site, regulations: Iterable[Regulation]) -> tuple[Rule, ...]:
+    """Return all that is drawn around `dataset`: its regulations by name, or the premises where it has none."""
     applicable = applicable_to(dataset, home, regulations)
-    if not applicable:
-        return Verdict(_unclassified(dataset, home, target))
-    return Verdict(
-        tuple(
-            _against(regulation, dataset, home, target)
-            for regulation in applicable
-            if not lies_within(regulation.boundary, home, target, regulation.members)
-        )
-    )
+    data = f"{dataset.name} ({dataset.sensitivity}, home {home.name} in {home.jurisdiction})"
+    return tuple(_rule(regulation, data, home) for regulation in applicable) or (_unclassified(data, home),)
 
 
 def applicable_to(dataset: Dataset, home: Site, regulations: Iterable[Regulation]) -> tuple[Regulation, ...]:
@@ -117,41 +136,43 @@ def tightest(home: Site, target: Site) -> Boundary:
     return next(boundary for boundary in WIDENING if lies_within(boundary, home, target, members))
 
 
-def _against(regulation: Regulation, dataset: Dataset, home: Site, target: Site) -> Reason:
-    """Return the reason for which `regulation` stands against the transfer."""
+def described(site: Site) -> str:
+    """Return what a rule looks at in a target, in words."""
+    return f"a site in {site.jurisdiction} that the {site.control} controls"
+
+
+def _reason(rule: Rule, target: Site) -> Reason:
+    """Return the reason for which `rule` stands against `target`."""
+    kind = described(target)
+    message = rule.message.replace("{site}", target.name).replace("{measured}", kind)
+    return Reason(rule.code, rule.regulation, rule.boundary, kind, rule.limit, message, rule.source)
+
+
+def _rule(regulation: Regulation, data: str, home: Site) -> Rule:
+    """Return what a regulation draws around data."""
     review = regulation.effect is Effect.REVIEW
     verb = "needs a legal review to leave" if review else "may not leave"
     limit = _limit(regulation.boundary, home, regulation.members)
     inside = "the bloc" if regulation.boundary is Boundary.BLOC else limit
-    return Reason(
+    return Rule(
         code=NEEDS_REVIEW if review else FORBIDDEN,
         regulation=regulation.name,
         boundary=regulation.boundary,
-        measured=_kind(target),
+        members=regulation.members,
         limit=limit,
-        message=f"{_data(dataset, home)} {verb} {inside} ({regulation.name}); {target.name} is {_kind(target)}",
+        message=f"{data} {verb} {inside} ({regulation.name}); {{site}} is {{measured}}",
         source=regulation.source,
     )
 
 
-def _unclassified(dataset: Dataset, home: Site, target: Site) -> tuple[Reason, ...]:
-    """Return the reason against moving data of a class no regulation names, unless it stays on the premises."""
-    if lies_within(Boundary.PREMISES, home, target, frozenset()):
-        return ()
+def _unclassified(data: str, home: Site) -> Rule:
+    """Return what is drawn around data of a class that no regulation names: the premises."""
     limit = _limit(Boundary.PREMISES, home, frozenset())
     message = (
-        f"{_data(dataset, home)} stays within {limit} until a review: no regulation of {home.jurisdiction} names its "
-        f"class; {target.name} is {_kind(target)}"
+        f"{data} stays within {limit} until a review: no regulation of {home.jurisdiction} names its class; "
+        "{site} is {measured}"
     )
-    return (Reason(UNCLASSIFIED, None, Boundary.PREMISES, _kind(target), limit, message, "no regulation document"),)
-
-
-def _data(dataset: Dataset, home: Site) -> str:
-    return f"{dataset.name} ({dataset.sensitivity}, home {home.name} in {home.jurisdiction})"
-
-
-def _kind(site: Site) -> str:
-    return f"a site in {site.jurisdiction} that the {site.control} controls"
+    return Rule(UNCLASSIFIED, None, Boundary.PREMISES, frozenset(), limit, message, "no regulation document")
 
 
 def _limit(boundary: Boundary, home: Site, members: frozenset[str]) -> str:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from cellwright.report.decisions import COST_KINDS, cost_kind
+from cellwright.report.costs import COST_KINDS, costs
+from cellwright.report.decisions import works
 from cellwright.report.measured import DIGEST_BUDGET
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cellwright.placement.plan import Placement, Plan
+    from cellwright.placement.plan import Plan
     from cellwright.report.model import FactoryReport
 
 _KIND_COLOURS: Final = ("--region", "--metro", "--latency", "--ai_factory", "--capacity")
@@ -34,16 +35,10 @@ def _chart(
 
 
 def _costs(plan: Plan) -> str | None:
-    placed = [placement for placement in plan.placements if placement.site is not None]
-    series = [
-        (kind, colour, [_cost_of(placement, kind) for placement in placed])
-        for kind, colour in zip(COST_KINDS, _KIND_COLOURS, strict=True)
-    ]
-    return _chart(f"{plan.currency}/h", [placement.workload for placement in placed], series, stacked=True)
-
-
-def _cost_of(placement: Placement, kind: str) -> float:
-    return sum(item.amount or 0.0 for item in placement.cost_items if cost_kind(item.label) == kind)
+    found = costs(works(plan))
+    columns = zip(COST_KINDS, _KIND_COLOURS, zip(*(each.kinds for each in found), strict=True), strict=False)
+    series = [(kind, colour, list(values)) for kind, colour, values in columns]
+    return _chart(f"{plan.currency}/h", [each.workload for each in found], series, stacked=True)
 
 
 def _tokens(report: FactoryReport) -> str | None:

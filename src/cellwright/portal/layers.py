@@ -55,12 +55,16 @@ def _virtualisation(estate: Estate, report: FactoryReport) -> tuple[str, ...]:
     demands = [
         estate.workloads[placement.workload].demand for placement in placed if placement.workload in estate.workloads
     ]
-    nodes = {(placement.site, placement.node) for placement in placed if placement.node is not None}
+    machines = {(placement.site, placement.node) for placement in placed if placement.node is not None}
     memory_gib = sum(demand.memory_gib for demand in demands)
+    gpus = sum(demand.gpus * demand.gpu_share for demand in demands if demand.mig_profile is None)
+    instances = sum(demand.mig_profile is not None for demand in demands)
+    threads = sum(map(_threads, _nodes(estate)))
+    mig = f" and {plural(instances, 'MIG instance')}" if instances else ""
     return (
-        f"{plural(len(placed), 'placement')} on {plural(len(nodes), 'kind of node', 'kinds of nodes')}",
-        f"{count(sum(demand.cores for demand in demands))} of {count(sum(map(_cores, _nodes(estate))))} cores",
-        f"{number(memory_gib, 4)} GiB memory, {plural(sum(demand.gpus for demand in demands), 'GPU')} taken",
+        f"{plural(len(placed), 'placement')} on {plural(len(machines), 'machine')}",
+        f"{count(sum(demand.cores for demand in demands))} of {count(threads)} hardware threads",
+        f"{number(memory_gib, 4)} GiB memory, {number(gpus)} {'GPU' if gpus == 1 else 'GPUs'}{mig} taken",
     )
 
 
@@ -69,17 +73,20 @@ def _network(estate: Estate, report: FactoryReport) -> tuple[str, ...]:
     slowest = max((link.rtt_p99_ms for link in links), default=None)
     calls = sum(len(placement.calls) for placement in report.plan.placements)
     capacity = sum(link.bandwidth_gbps for link in links)
+    estimated = sum(link.estimated for link in links)
     return (
         f"{plural(len(estate.links), 'link')}, {number(capacity, 4)} Gbit/s together",
         f"slowest round trip P99 {duration(slowest)}",
+        f"{count(estimated)} of them estimated from distance, {plural(len(estate.measurements), 'measurement')}",
         f"{plural(calls, 'call')} between workloads",
     )
 
 
 def _service(estate: Estate, report: FactoryReport) -> tuple[str, ...]:
     answers = report.answers
+    workloads = len({placement.workload for placement in report.plan.placements})
     return (
-        f"{plural(len(report.plan.placements), 'workload')} of {plural(len(estate.tenants), 'tenant')}",
+        f"{plural(workloads, 'workload')} of {plural(len(estate.tenants), 'tenant')}",
         f"{plural(report.storms, 'storm')} digested" if report.storms else "no storm digested yet",
         f"gateway answering with {answers.model}" if answers else "gateway without a measurement yet",
     )
@@ -89,8 +96,8 @@ def _nodes(estate: Estate) -> list[Node]:
     return [node for site in estate.sites.values() for node in site.nodes]
 
 
-def _cores(node: Node) -> int:
-    return node.cores * node.count
+def _threads(node: Node) -> int:
+    return node.threads * node.count
 
 
 def _ranked(counts: Counter[str]) -> str:

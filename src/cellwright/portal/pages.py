@@ -11,12 +11,16 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from cellwright.errors import CellwrightError, Diagnostic, UnavailableError, UsageError, nearest
 from cellwright.portal.charts import charts
 from cellwright.portal.layers import layers
+from cellwright.report.decisions import Decisions, decision, decisions, total, works
 from cellwright.report.page import environment, policy, render, stylesheet, view
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.requests import Request
 
     from cellwright.portal.factory import Factory
+    from cellwright.report.model import FactoryReport
 
 STATIC: Final = Path(__file__).parent / "static"
 _NAVIGATION: Final = (
@@ -27,6 +31,7 @@ _NAVIGATION: Final = (
     ("/gateway", "Gateway"),
 )
 _NOT_FOUND: Final = 404
+_MOST_SUGGESTED: Final = 500  # sites that a form suggests
 
 
 class Pages:
@@ -35,6 +40,7 @@ class Pages:
     def __init__(self, factory: Factory) -> None:
         self.factory = factory
         self.templates = environment("cellwright.portal", "cellwright.report")
+        self._seen: tuple[FactoryReport, Mapping[str, object]] | None = None
         self.scripts = all((STATIC / "vendor" / name).is_file() for name in ("htmx.min.js", "echarts.min.js"))
 
     def overview(self, request: Request) -> Response:
@@ -43,17 +49,50 @@ class Pages:
         return self._page(request, "overview.html", layers=layers(self.factory.estate(), report))
 
     def placements(self, request: Request) -> Response:
-        """Show the plan."""
-        return self._page(request, "placements.html")
+        """Show the plan; with `?find=` only the workloads whose names hold that text."""
+        wanted = request.query_params.get("find", "").strip()
+        if not wanted:
+            return self._page(request, "placements.html", find="", found=None)
+        plan = self.factory.report().plan
+        every = works(plan)
+        found = [work for work in every if wanted.lower() in work.name.lower()]
+        told = decisions(plan, found) if found else Decisions((), None)
+        return self._page(
+            request,
+            "placements.html",
+            200 if found else _NOT_FOUND,
+            find=wanted,
+            found=len(found),
+            decisions=told.shown,
+            rest=told.rest,
+            works=found,
+            total_cost=total(work.cost_per_hour for work in found if work.placed),
+            refusal=nearest(wanted, [work.name for work in every]),
+        )
 
     def placement(self, request: Request) -> Response:
         """Show one workload; with `?site=` also what stands against it there."""
-        workload = request.path_params["workload"]
-        found = _position(workload, [each.workload for each in self.factory.report().plan.placements], "workload")
+        plan = self.factory.report().plan
+        every = works(plan)
+        name = request.path_params["workload"]
+        work = every[_position(name, [each.name for each in every], "workload")]
+        found = decision("w", work, plan.sites)
         site = request.query_params.get("site", "").strip()
-        answer, refusal = self._why_not(workload, site) if site else (None, ())
-        more = {"position": found, "asked": site, "answer": answer, "refusal": refusal, "expanded": True}
-        return self._page(request, "placement.html", _NOT_FOUND if refusal else 200, **more)
+        replica = request.query_params.get("replica", "").strip() or str(found.placement.replica)
+        label = f"{name}#{replica}" if work.replicas > 1 else name
+        answer, refusal = self._why_not(label, site) if site else (None, ())
+        return self._page(
+            request,
+            "placement.html",
+            _NOT_FOUND if refusal else 200,
+            decision=found,
+            replica=replica,
+            suggested=plan.sites[:_MOST_SUGGESTED],
+            asked=site,
+            answer=answer,
+            refusal=refusal,
+            expanded=True,
+        )
 
     def incidents(self, request: Request) -> Response:
         """Show the list of incidents, and the first of them beside it."""
@@ -95,9 +134,14 @@ class Pages:
         return self._error(request, status, (Diagnostic("http", told),))
 
     def _page(self, request: Request, name: str, status: int = 200, **more: object) -> Response:
+        return self._rendered(request, name, status, {**self._view(), **more})
+
+    def _view(self) -> Mapping[str, object]:
+        """Return what all pages show of the report, worked out once for each report."""
         report = self.factory.report()
-        context = view(report) | charts(report) | {"ask": "/placements/"} | more
-        return self._rendered(request, name, status, context)
+        if self._seen is None or self._seen[0] is not report:
+            self._seen = report, view(report) | charts(report) | {"ask": "/placements/"}
+        return self._seen[1]
 
     def _error(self, request: Request, status: int, diagnostics: tuple[Diagnostic, ...]) -> Response:
         return self._rendered(request, "error.html", status, {"diagnostics": diagnostics})

@@ -16,6 +16,7 @@ EARTH_RADIUS_KM: Final = 6371.0088  # mean radius, IUGG 1980
 KM_PER_DEGREE: Final = EARTH_RADIUS_KM * math.pi / 180
 _LEAST_SPAN: Final = 0.2  # degrees; a single site is not blown up to a street map
 _OUTLYING: Final = 3.0  # times the 90th percentile of distances: an island territory does not shrink the mainland
+_HOME_SHARE: Final = 2 / 3  # of all sites; below it a network spans countries and none is the frame of the others
 _MOST_TILT: Final = 0.1  # least cosine of the middle parallel, against a division by zero at a pole
 
 
@@ -62,7 +63,7 @@ class Frame:
 def frame(sites: Sequence[PlannedSite], width: float, padding: float) -> Frame:
     """Return the frame that shows the home country; sites abroad and outlying ones may fall outside of it.
 
-    The home country is the jurisdiction of most sites.
+    The home country is the jurisdiction of most sites; a network that spans countries is framed by all of them.
     """
     home = _central(_at_home(sites))
     lon0 = _mean_longitude(home)
@@ -80,6 +81,8 @@ def frame(sites: Sequence[PlannedSite], width: float, padding: float) -> Frame:
 def _at_home(sites: Sequence[PlannedSite]) -> list[PlannedSite]:
     counts = Counter(site.jurisdiction for site in sites)
     home = min(counts, key=lambda jurisdiction: (-counts[jurisdiction], jurisdiction))
+    if counts[home] < _HOME_SHARE * len(sites):
+        return list(sites)
     return [site for site in sites if site.jurisdiction == home]
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _STEPS: Final = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 45)
 _MOST_LINES: Final = 5  # of the graticule, each way
+_HEAD: Final = 26  # px below the top: names of parallels stand below their line, beside those of meridians
 _LENGTHS_KM: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
@@ -56,13 +57,15 @@ def _within(middle: float, extent: float, step: float) -> range:
 
 def _parallel(drawn: Frame, lat: float) -> Line:
     _, y = drawn.project(lat, drawn.lon)
-    return Line(f"M0 {short(y)}H{short(drawn.width)}", _degrees(lat, "N", "S"), drawn.width - 44, y - 3)
+    return Line(
+        f"M0 {short(y)}H{short(drawn.width)}", _degrees(lat, "N", "S"), drawn.width - 44, y - 3 if y > _HEAD else y + 12
+    )
 
 
 def _meridian(drawn: Frame, lon: float) -> Line:
     x, _ = drawn.project(drawn.lat, lon)
     name = _degrees((lon + 180) % 360 - 180, "E", "W")
-    return Line(f"M{short(x)} 0V{short(drawn.height)}", name, x + 3, 11)
+    return Line(f"M{short(x)} 0V{short(drawn.height)}", name, min(x + 3, drawn.width - 44), 11)
 
 
 def _degrees(value: float, positive: str, negative: str) -> str:

@@ -14,9 +14,11 @@ from markupsafe import Markup
 from cellwright.estate.model import Tier
 from cellwright.placement.summary import total_per_hour
 from cellwright.report import text
-from cellwright.report.decisions import COST_KINDS, ELIMINATING, cost_bars, decisions
-from cellwright.report.map import site_map, stations
+from cellwright.report.costs import COST_KINDS, cost_bars, costs
+from cellwright.report.decisions import ELIMINATING, decisions, works
+from cellwright.report.map import site_map
 from cellwright.report.measured import balances, cost_pairs, latencies, storm_bars, totals
+from cellwright.report.stations import busiest, stations
 from cellwright.report.summary import figures, lede
 from cellwright.report.svg import key
 
@@ -40,6 +42,8 @@ def view(report: FactoryReport) -> dict[str, object]:
     """Return what the templates of this room show, by name; the portal renders the same parts with it."""
     plan = report.plan
     tiers = Counter(site.tier for site in plan.sites)
+    every, used = works(plan), stations(plan)
+    told, listed = decisions(plan, every), busiest(used)
     return {
         "report": report,
         "ask": "",  # where a page answers questions about a workload; a file cannot
@@ -50,11 +54,14 @@ def view(report: FactoryReport) -> dict[str, object]:
         "figures": figures(report),
         "map_wide": site_map(plan, _WIDE_PX, workload_lines=3),
         "map_narrow": site_map(plan, _NARROW_PX, workload_lines=0),
-        "stations": stations(plan),
+        "stations": listed,
+        "more_stations": len(used) - len(listed),
         "tiers": [(tier, tiers[tier]) for tier in Tier if tiers[tier]],
-        "decisions": decisions(plan),
+        "works": every,
+        "decisions": told.shown,
+        "rest": told.rest,
         "dimensions": ELIMINATING,
-        "cost_bars": cost_bars(plan),
+        "cost_bars": cost_bars(costs(every), plan.currency),
         "cost_kinds": COST_KINDS,
         "total_cost": total_per_hour(plan),
         "balances": balances(report.mediation),
@@ -96,6 +103,11 @@ def stylesheet() -> str:
 
 
 def policy() -> str:
-    """Return the content security policy of the page: its own style by hash (CSP level 3, 2.3.1), nothing else."""
-    digest = base64.b64encode(hashlib.sha256(stylesheet().encode()).digest()).decode()
+    """Return the content security policy of the page."""
+    return policy_of(stylesheet())
+
+
+def policy_of(style: str) -> str:
+    """Return a content security policy: that one style by its hash (CSP level 3, 2.3.1), nothing else."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"

@@ -23,6 +23,8 @@ _NAMES: Final = {
     "onprem": "on-premises",
     "ai_factory": "AI factory",
     "realtime_inference": "real-time inference",
+    "subscriber_pii": "subscriber PII",
+    "aggregated_kpi": "aggregated KPI",
     "edge_prefilter": "edge pre-filter",
 }
 

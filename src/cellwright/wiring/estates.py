@@ -10,6 +10,7 @@ from cellwright.placement import encode
 from cellwright.wiring.files import read_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
     from pathlib import Path
 
@@ -18,17 +19,20 @@ if TYPE_CHECKING:
     from cellwright.placement.plan import Plan
 
 
-def check_estate(path: Path, today: date) -> tuple[Estate | None, tuple[Diagnostic, ...]]:
-    """Return the estate of a file or folder and every problem, warnings of the day included; None beside an error."""
-    parsed = estate.parse([(str(file), read_text(file)) for file in _documents(path)])
+def check_estate(path: Path, today: date, supposed: Sequence[str] = ()) -> tuple[Estate | None, tuple[Diagnostic, ...]]:
+    """Return the estate of a file or folder and every problem, warnings of the day included; None beside an error.
+
+    `supposed` values, such as `Workload/NAME/latency.p99=20 ms`, stand in place of those in the files.
+    """
+    parsed = estate.parse([(str(file), read_text(file)) for file in _documents(path)], supposed)
     if parsed.estate is None:
         return None, parsed.diagnostics
     return parsed.estate, (*parsed.diagnostics, *estate.warnings_at(parsed, today))
 
 
-def load_estate(path: Path, today: date) -> Estate:
+def load_estate(path: Path, today: date, supposed: Sequence[str] = ()) -> Estate:
     """Return the estate of a file or folder; raise EstateError with every problem."""
-    found, diagnostics = check_estate(path, today)
+    found, diagnostics = check_estate(path, today, supposed)
     if found is None:
         raise EstateError(*(item for item in diagnostics if item.severity is Severity.ERROR))
     return found

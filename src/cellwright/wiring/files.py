@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cellwright.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
@@ -39,8 +39,8 @@ def read_text(path: Path) -> str:
         ) from error
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Put `text` at `path` in one step: a reader sees the old file or the new one, also after a crash.
+def write_atomically(path: Path, text: str | Iterable[str]) -> None:
+    """Put a text, or its pieces, at `path` in one step: a reader sees the old file or the new one, also after a crash.
 
     Raises StorageError, also where something that is no ordinary file stands in the way.
     """
@@ -51,7 +51,7 @@ def write_atomically(path: Path, text: str) -> None:
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             with temporary.open("w", encoding="utf-8") as stream:
-                stream.write(text)
+                stream.writelines([text] if isinstance(text, str) else text)
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(path)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import Field
 
 from cellwright.estate.documents.data import DatasetDocument, RegulationDocument
+from cellwright.estate.documents.measurements import MeasurementDocument
 from cellwright.estate.documents.parts import Document, one_of
 from cellwright.estate.documents.places import LinkDocument, SiteDocument
 from cellwright.estate.documents.prices import PriceBookDocument
@@ -25,6 +26,7 @@ AnyDocument = (
     | WorkloadDocument
     | TenantDocument
     | PriceBookDocument
+    | MeasurementDocument
 )
 
 
@@ -38,6 +40,7 @@ class Kind(StrEnum):
     WORKLOAD = "Workload"
     TENANT = "Tenant"
     PRICE_BOOK = "PriceBook"
+    MEASUREMENT = "Measurement"
 
 
 class UnknownDocument(Document):
@@ -56,5 +59,6 @@ KINDS: Final[Mapping[Kind, type[Document]]] = MappingProxyType(
         Kind.WORKLOAD: WorkloadDocument,
         Kind.TENANT: TenantDocument,
         Kind.PRICE_BOOK: PriceBookDocument,
+        Kind.MEASUREMENT: MeasurementDocument,
     }
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
@@ -12,19 +13,38 @@ from pydantic_core import PydanticCustomError
 
 from cellwright.errors import nearest
 from cellwright.estate.documents.countries import COUNTRIES, SPOKEN
-from cellwright.units import BANDWIDTH, DATA_RATE, DURATION, MEMORY, VOLUME
+from cellwright.units import BANDWIDTH, DATA_RATE, DURATION, MEMORY, POWER, VOLUME, Dimension
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from enum import StrEnum
-
-    from cellwright.units import Dimension
 
 API_VERSION: Final = "cellwright.io/v1alpha1"
 NAME_PATTERN: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"  # a DNS label, RFC 1123 clause 2.1
 NAME_WORDS: Final = "name of lowercase letters, digits and inner hyphens, at most 63"
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SHOWN: Final = 60  # characters of a value that a message repeats
+_LIFETIME: Final = Dimension(
+    "lifetime", "years", MappingProxyType({"years": 1.0, "year": 1.0, "months": 1 / 12, "month": 1 / 12}), "5 years"
+)
+_SPOKEN: Final = MappingProxyType(
+    {
+        "ms": ("msec", "msecs", "millis", "millisecond", "milliseconds"),
+        "us": ("usec", "usecs", "\N{GREEK SMALL LETTER MU}s", "microsecond", "microseconds"),  # as the micro sign folds
+        "min": ("m", "mins", "minute", "minutes"),
+        "Mbit/s": ("mbps", "mb/s"),
+        "Gbit/s": ("gbps", "gb/s"),
+        "Tbit/s": ("tbps", "tb/s"),
+        "GiB": ("g",),
+        "GB": ("gigabyte", "gigabytes"),
+        "MB": ("megabyte", "megabytes"),
+        "TB": ("terabyte", "terabytes"),
+        "W": ("watt", "watts"),
+        "years": ("y", "yr", "yrs"),
+    }
+)
+_MEANT: Final = MappingProxyType({word: unit for unit, words in _SPOKEN.items() for word in words})
+"""The units that were probably meant, by the words that people use, in small letters."""
 
 
 class Part(BaseModel):
@@ -33,10 +53,15 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
 
 
-def refuse(code: str, message: str, *, expected: str | None = None, hint: str | None = None) -> PydanticCustomError:
-    """Return the error that becomes a Diagnostic of this code; `message` continues "spec.x is ..."."""
+def refuse(
+    code: str, message: str, *, expected: str | None = None, hint: str | None = None, at: tuple[str | int, ...] = ()
+) -> PydanticCustomError:
+    """Return the error that becomes a Diagnostic of this code; `message` continues "spec.x is ...".
+
+    `at` leads from the value that is validated to the one that is wrong.
+    """
     return PydanticCustomError(
-        "refused", "{message}", {"code": code, "message": message, "expected": expected, "hint": hint}
+        "refused", "{message}", {"code": code, "message": message, "expected": expected, "hint": hint, "at": at}
     )
 
 
@@ -56,6 +81,16 @@ def shown(value: object) -> str:
         case _:
             text = f"the number {value}"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def first_repeated(names: Iterable[str]) -> tuple[int, str] | None:
+    """Return the position and the name of the first that occurred before."""
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name in seen:
+            return index, name
+        seen.add(name)
+    return None
 
 
 def _quantity(dimension: Dimension) -> Callable[[object], float]:
@@ -81,11 +116,24 @@ def _quantity(dimension: Dimension) -> Callable[[object], float]:
 
 def _unit_hint(value: str, dimension: Dimension) -> str | None:
     """Return the unit that was probably meant."""
-    unit = value.strip().lstrip("+-.0123456789").strip()
-    if not unit or unit in dimension.factors:
+    number, unit = _split(value)
+    if unit in dimension.factors:
         return None
+    if not unit:
+        return f"with a unit: '{number} {dimension.unit}'" if number else None
+    if dimension is BANDWIDTH and unit in ("GB/s", "MB/s", "TB/s"):
+        return f"a byte has 8 bits: 1 {unit} is '8 {unit[0]}bit/s'"
+    if (meant := _MEANT.get(unit.casefold())) in dimension.factors:
+        return f"did you mean {meant!r}?"
     spelt_out = [known for known in dimension.factors if unit.casefold().startswith(known.casefold())]  # "hours", "sec"
     return _nearest_folded(max(spelt_out, key=len) if spelt_out else unit, dimension.factors)
+
+
+def _split(value: str) -> tuple[str, str]:
+    """Return the number that a text begins with and what follows, its unit."""
+    text = value.strip()
+    unit = text.lstrip("+-.0123456789").strip()
+    return text.removesuffix(unit).strip(), unit
 
 
 def _nearest_folded(name: str, valid: Iterable[str]) -> str | None:
@@ -159,6 +207,9 @@ Memory = Annotated[float, BeforeValidator(_quantity(MEMORY)), _quantity_schema(M
 Volume = Annotated[float, BeforeValidator(_quantity(VOLUME)), _quantity_schema(VOLUME)]
 DataRate = Annotated[float, BeforeValidator(_quantity(DATA_RATE)), _quantity_schema(DATA_RATE)]
 Bandwidth = Annotated[float, BeforeValidator(_quantity(BANDWIDTH)), _quantity_schema(BANDWIDTH)]
+Power = Annotated[float, BeforeValidator(_quantity(POWER)), _quantity_schema(POWER)]
+Lifetime = Annotated[float, BeforeValidator(_quantity(_LIFETIME)), _quantity_schema(_LIFETIME)]
+Share = Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)]
 
 
 class Percentiles(Part):
@@ -175,11 +226,16 @@ class Percentiles(Part):
         return p99
 
 
-class Evidence(Part):
+class Sourced(Part):
+    """Where a figure or a rule comes from."""
+
+    source: Text = Field(min_length=1, description="where it comes from: instrument and article, contract, or test")
+    checked: Day = Field(description="the day it was last checked against its source, such as '2026-03-31'")
+
+
+class Evidence(Sourced):
     """Where a rule or a price comes from, and how long it may be trusted."""
 
-    source: Text = Field(min_length=1, description="where it comes from: instrument and article, or contract")
-    checked: Day = Field(description="the day it was last checked against its source, such as '2026-03-31'")
     expires: Day = Field(description="the day after which it must be checked again, such as '2027-03-31'")
 
     @field_validator("expires")

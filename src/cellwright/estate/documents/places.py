@@ -6,52 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from cellwright.estate.documents.machines import NodePart  # noqa: TC001 - pydantic reads the annotations
 from cellwright.estate.documents.parts import (
-    NAME_WORDS,
     Bandwidth,
     Country,
     Document,
     Flag,
-    Memory,
     Name,
     Part,
     Percentiles,
-    PositiveCount,
+    Power,
     Reference,
-    Text,
     one_of,
     refuse,
 )
-from cellwright.estate.model import Arch, Control, Gpus, Link, Location, Node, OnCall, Operations, Site, Tier
-
-
-class GpusPart(Part):
-    """The GPUs of one node, all of one model."""
-
-    model: Text = Field(min_length=1, description="the model, as price books name it, such as L40S")
-    count: PositiveCount = Field(description="how many each machine has")
-    memory: Memory = Field(description="memory of each GPU, such as 48 GiB; of the machine where it is unified")
-
-    def build(self) -> Gpus:
-        """Return the frozen GPUs."""
-        return Gpus(self.model, self.count, self.memory)
-
-
-class NodePart(Part):
-    """A number of identical machines."""
-
-    name: Name = Field(description=f"a {NAME_WORDS}, unique within the site")
-    count: PositiveCount = Field(default=1, description="how many identical machines")
-    arch: Annotated[Arch, one_of(Arch)] = Field(description="processor architecture")
-    cores: PositiveCount = Field(description="processor cores of each machine")
-    memory: Memory = Field(description="memory of each machine, such as 256 GiB")
-    gpus: GpusPart | None = Field(default=None, description="GPUs of each machine")
-    unified_memory: Flag = Field(default=False, description="whether CPU and GPU share one memory")
-
-    def build(self) -> Node:
-        """Return the frozen node."""
-        gpus = self.gpus.build() if self.gpus else None
-        return Node(self.name, self.count, self.arch, self.cores, self.memory, gpus, self.unified_memory)
+from cellwright.estate.model import Control, Link, Location, OnCall, Operations, Site, Tier
 
 
 class LocationPart(Part):
@@ -81,6 +50,16 @@ class SiteSpec(Part):
     location: LocationPart = Field(description="WGS 84 coordinates, {lat, lon}")
     operations: OperationsPart = Field(description="who looks after it: {managed, skills, onCall}")
     nodes: tuple[NodePart, ...] = Field(description="a list of its machines, [] for none")
+    power_budget: Power | None = Field(
+        default=None, description="what all its machines together may draw, such as 20 kW; no bound if absent"
+    )
+    pue: float | None = Field(
+        default=None,
+        strict=True,
+        ge=1,
+        allow_inf_nan=False,
+        description="power usage effectiveness: what the facility draws over what its machines draw, 1 or more",
+    )
 
 
 class SiteDocument(Document):
@@ -101,6 +80,9 @@ class SiteDocument(Document):
             location=Location(float(spec.location.lat), float(spec.location.lon)),
             operations=Operations(spec.operations.managed, frozenset(spec.operations.skills), spec.operations.on_call),
             nodes=tuple(node.build() for node in spec.nodes),
+            labels=frozenset(self.metadata.labels.items()),
+            power_budget_kw=spec.power_budget,
+            pue=None if spec.pue is None else float(spec.pue),
         )
 
 
@@ -111,6 +93,9 @@ class LinkSpec(Part):
     b: Reference = Field(description="the name of another site")
     rtt: Percentiles = Field(description="network round-trip times, {p50: 2 ms, p99: 3 ms}")
     bandwidth: Bandwidth = Field(gt=0, description="what it carries each way, such as 10 Gbit/s")
+    estimated: Flag = Field(
+        default=False, description="whether the round-trip times are reckoned from distance, not measured"
+    )
 
     @field_validator("b")
     @classmethod
@@ -129,4 +114,5 @@ class LinkDocument(Document):
     def build(self) -> Link:
         """Return the frozen link."""
         spec = self.spec
-        return Link(self.metadata.name, spec.a, spec.b, spec.rtt.p50, spec.rtt.p99, spec.bandwidth)
+        rtt = spec.rtt
+        return Link(self.metadata.name, spec.a, spec.b, rtt.p50, rtt.p99, spec.bandwidth, spec.estimated)

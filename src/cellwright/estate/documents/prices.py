@@ -7,8 +7,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from cellwright.estate.documents.parts import Document, Evidence, Part, Price, Reference, Text, one_of, refuse
-from cellwright.estate.model import ComputePrices, PriceBook, Tier, TokenPrices
+from cellwright.estate.documents.parts import (
+    Document,
+    Evidence,
+    Lifetime,
+    Part,
+    Power,
+    Price,
+    Reference,
+    Share,
+    Text,
+    one_of,
+    refuse,
+)
+from cellwright.estate.model import ComputePrices, OwnedHardware, PriceBook, Tier, TokenPrices
 
 
 class ComputePart(Part):
@@ -46,11 +58,38 @@ class TokensPart(Part):
         return TokenPrices(self.model, float(self.input_per_million), float(self.output_per_million))
 
 
+class OwnedPart(Part):
+    """What machines cost whose owner pays for them once, at the sites of one tier, or at one site."""
+
+    tier: Annotated[Tier, one_of(Tier)] = Field(description="the kind of place")
+    site: Reference | None = Field(default=None, description="the one site it is about; all of the tier if absent")
+    node: Reference | None = Field(default=None, description="the name of the machines there; all of them if absent")
+    capex: Price = Field(description="price of one machine")
+    lifetime: Lifetime = Field(gt=0, description="how long it is used, such as 5 years")
+    utilisation: Share = Field(description="the share of its life in which it earns, above 0 and at most 1")
+    power: Power = Field(description="mean draw of one machine, such as 0.8 kW")
+    kwh: Price = Field(description="price of a kilowatt-hour")
+
+    def build(self) -> OwnedHardware:
+        """Return the frozen cost."""
+        return OwnedHardware(
+            tier=self.tier,
+            site=self.site,
+            node=self.node,
+            capex=float(self.capex),
+            lifetime_years=self.lifetime,
+            utilisation=float(self.utilisation),
+            power_kw=self.power,
+            kwh=float(self.kwh),
+        )
+
+
 class PriceBookSpec(Evidence):
     """Prices in one currency."""
 
     currency: Text = Field(description="three capital letters (ISO 4217), such as EUR")
     compute: tuple[ComputePart, ...] = Field(default=(), description="prices of compute")
+    owned: tuple[OwnedPart, ...] = Field(default=(), description="costs of machines that the operator owns")
     tokens: tuple[TokensPart, ...] = Field(default=(), description="prices of tokens")
 
     @field_validator("currency")
@@ -78,4 +117,5 @@ class PriceBookDocument(Document):
             expires=spec.expires,
             compute=tuple(part.build() for part in spec.compute),
             tokens=tuple(part.build() for part in spec.tokens),
+            owned=tuple(part.build() for part in spec.owned),
         )

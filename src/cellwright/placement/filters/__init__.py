@@ -1,7 +1,7 @@
-"""Hard constraints, one dimension a file; every filter, ours or an outside one, is an entry point `cellwright.filters`.
+"""Hard constraints, one a file; every filter, ours or an outside one, is an entry point `cellwright.filters`.
 
-A filter judges one workload at one site and records *every* violated constraint: a "no" that names only its first
-reason sends people to mend things one at a time.
+A filter judges one case at all its sites at once and records *every* violated constraint: a "no" that names only its
+first reason sends people to mend things one at a time.
 """
 
 from __future__ import annotations
@@ -12,39 +12,50 @@ from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import CellwrightError
 from cellwright.placement.plan import Dimension
+from cellwright.placement.terrain import ALL_SITES
 from cellwright.plugins import PluginSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable
 
     from cellwright.estate.model import Site
     from cellwright.placement.changes import Change
-    from cellwright.placement.plan import Violation
+    from cellwright.placement.plan import Finding, Violation
     from cellwright.placement.terrain import Case
 
 PRECEDENCE: Final = tuple(Dimension)
-_REQUIRED: Final = (Dimension.SOVEREIGNTY, Dimension.LATENCY, Dimension.GRAVITY, Dimension.OPERATIONS)
+_REQUIRED: Final = (
+    Dimension.SOVEREIGNTY,
+    Dimension.LATENCY,
+    Dimension.GRAVITY,
+    Dimension.OPERATIONS,
+    Dimension.HARDWARE,
+    Dimension.QUOTA,
+    Dimension.AFFINITY,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One kind of hard constraint: `judge` yields what a site violates, `relax` the smallest change that lifts it.
+    """One kind of hard constraint: `judge` finds what sites violate, `relax` the smallest change that lifts it.
 
-    `needs` returns all that `judge` looks at beside the site and the estate: cases with equal needs are judged once.
+    `needs` returns all that `judge` looks at beside the estate and the scope: cases with equal needs are judged once.
+    A filter that looks at the standing of other replicas says so: it is asked again whenever they move.
     """
 
     dimension: Dimension
-    judge: Callable[[Case, Site], Iterator[Violation]]
+    judge: Callable[[Case], Iterable[Finding]]
     relax: Callable[[Case, Site, Violation], Change | None]
     needs: Callable[[Case], Hashable] | None = None  # None: each case is judged by itself
+    heeds_others: bool = False
 
 
 @cache
 def registered_filters() -> tuple[Filter, ...]:
     """Return all filters in order of precedence, then by name.
 
-    Raises CellwrightError (`missing-filter`) where one of the four dimensions has none: to plan without would admit
-    what the law forbids.
+    Raises CellwrightError (`missing-filter`) where a dimension has none: to plan without would admit what the law
+    forbids.
     """
     plugins: PluginSet[Filter] = PluginSet("filters")
     filters = tuple(sorted(plugins, key=lambda each: PRECEDENCE.index(each.dimension)))
@@ -58,21 +69,26 @@ def registered_filters() -> tuple[Filter, ...]:
     return filters
 
 
-def violations_of_law(case: Case, sites: Iterable[Site]) -> dict[str, tuple[Violation, ...]]:
-    """Return everything that any filter holds against each site, in order of precedence and without repetition."""
-    filters = [(each, _answers(each, case)) for each in registered_filters()]
-    return {
-        site.name: tuple(violation for each, known in filters for violation in _judged(each, known, case, site))
-        for site in sites
-    }
+def standing_findings(case: Case) -> tuple[Finding, ...]:
+    """Return what every filter finds that does not look at other replicas, in order of precedence."""
+    return tuple(found for each in registered_filters() if not each.heeds_others for found in _asked(each, case))
 
 
-def _answers(judging: Filter, case: Case) -> dict[str, tuple[Violation, ...]]:
-    """Return what a filter has already said of cases with the needs of this one, by site."""
-    return case.terrain.answers((judging, judging.needs(case))) if judging.needs else {}
+def moving_findings(case: Case) -> tuple[Finding, ...]:
+    """Return what every filter finds that looks at where other replicas are, in order of precedence."""
+    return tuple(found for each in registered_filters() if each.heeds_others for found in _asked(each, case))
 
 
-def _judged(judging: Filter, known: dict[str, tuple[Violation, ...]], case: Case, site: Site) -> tuple[Violation, ...]:
-    if site.name not in known:
-        known[site.name] = tuple(dict.fromkeys(judging.judge(case, site)))
-    return known[site.name]
+def _asked(judging: Filter, case: Case) -> tuple[Finding, ...]:
+    """Return what a filter finds; a question about all sites that was asked before is not asked again."""
+    if judging.needs is None or case.scope != ALL_SITES:
+        return _judged(judging, case)
+    answers, question = case.terrain.answers(), (judging, judging.needs(case))
+    if question not in answers:
+        answers[question] = _judged(judging, case)
+    found: tuple[Finding, ...] = answers[question]
+    return found
+
+
+def _judged(judging: Filter, case: Case) -> tuple[Finding, ...]:
+    return tuple(found for found in judging.judge(case) if found.at.any())

@@ -10,63 +10,91 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from cellwright.placement.changes import Change, new_link, with_dataset, with_workload
 from cellwright.placement.filters import Filter
-from cellwright.placement.plan import Dimension, Violation
+from cellwright.placement.plan import Dimension, Finding
+from cellwright.placement.reckoned import Reckoned
 from cellwright.placement.wording import number, round_span_up, round_up, span
 from cellwright.units import VOLUME, transfer_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
     from cellwright.estate.model import Consumption, Estate, Site
-    from cellwright.placement.terrain import Case
+    from cellwright.placement.plan import Violation
+    from cellwright.placement.terrain import Case, Terrain
 
 BOUND: Final = "gravity.bound"
 TRANSFER_TIME: Final = "gravity.transfer-time"
 _S: Final = 1000.0  # milliseconds
-_DIGITS: Final = 6
+_DIGITS: Final = 6  # of a second
+_HALF_DIGIT: Final = 5e-7
 _NEW_LINK_MS: Final = 10.0
 
 
-def judge(case: Case, site: Site) -> Iterator[Violation]:
-    """Yield violations for each dataset that is bound elsewhere or cannot arrive at `site` in time."""
-    for use in case.workload.consumes:
-        dataset, home = case.data(use.dataset)
-        if site.name == home.name:
-            continue
+def judge(case: Case) -> Iterator[Finding]:
+    """Yield where each dataset cannot be because it is bound elsewhere, and where it cannot arrive in time."""
+    uses = dict.fromkeys(case.workload.consumes)
+    for name in dict.fromkeys(use.dataset for use in uses):
+        dataset, home = case.data(name)
         if dataset.bound:
-            message = f"{dataset.name} is bound to {home.name}: the model has to come to the data, not to {site.name}"
-            yield Violation(Dimension.GRAVITY, BOUND, dataset.name, site.name, home.name, "", message, "dataset")
-        if use.transfer_gb > 0:
-            yield from _transfer(case, site, use, home.name)
+            message = f"{name} is bound to {home.name}: the model has to come to the data, not to {{site}}"
+            at = elsewhere(case.terrain, home.name)[case.scope]
+            names = case.terrain.names[case.scope]
+            yield Finding(Dimension.GRAVITY, BOUND, name, home.name, "", message, "dataset", at, names)
+    yield from (_late(case, use) for use in uses if use.transfer_gb > 0)
 
 
-def _transfer(case: Case, site: Site, use: Consumption, home: str) -> Iterator[Violation]:
-    """Yield a violation where a period's data needs longer than it may, or has no path at all."""
-    pipe = case.terrain.paths.pipe(home, site.name)
-    limit_s = _limit_ms(use) / _S
-    moved = VOLUME.format(use.transfer_gb)
-    if pipe is None:
-        message = f"no path of links brings {moved} of {use.dataset} from {home} to {site.name}"
-        yield _late(use, None, limit_s, message, "links of the estate")
-        return
-    needed_s = round(transfer_s(use.transfer_gb, pipe.gbps), _DIGITS)
-    if needed_s > limit_s:
-        message = (
-            f"{moved} of {use.dataset} need {span(needed_s * _S)} from {home} to {site.name} over "
-            f"{number(pipe.gbps)} Gbit/s, and must arrive within {span(_limit_ms(use))}"
-            f"{', before the next are due' if use.every_ms < use.within_ms else ''}"
-        )
-        yield _late(use, needed_s, limit_s, message, f"link {pipe.narrowest}")
+def elsewhere(terrain: Terrain, name: str) -> NDArray[np.bool_]:
+    """Return every site but one, (n_sites,) bool; not to be written to."""
+    answers = terrain.answers()
+    if (elsewhere, name) not in answers:
+        at = np.ones(len(terrain.sites), dtype=np.bool_)
+        at[terrain.index[name]] = False
+        answers[elsewhere, name] = at
+    found: NDArray[np.bool_] = answers[elsewhere, name]
+    return found
+
+
+def _late(case: Case, use: Consumption) -> Finding:
+    """Return where a period's data needs longer than it may, or has no path at all."""
+    home, limit_s, moved = case.data(use.dataset)[1].name, _limit_ms(use) / _S, VOLUME.format(use.transfer_gb)
+    pipes = case.pipes_gbps(home)
+    need, due = f"{moved} of {use.dataset} need", f"must arrive within {span(_limit_ms(use))}"
+    due += ", before the next are due" if use.every_ms < use.within_ms else ""
+
+    def reckon(site: int) -> float | None:
+        gbps = float(pipes[site])
+        return round(transfer_s(use.transfer_gb, gbps), _DIGITS) if gbps else None
+
+    def detail(site: int) -> tuple[str, str]:
+        name, needed_s = case.sites[site].name, reckon(site)
+        pipe = case.terrain.paths.pipe(home, name)
+        if pipe is None or needed_s is None:
+            return f"no path of links brings {moved} of {use.dataset} from {home} to {name}", "links of the estate"
+        over = f"{span(needed_s * _S)} from {home} to {name} over {number(pipe.gbps)} Gbit/s"
+        return f"{need} {over}, and {due}", f"link {pipe.narrowest}"
+
+    return Reckoned(
+        dimension=Dimension.GRAVITY,
+        code=TRANSFER_TIME,
+        subject=use.dataset,
+        limit=limit_s,
+        unit="s",
+        message=f"{need} {{measured}} from {home} to {{site}}, and {due}",
+        source="links of the estate",
+        at=pipes < use.transfer_gb * 8.0 / (limit_s + _HALF_DIGIT),  # the bandwidth that would just do
+        detail=detail,
+        reckon=reckon,
+    )
 
 
 def _limit_ms(use: Consumption) -> float:
     return min(use.within_ms, use.every_ms)
-
-
-def _late(use: Consumption, measured_s: float | None, limit_s: float, message: str, source: str) -> Violation:
-    return Violation(Dimension.GRAVITY, TRANSFER_TIME, use.dataset, measured_s, limit_s, "s", message, source)
 
 
 def relax(case: Case, site: Site, violation: Violation) -> Change | None:
@@ -82,7 +110,8 @@ def _unbind(case: Case, name: str) -> Change:
     """Return the change that makes a copy of a bound dataset possible."""
 
     def apply(estate: Estate) -> Estate:
-        return with_dataset(estate, replace(estate.datasets[name], bound=False))
+        known = estate.datasets.get(name)  # None: a change that would have derived it was left out
+        return with_dataset(estate, replace(known, bound=False)) if known else estate
 
     home = case.estate.datasets[name].home
     text = f"dataset {name} no longer bound to {home}: an export or a feed of it exists"

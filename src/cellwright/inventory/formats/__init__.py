@@ -1,0 +1,1 @@
+"""One inventory a file; each reaches the program as an entry point of `cellwright.inventories`."""

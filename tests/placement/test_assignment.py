@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellwright.placement.assignment import Problem, SitePlan, assign_sites
+from cellwright.placement.assignment_candidates import Ground
 from cellwright.placement.assignment_problem import Problem as SameProblem
+from cellwright.placement.relaxation import Market
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,6 +116,19 @@ def test_a_plan_is_sound_and_its_bound_is_below_the_optimum(problem: Problem) ->
     assert optimum <= plan.cost + 1e-9
 
 
+@given(tiny_problems(), st.integers(0, 40))
+@settings(max_examples=120)
+def test_the_market_is_below_the_optimum_at_whatever_prices(problem: Problem, steps: int) -> None:
+    ground = Ground.of(problem)
+    possible = np.isfinite(ground.screened).any(1)
+    problem = replace(problem, count=np.where(possible, problem.count, 0))
+    market = Market(replace(ground, problem=problem), 10.0)
+    market.trade(steps + 1)
+    plans = list(every_plan(problem))
+    for left in {left for left, _ in plans}:
+        assert market.settle(left, steps) <= min(cost for some, cost in plans if some <= left) + 1e-5
+
+
 @given(tiny_problems())
 @settings(max_examples=120)
 def test_tiny_problems_place_as_many_replicas_as_possible(problem: Problem) -> None:
@@ -161,6 +177,11 @@ def test_prices_are_not_negative_and_nothing_is_paid_where_room_is_ample() -> No
         plan = assign_sites(problem)
         assert (plan.prices >= 0).all()
         assert (plan.prices[0] == 0).all()
+        free = problem.capacity.copy()
+        np.subtract.at(free, plan.site, problem.demand[plan.row] * plan.count[:, None])
+        for site in range(len(free)):
+            largest = problem.demand[np.isfinite(problem.cost[:, site])].max(0, initial=0.0)
+            assert (plan.prices[site][free[site] >= largest] == 0).all()
 
 
 def test_a_full_cheap_site_has_a_price() -> None:
@@ -187,9 +208,10 @@ def test_rows_that_no_site_admits_are_unplaced_at_once() -> None:
     assert (nothing.unplaced.tolist(), nothing.cost, len(nothing.row)) == ([3], 0.0, 0)
 
 
-def test_a_replica_larger_than_the_site_is_not_placed_there() -> None:
+def test_a_replica_larger_than_the_site_is_not_placed_there_nor_in_the_bound() -> None:
     plan = assign_sites(problem_of([[1, 9]], [1], [[5, 1]], [[4, 9], [5, 1]]))
     assert plan.site.tolist() == [1]
+    assert plan.bound == pytest.approx(9)
 
 
 def test_single_precision_prices_are_taken_as_they_are() -> None:

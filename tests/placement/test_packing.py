@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pool_estates import node, shape, site
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pool_estates import node, shape, shapes, site
 
 from cellwright.estate.model import Gpus
 from cellwright.placement.pool import Pool
@@ -76,3 +79,17 @@ def test_only_what_no_cell_has_alone_is_drawn_from_several() -> None:
     pool = Pool([site("a", node(cores=8, cells=2))])
     assert pool.choose(shape(cores=4)).cells in {(0,), (1,)}
     assert pool.choose(shape(cores=5)).cells == (0, 1)
+
+
+@given(st.lists(st.tuples(shapes(), st.floats(0.1, 9.0)), min_size=1, max_size=8), st.integers(1, 4), st.data())
+def test_the_short_way_to_value_a_machine_agrees_with_the_long_one(
+    targets: list[tuple[Shape, float]], gpus: int, data: st.DataObject
+) -> None:
+    machine = node(cores=24, gpus=Gpus("L40S", gpus, 48.0), dpu=True)
+    pool = Pool([site("a", machine, node("other", gpus=Gpus("T4", 2, 16.0)))], targets=targets)
+    prospects, row = pool._prospects[0], pool._full[0].tolist()
+    row[0] = data.draw(st.integers(0, row[0]))
+    for column in range(pool._layout.shares.start, pool._layout.shares.start + gpus):
+        row[column] = data.draw(st.sampled_from([0, 190, 530, 1000]))
+    if prospects._plain:
+        assert prospects._plain_value(row) == pytest.approx(prospects._value(row))

@@ -50,19 +50,22 @@ class Verdicts:
     findings: tuple[Finding, ...]  # in order of precedence, over all sites
     prices: NDArray[np.float64]  # (n_sites,) per hour, unknown as UNKNOWN_COST, inf: no machine there
     chosen: int | None
+    first: NDArray[np.int8]  # (n_sites,) the first of ELIMINATORS that eliminates each site; their number: none
 
-    def first(self) -> NDArray[np.int8]:
-        """Return the first dimension that eliminates each site, as an index into ELIMINATORS; their number: none."""
-        first = np.full(len(self.prices), _NONE, dtype=np.int8)
-        for found in self.findings:
-            rank = ELIMINATORS.index(found.dimension)
-            np.minimum(first, np.where(found.at, rank, _NONE), out=first, casting="unsafe")
-        return first
+    @classmethod
+    def of(
+        cls, terrain: Terrain, findings: tuple[Finding, ...], prices: NDArray[np.float64], chosen: int | None
+    ) -> Verdicts:
+        """Return the verdicts with what follows from the findings."""
+        first = np.full(len(prices), _NONE, dtype=np.int8)
+        for found in reversed(findings):
+            first[found.at] = ELIMINATORS.index(found.dimension)
+        return cls(terrain, findings, prices, chosen, first)
 
 
 def decide(verdicts: Verdicts) -> Decision:
     """Return which dimension decided: the last whose eliminations changed the cheapest site that was left."""
-    first = verdicts.first()
+    first = verdicts.first
     steps = _steps(verdicts, first)
     if verdicts.chosen is None:
         return Decision(*_nowhere(verdicts, steps), steps)
@@ -82,7 +85,7 @@ def cost_findings(verdicts: Verdicts, per_hour: float | None) -> tuple[Finding, 
     if verdicts.chosen is None:
         return ()
     terrain, prices = verdicts.terrain, verdicts.prices
-    would_do = verdicts.first() == _NONE
+    would_do = verdicts.first == _NONE
     would_do[verdicts.chosen] = False
     known = prices < UNKNOWN_COST
     there = f"{terrain.names[verdicts.chosen]} ({money(per_hour, terrain.currency)})"

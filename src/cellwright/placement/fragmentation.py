@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cellwright.placement.shape import Shape
 
 SAMPLES: Final = 8
+LONGEST: Final = 96  # replicas in a sample; of smaller ones than that, the first machine with room is as good as any
 OFFERED: Final = 2.0  # how many times what all machines hold is expected
 SCARCITY: Final = 0.5  # how much more a replica is worth that hardly any machine could have instead
 STEPS: Final = 4  # in which rarity is told: small differences must not decide which replica comes first
@@ -120,7 +121,8 @@ class Prospects:
     def __init__(self, kind: Kind, layout: Layout, full: Sequence[int], offered: Sequence[Offer]) -> None:
         self._kind, self._layout, self._full = kind, layout, full
         self._known: dict[tuple[object, ...], float] = {}
-        wishes = sorted(((_wish(each), each.often) for each in offered), key=lambda pair: -pair[0].worth)
+        fewer = min(1.0, LONGEST / max(sum(each.often for each in offered), 1.0))
+        wishes = sorted(((_wish(each), each.often * fewer) for each in offered), key=lambda pair: _turn(pair[0]))
         self._samples = [_sample(wishes, index) for index in range(SAMPLES)] if wishes else []
         self._others = any(wish.others for wish, _ in wishes)
         cut = kind.node.gpus is not None and kind.node.gpus.mig
@@ -249,11 +251,16 @@ def _wish(offer: Offer) -> _Wish:
     )
 
 
+def _turn(wish: _Wish) -> tuple[bool, float]:
+    """Return when a wish is seated: shares of GPUs last, the most worth first."""
+    return wish.share > 0, -wish.worth
+
+
 def _sample(wishes: Sequence[tuple[_Wish, float]], index: int) -> list[_Wish]:
-    """Return one of `SAMPLES` samples, the most worth first: of each wish as many as expected, rounded up or down.
+    """Return one of `SAMPLES` samples, by turn: of each wish as many as expected, rounded up or down.
 
     Systematic sampling: the wishes lie end to end, each as long as it is often, and every whole step along them is
-    drawn; samples differ in where they start. Wishes of the same worth are shuffled, always alike.
+    drawn; samples differ in where they start. Wishes of the same turn are shuffled, always alike.
     """
     drawn: list[_Wish] = []
     passed, step = 0.0, (index + 0.5) / SAMPLES
@@ -263,7 +270,7 @@ def _sample(wishes: Sequence[tuple[_Wish, float]], index: int) -> list[_Wish]:
             drawn.append(wish)
             step += 1
     shuffled: list[_Wish] = []
-    for _, equal in groupby(drawn, key=lambda wish: wish.worth):
+    for _, equal in groupby(drawn, key=_turn):
         group = list(equal)
         order = sorted(range(len(group)), key=lambda place: _scattered(place * SAMPLES + index))
         shuffled += [group[place] for place in order]

@@ -1,14 +1,13 @@
-"""Let every replica that would be cheaper elsewhere move there, the largest saving first, until nobody would."""
+"""Let every replica that would be cheaper elsewhere move there, the largest savings first, until nobody would."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cellwright.placement.seating import seat_anywhere
+from cellwright.placement.seating import roomy_sites, seat_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from cellwright.placement.cohorts import Cohort
     from cellwright.placement.screening import Screening
     from cellwright.placement.seats import Replica
     from cellwright.placement.solution import Solution
@@ -21,34 +20,54 @@ def shift_to_cheaper(state: Solution) -> None:
     """Move replicas that move freely, and that nobody's price or latency hangs on, to cheaper seats with room."""
     followed = {call.workload for each in state.terrain.estate.workloads.values() for call in each.calls}
     followed |= {other for each in state.terrain.estate.workloads.values() for other in each.together_with}
-    cohorts = [each for each in state.cohorts if state.moves_freely(each) and each.name not in followed]
+    free = [each for each in state.cohorts if state.moves_freely(each) and each.name not in followed]
     for _ in range(_MOST_ROUNDS):
-        wishes = sorted(
-            (-saving, replica) for cohort in cohorts for saving, replica in _savings(state, state.screening(cohort))
-        )
-        moved = [_shift(state, replica) for _, replica in wishes]
+        wishes = [(-saving, place) for place, cohort in enumerate(free) if (saving := _hope(state, cohort)) > _SAVING]
+        moved = [_shift(state, state.screening(free[place])) for _, place in sorted(wishes)]
         if not any(moved):
             break
 
 
-def _savings(state: Solution, screening: Screening) -> Iterator[tuple[float, Replica]]:
-    """Yield the replicas that would save something at the cheapest admitted site, if it had room."""
-    cohort = screening.cohort
+def _hope(state: Solution, cohort: Cohort) -> float:
+    """Return what the dearest seat of a cohort costs above the cheapest admitted price."""
+    screening = state.screening(cohort)
     if not screening.admitted.any():
-        return
-    least = float(screening.prices[screening.admitted].min())
-    for number in cohort.replicas:
-        seat = state.seats.seat((cohort.name, number))
-        if seat is not None and seat.price - least > _SAVING:
-            yield seat.price - least, (cohort.name, number)
+        return 0.0
+    return _dearest(state, cohort) - float(screening.prices[screening.admitted].min())
 
 
-def _shift(state: Solution, replica: Replica) -> bool:
-    """Move a replica to the cheapest seat with room, if that is cheaper than its own; return whether it moved."""
-    if state.moves is not None and replica in state.kept and state.moves <= 0:
-        return False
+def _dearest(state: Solution, cohort: Cohort) -> float:
+    seats = (state.seats.seat((cohort.name, number)) for number in cohort.replicas)
+    return max((seat.price for seat in seats if seat is not None), default=0.0)
+
+
+def _shift(state: Solution, screening: Screening) -> bool:
+    """Move the replicas of a cohort, the dearest first, to the cheapest sites that have room; return whether any moved.
+
+    A site that has no room for one of them has none for the next.
+    """
+    cohort, seats = screening.cohort, state.seats
+    sites = list(roomy_sites(seats, screening, _dearest(state, cohort) - _SAVING))
+    placed = [(seat.price, number) for number in cohort.replicas if (seat := seats.seat((cohort.name, number)))]
+    moved = False
+    for price, number in sorted(placed, key=lambda pair: (-pair[0], pair[1])):
+        replica = (cohort.name, number)
+        while sites and screening.prices[sites[0]] < price - _SAVING and _may_move(state, replica):
+            if _moved_to(state, screening, replica, sites[0]):
+                moved = True
+                break
+            del sites[0]
+    return moved
+
+
+def _may_move(state: Solution, replica: Replica) -> bool:
+    return state.moves is None or replica not in state.kept or state.moves > 0
+
+
+def _moved_to(state: Solution, screening: Screening, replica: Replica, site: int) -> bool:
+    """Move a replica to a site if that has a cheaper seat for it; return whether it has."""
     cohort, seat = state.seats.lift(replica)
-    better = seat_anywhere(state.seats, state.screening(cohort), seat.price - _SAVING)
+    better = seat_at(state.seats, screening, site, below=seat.price - _SAVING)
     state.seats.put(cohort, replica[1], better or seat)
     if better and replica in state.kept:
         state.kept -= {replica}

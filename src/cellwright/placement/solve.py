@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _MOST_TARGETS: Final = 24  # shapes that packing keeps room for
 _MANY_SHAPES: Final = 400  # above these, weighing what every machine is still good for takes longer than it is worth
 
+_MANY_MACHINES: Final = 2_000  # likewise
+
 
 def solve(
     terrain: Terrain,
@@ -68,11 +70,11 @@ def solve(
 
 
 def _empty_seats(terrain: Terrain, everybody: Iterable[Cohort]) -> Seats:
-    """Return seats that keep room for the shapes asked for; with very many shapes, the fullest machine is taken."""
+    """Return seats that keep room for the shapes asked for; in a large network, the fullest machine is taken."""
     shapes: Counter[Shape] = Counter()
     for cohort in everybody:
         shapes[terrain.variants(cohort.workload)[0].shape] += cohort.count
-    if len(shapes) > _MANY_SHAPES:
+    if len(shapes) > _MANY_SHAPES or len(terrain.machines) > _MANY_MACHINES:
         return Seats(terrain, closest=1)
     return Seats(terrain, [(shape, float(count)) for shape, count in shapes.most_common(_MOST_TARGETS)])
 

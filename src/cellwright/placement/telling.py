@@ -42,6 +42,7 @@ class Teller:
         self._terrain = solution.terrain
         self._taken: dict[Shape, tuple[Finding, ...]] = {}
         self._on: dict[int, set[str]] = {}
+        self._budgeted = bool(np.isfinite(solution.seats.budgets_kw).any())
 
     def placements(self, cohort: Cohort) -> Iterator[Placement]:
         """Yield the placement of each replica of a cohort."""
@@ -65,7 +66,7 @@ class Teller:
         case = _form(screening, seat)
         chosen = seat.site if seat else None
         findings = self._findings(screening, case, number, chosen)
-        verdicts = Verdicts(self._terrain, findings, self._prices(screening), chosen)
+        verdicts = Verdicts.of(self._terrain, findings, self._prices(screening), chosen)
         decision, cost = decide(verdicts), self._cost(case, seat)
         per_hour = cost.per_hour if cost else None
         p50, p99, source = self._round_trip(case, chosen)
@@ -99,7 +100,8 @@ class Teller:
         standing = self._solution.seats.standing((screening.cohort.name, number))
         moving = moving_findings(replace(case, standing=standing, scope=ALL_SITES))
         everywhere = replace(case, scope=ALL_SITES)
-        fixed, full = screening.findings, (*self._full(case), *overloaded(everywhere, self._solution.seats))
+        over = overloaded(everywhere, self._solution.seats) if self._budgeted else ()
+        fixed, full = screening.findings, (*self._full(case), *over)
         if case.scope != ALL_SITES:
             own, sites = self._terrain.index[screening.cohort.pinned or ""], len(self.sites)
             fixed = within(fixed, own, sites)

@@ -40,10 +40,11 @@ REBUILDING: Final = 12  # rounds of improvement for two emptied sites
 ROUND_CELLS: Final = 16_000_000  # lots, candidates and who is there, looked at in all rounds
 
 
-def assign_sites(problem: Problem) -> SitePlan:
+def assign_sites(problem: Problem, *, bounded: bool = True) -> SitePlan:
     """Return a plan of `problem`; the same problem always gives the same one.
 
-    Never more than capacity is taken, up to one part in 10⁹. Memory: half of the price matrix and some MiB beside it.
+    Without `bounded`, the time that the bound takes is saved and it is left unknown. Never more than capacity is taken,
+    up to one part in 10⁹. Memory: half of the price matrix and some MiB beside it.
     """
     ground = Ground.of(problem)
     admitted = np.isfinite(ground.screened).any(1)
@@ -60,7 +61,7 @@ def assign_sites(problem: Problem) -> SitePlan:
     n_rows, n_sites = problem.cost.shape
     nowhere = lots.site == n_sites
     refused = np.bincount(lots.row[nowhere], lots.count[nowhere], n_rows).astype(np.int64)
-    bound = market.settle(int(refused.sum()), MORE_STEPS)
+    bound = market.settle(int(refused.sum()), MORE_STEPS) if bounded else -np.inf
     row, site, count = (part[~nowhere] for part in (lots.row, lots.site, lots.count))
     cost = _worth(possible, lots)[1]
     prices = np.where(_ample(ground, free_room(possible, ground.room, lots)), 0.0, market.best)

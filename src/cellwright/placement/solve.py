@@ -164,7 +164,7 @@ def _assigned(
     capacity, _ = pool.free()
     scarce = capacity.min(axis=0) < counts @ demand  # of the rest, even one site alone has enough for everybody
     scarce[0] |= not scarce.any()
-    found = assign_sites(Problem(cost, counts, demand[:, scarce], capacity[:, scarce]))
+    found = assign_sites(Problem(cost, counts, demand[:, scarce], capacity[:, scarce]), bounded=False)
     return zip(found.row.tolist(), found.site.tolist(), found.count.tolist(), strict=True)
 
 

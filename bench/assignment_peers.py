@@ -8,6 +8,7 @@ reads a problem from a file of arrays and prints what it found.
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,7 @@ UNITS: Final = 100_000  # CP-SAT counts in whole numbers: a EUR
 
 
 class Answer(NamedTuple):
-    """What a peer found: cost without refusals, replicas without a site, lower bound with refusals, seconds."""
+    """A peer's cost without refusals (inf: no plan), replicas without a site, bound with refusals, and seconds."""
 
     cost: float
     unplaced: int
@@ -56,7 +57,7 @@ def greedy(problem: Problem) -> Answer:
             free[site] -= taken * problem.demand[row]
             left[row] -= taken
             cost += taken * float(problem.cost[row, site])
-    return Answer(cost, int(left.sum()), -np.inf, time.perf_counter() - started)
+    return Answer(cost, int(left.sum()), -math.inf, time.perf_counter() - started)
 
 
 def highs(problem: Problem, limit: float) -> Answer:
@@ -90,6 +91,8 @@ def highs(problem: Problem, limit: float) -> Answer:
     solver.run()
     seconds = time.perf_counter() - started
     info = solver.getInfo()
+    if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
+        return Answer(math.inf, 0, info.mip_dual_bound, seconds)
     unplaced = round(float(np.sum(np.array(solver.getSolution().col_value)[len(row) :])))
     return Answer(info.objective_function_value - refusal * unplaced, unplaced, info.mip_dual_bound, seconds)
 
@@ -138,8 +141,10 @@ def _solve(arrays: dict[str, NDArray[Any]], limit: float, refusal: float) -> Ans
     solver.parameters.num_workers = 1
     solver.parameters.relative_gap_limit = GAP
     started = time.perf_counter()
-    solver.solve(model)
+    status = solver.solve(model)
     seconds = time.perf_counter() - started
+    if status not in {cp_model.OPTIMAL, cp_model.FEASIBLE}:
+        return Answer(math.inf, 0, -math.inf, seconds)
     unplaced = sum(solver.value(each) for each in spare)
     total = solver.objective_value / UNITS
     return Answer(total - refusal * unplaced, unplaced, solver.best_objective_bound / UNITS, seconds)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cellwright.placement.assignment_bidding import Urgency, first_plan
-from cellwright.placement.assignment_candidates import Ground, blocks, find_candidates, look_further
+from cellwright.placement.assignment_candidates import Ground, blocks, find_candidates
+from cellwright.placement.assignment_insistence import insist
 from cellwright.placement.assignment_problem import Problem, SitePlan
 from cellwright.placement.improvement import MEMBERS, Lots, free_room, improve, merged
 from cellwright.placement.relaxation import Market
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Problem", "SitePlan", "assign_sites"]
 
-STEPS: Final = (80, 150)  # of the prices, at least and at most
-STEP_CELLS: Final = 200_000_000  # cells of the price matrix times steps
+STEPS: Final = (80, 300)  # of the prices, at least and at most
+STEP_CELLS: Final = 300_000_000  # cells of the price matrix times steps
 CROWD_CELLS: Final = 8  # how many other cells one of a crowd is worth, by the time it takes
 MORE_STEPS: Final = 60  # of the prices, where some replicas found no site
 REFUSAL: Final = 4.0  # in the dearest admitted price: no chain of moves costs as much as a replica without a site
@@ -35,7 +36,6 @@ ROUNDS: Final = (6, 40)  # of improvement
 STARTS: Final = (1, 4)  # first plans that are improved
 TURNS: Final = (8, 200)  # of insisting on who has no site
 TURNS_EACH: Final = 2  # turns a lot, at most
-INSISTENCE: Final = 0.5  # of a refusal: what it rises each turn that a row has no site
 REBUILDING: Final = 12  # rounds of improvement for two emptied sites
 ROUND_CELLS: Final = 16_000_000  # lots, candidates and who is there, looked at in all rounds
 
@@ -87,7 +87,8 @@ def _plan(ground: Ground, market: Market) -> Lots:
     better = [improve(ground, candidates, plan, large, rounds) for plan in plans[:starts]]
     lots = min(better, key=lambda plan: _worth(problem, plan))
     if _worth(problem, lots)[0]:
-        lots = _insist(ground, candidates, lots, large)
+        turns = min(int(np.clip(affordable, *TURNS)), TURNS[0] + TURNS_EACH * len(lots.row))
+        lots = insist(ground, candidates, lots, large, turns)
         lots = improve(ground, candidates, lots, small, rounds)
         lots = improve(ground, candidates, lots, flat, rounds)
     return _rebuild(ground, candidates, lots, (small, flat, large))
@@ -97,26 +98,6 @@ def _affordable(ground: Ground, lots: Lots, candidates: Candidates) -> int:
     """Return how many rounds of improvement are worth their time, by what one looks at."""
     crowd = min(MEMBERS, len(lots.row) // len(ground.room))
     return int(ROUND_CELLS // (len(lots.row) * candidates.site.shape[1] * (1 + crowd)))
-
-
-def _insist(ground: Ground, candidates: Candidates, lots: Lots, refusal: NDArray[np.float64]) -> Lots:
-    """Return a plan with more replicas placed, if one is found: who has no site becomes dearer to leave out each turn.
-
-    It turns out others then, small ones first, that may find room elsewhere (the penalties of Nagata and Bräysy,
-    Operations Research Letters 37, 2009).
-    """
-    weight, rise = refusal.copy(), INSISTENCE * float(refusal.min())
-    best, worth = lots, _worth(ground.problem, lots)
-    turns = int(np.clip(_affordable(ground, lots, candidates), *TURNS))
-    for turn in range(min(turns, TURNS[0] + TURNS_EACH * len(lots.row))):
-        waiting = np.unique(lots.row[lots.site == len(ground.room)])
-        weight[waiting] += rise
-        lots = improve(ground, look_further(ground, candidates, waiting, turn), lots, weight, 1)
-        if (now := _worth(ground.problem, lots)) < worth:
-            best, worth = lots, now
-        if not now[0]:
-            break
-    return best
 
 
 def _rebuild(ground: Ground, candidates: Candidates, lots: Lots, refusals: tuple[NDArray[np.float64], ...]) -> Lots:

@@ -62,6 +62,13 @@ class Verdicts:
             first[found.at] = ELIMINATORS.index(found.dimension)
         return cls(terrain, findings, prices, chosen, first)
 
+    def would_do(self) -> NDArray[np.bool_]:
+        """Return the sites that nothing stands against, but for the chosen one, (n_sites,)."""
+        found: NDArray[np.bool_] = self.first == _NONE
+        if self.chosen is not None:
+            found[self.chosen] = False
+        return found
+
 
 def decide(verdicts: Verdicts) -> Decision:
     """Return which dimension decided: the last whose eliminations changed the cheapest site that was left."""
@@ -85,17 +92,21 @@ def cost_findings(verdicts: Verdicts, per_hour: float | None) -> tuple[Finding, 
     if verdicts.chosen is None:
         return ()
     terrain, prices = verdicts.terrain, verdicts.prices
-    would_do = verdicts.first == _NONE
-    would_do[verdicts.chosen] = False
+    would_do = verdicts.would_do()
     known = prices < UNKNOWN_COST
     there = f"{terrain.names[verdicts.chosen]} ({money(per_hour, terrain.currency)})"
     equal = would_do & known & (prices == per_hour)
+    lower = would_do & known & (prices < (UNKNOWN_COST if per_hour is None else per_hour))
+    settled = (
+        f"{{site}} would do for {{measured}} {terrain.currency}/h, but others are placed by where this one is: {there}"
+    )
     higher = "{site} would do, but costs {measured} " + f"{terrain.currency}/h, more than {there}"
     return tuple(
         Finding(Dimension.COST, code, "cost", per_hour, f"{terrain.currency}/h", message, "price books", at, measured)
         for code, message, at, measured in (
             ("cost.equal", f"{{site}} would do and costs the same as {there}, which comes first", equal, prices),
-            ("cost.higher", higher, would_do & known & ~equal, prices),
+            ("cost.higher", higher, would_do & known & ~equal & ~lower, prices),
+            ("cost.settled", settled, lower, prices),
             (
                 "cost.unknown",
                 f"{{site}} would do, but its cost is unknown; {there} goes before it",

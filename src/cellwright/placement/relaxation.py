@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from cellwright.placement.assignment_candidates import Candidates, Ground
 
-MEMORY: Final = 0.9  # of the recent size of the excess, from step to step
-NEWEST: Final = 0.3  # share of the newest excess in the averaged one
+MEMORY: Final = 0.95  # of the recent size of the excess, from step to step
+NEWEST: Final = 0.15  # share of the newest excess in the averaged one
 FIRST_STEP: Final = 0.1  # of what a resource would cost if all were paid for it alone
 STEADY: Final = 0.8  # averaged excess over its recent size: above, its sign is taken to last
 COOLING: Final = 6.0  # steps after which a site's step is half the first

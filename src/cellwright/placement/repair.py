@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _DEPTH: Final = 2  # moves in a chain
 _WEIGHED: Final = 24  # seats whose move is weighed before one is chosen
 _CHAINED: Final = 6  # seats that are tried when what is moved has to push another one out
-_CLEARED: Final = 8  # machines that are tried when one move does not make enough room
+_CLEARED: Final = 40  # machines that are tried when one move does not make enough room
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class _Repair:
 
     def _clearable(self, shape: Shape, able: NDArray[np.bool_]) -> Iterator[tuple[int, list[int]]]:
         """Yield machines with the seats to clear, the fewest first; of a machine, those that take least first."""
-        movable = np.flatnonzero(able[self._machines] & self._movable)
+        movable = self._placeable(np.flatnonzero(able[self._machines] & self._movable))
         order = movable[np.lexsort((movable, self._back[movable].sum(axis=(1, 2)), self._machines[movable]))]
         if not len(order):
             return
@@ -182,6 +182,17 @@ class _Repair:
             if 1 < count <= self._left:
                 found.append((count, int(machines[index]), order[first[index] : first[index] + count].tolist()))
         yield from ((machine, seats) for _, machine, seats in sorted(found)[:_CLEARED])
+
+    def _placeable(self, seats: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return the seats whose replicas find room on some other machine as things are."""
+        found = []
+        for group in self._groups(seats):
+            slot, mask = self._slots[group[0]], self._masks[group[0]]
+            room = self._pool.fits(slot.shape) if mask is None else self._pool.fits(slot.shape) & mask
+            if room.any():
+                here = room[self._machines[group]]
+                found += [seat for seat, own in zip(group, here.tolist(), strict=True) if not own or room.sum() > 1]
+        return np.array(sorted(found), dtype=np.intp)
 
     def _settle(self, seats: Sequence[int], depth: int) -> bool:
         """Find new places for seats that were given up and return whether all have one; undone by `_undo`."""

@@ -33,11 +33,12 @@ def seat_at(
         variant = screening.cases[offer.form].variant
         if offer.price >= below or not seats.within_quota(cohort, variant.shape.demand):
             continue
-        slot = seats.pool.choose(variant.shape, _machines(seats.terrain, offer), within)
-        if slot is not None:
-            seat = Seat(site, slot, variant, offer.price)
-            if seats.within_power(seat):
-                return seat
+        for machines in _choices(seats, offer, site):
+            slot = seats.pool.choose(variant.shape, machines, within)
+            if slot is not None:
+                seat = Seat(site, slot, variant, offer.price)
+                if seats.within_power(seat):
+                    return seat
     return None
 
 
@@ -115,6 +116,23 @@ def _all_within(seats: Seats, screening: Screening, site: int, within: NDArray[n
         seats.put(cohort, number, seat)
         put.append(seat)
     return put
+
+
+def _choices(seats: Seats, offer: Offer, site: int) -> Iterator[slice | NDArray[np.intp]]:
+    """Yield the machines of an offer: all at once, or rack by rack where power decides which of them will do."""
+    if np.isinf(seats.budgets_kw[site]):
+        yield _machines(seats.terrain, offer)
+    else:
+        yield from (seats.terrain.rack_machines(rack) for rack in offer.racks)
+
+
+def price_with_room(seats: Seats, screening: Screening, site: int) -> float:
+    """Return the cheapest price of a site that has room now; infinite where there is none."""
+    for offer in screening.offers(site):
+        shape = screening.cases[offer.form].variant.shape
+        if any(seats.pool.fits(shape, seats.terrain.rack_machines(rack)).any() for rack in offer.racks):
+            return offer.price
+    return np.inf
 
 
 def _machines(terrain: Terrain, offer: Offer) -> slice | NDArray[np.intp]:

@@ -15,6 +15,7 @@ from cellwright.placement.filters import PRECEDENCE, moving_findings
 from cellwright.placement.filters.latency import round_trip_ms
 from cellwright.placement.plan import Placement, Rejections
 from cellwright.placement.screening import arrivals
+from cellwright.placement.seating import price_with_room
 from cellwright.placement.terrain import ALL_SITES, Case
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Teller:
         chosen = seat.site if seat else None
         findings = self._findings(screening, case, number, chosen)
         verdicts = Verdicts.of(self._terrain, findings, self._prices(screening), chosen)
+        if seat:
+            verdicts = self._with_room(verdicts, screening, seat)
         decision, cost = decide(verdicts), self._cost(case, seat)
         per_hour = cost.per_hour if cost else None
         p50, p99, source = self._round_trip(case, chosen)
@@ -101,7 +104,7 @@ class Teller:
         moving = moving_findings(replace(case, standing=standing, scope=ALL_SITES))
         everywhere = replace(case, scope=ALL_SITES)
         over = overloaded(everywhere, self._solution.seats) if self._budgeted else ()
-        fixed, full = screening.findings, (*self._full(case), *over)
+        fixed, full = screening.findings, (*self._full_sites(screening, case), *over)
         if case.scope != ALL_SITES:
             own, sites = self._terrain.index[screening.cohort.pinned or ""], len(self.sites)
             fixed = within(fixed, own, sites)
@@ -110,6 +113,25 @@ class Teller:
         others = (_but(each, chosen) for each in (*moving, *full))
         found = [*fixed, *(each for each in others if each.at.any())]
         return tuple(sorted(found, key=lambda each: PRECEDENCE.index(each.dimension)))
+
+    def _full_sites(self, screening: Screening, case: Case) -> tuple[Finding, ...]:
+        """Return the sites that have no room now for any form that they admit; told of the least demanding of these."""
+        if len(screening.cases) == 1 or case.scope != ALL_SITES:
+            return self._full(case)
+        least = np.zeros(len(self.sites), dtype=np.int64)
+        room = np.zeros(len(self.sites), dtype=np.bool_)
+        pool = self._solution.seats.pool
+        alone = np.ones(len(pool), dtype=np.bool_)
+        if case.workload.spread is Spread.NODE:
+            alone[list(self._solution.seats.machines_of(case.workload.name))] = False
+        for form, (each, clear) in enumerate(zip(screening.cases, screening.clear, strict=True)):
+            least[clear] = form
+            roomy = np.zeros(len(self.sites), dtype=np.bool_)
+            roomy[pool.site_of[pool.fits(each.variant.shape) & alone]] = True
+            room |= clear & roomy
+        found = ((form, full) for form, each in enumerate(screening.cases) for full in self._full(each))
+        narrowed = (replace(full, at=full.at & (least == form) & ~room) for form, full in found)
+        return tuple(full for full in narrowed if full.at.any())
 
     def _full(self, case: Case) -> tuple[Finding, ...]:
         """Return the sites that could hold a form but have no room now; the same for all who ask for the same."""
@@ -127,6 +149,16 @@ class Teller:
             for (workload, _), (_, seat) in self._solution.seats.seated().items():
                 self._on.setdefault(seat.slot.machine, set()).add(workload)
         return sorted(self._on.get(machine, ()))
+
+    def _with_room(self, verdicts: Verdicts, screening: Screening, seat: Seat) -> Verdicts:
+        """Return the verdicts with what sites cost that look cheaper than the chosen: their cheapest may be full."""
+        cheaper = verdicts.would_do() & (verdicts.prices < seat.price)
+        if not cheaper.any():
+            return verdicts
+        prices = verdicts.prices.copy()
+        for site in np.flatnonzero(cheaper).tolist():
+            prices[site] = price_with_room(self._solution.seats, screening, site)
+        return replace(verdicts, prices=prices)
 
     def _prices(self, screening: Screening) -> NDArray[np.float64]:
         """Return prices over all sites; those that a pinned replica has no business at have none."""

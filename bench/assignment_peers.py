@@ -29,7 +29,7 @@ UNITS: Final = 100_000  # CP-SAT counts in whole numbers: a EUR
 
 
 class Answer(NamedTuple):
-    """A peer's cost without refusals (inf: no plan), replicas without a site, bound with refusals, and seconds."""
+    """A peer's cost without refusals (inf: no plan), replicas without a site, bound with refusals, seconds."""
 
     cost: float
     unplaced: int

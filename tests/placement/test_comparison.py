@@ -181,4 +181,5 @@ def test_no_plan_puts_a_replica_in_the_cloud_cheaper_or_at_the_edge_nearer_than_
         assert found.all_cloud.cost.total <= found.plan.cost.total
     if lone and tiers <= EDGE and found.plan.worst_p99_ms is not None:
         forms = next(iter(built.workloads.values())).quantisations
-        assert forms or found.all_edge.worst_p99_ms <= found.plan.worst_p99_ms
+        measured = built.measurements  # "nearest" is by the links, a measured round trip may say otherwise
+        assert forms or measured or found.all_edge.worst_p99_ms <= found.plan.worst_p99_ms

@@ -7,7 +7,17 @@ from hypothesis import given, settings
 from random_estates import estates
 from small_estates import dataset, estate, link, node, regulation, site, tenant, use, workload
 
-from cellwright.estate.model import Boundary, Control, Estate, OnCall, Replicas, SensitivityClass, Spread, Tier
+from cellwright.estate.model import (
+    Boundary,
+    Control,
+    Estate,
+    OnCall,
+    Replicas,
+    SensitivityClass,
+    ServiceClass,
+    Spread,
+    Tier,
+)
 from cellwright.placement.admitting import applied
 from cellwright.placement.conflict import Conflict, barriers, conflicts
 from cellwright.placement.plan import Dimension
@@ -80,10 +90,37 @@ def test_replicas_without_room_are_led_out_one_after_another() -> None:
     assert plan(applied(built, found.way_out.changes)).feasible
 
 
-def test_a_conflict_without_barriers_or_way_out_says_so() -> None:
+def test_a_conflict_without_a_way_out_says_so() -> None:
     _, found = stuck(site("s", nodes=()), site("t", nodes=(node(cores=1),)), workload("w", "s", cores=2))
     assert replace(found, way_out=None).sentence.endswith("no way out was sought or none is known")
-    assert "together they do not fit" in replace(found, barriers=()).sentence
+
+
+def test_a_gang_that_others_keep_from_being_whole_is_told_so_and_led_out() -> None:
+    pods = (node("n", cores=8, count=3, fabric="x"),)
+    built, found = stuck(
+        site("s", nodes=pods),
+        workload("held", "s", cores=8),
+        workload("w", "s", cores=8, gang=True, replicas=Replicas(3), service_class=ServiceClass.BEST_EFFORT),
+    )
+    (barrier,) = found.barriers
+    assert (barrier.code, barrier.limit, barrier.unit, barrier.sites) == ("capacity.gang", 3.0, "replicas", 1)
+    assert found.way_out is not None
+    assert [change.text for change in found.way_out.changes] == [
+        "3 further machines on one RDMA fabric at s with 8 cores, 1 GiB (x86_64)"
+    ]
+    assert found.way_out.complete
+    assert plan(applied(built, found.way_out.changes)).feasible
+
+
+def test_a_quota_too_small_for_a_whole_gang_rules_it_out_and_names_what_all_of_it_takes() -> None:
+    built, found = stuck(
+        site("s"), tenant("team", cores=5), workload("w", "s", cores=2, gang=True, replicas=Replicas(3))
+    )
+    (barrier,) = found.barriers
+    assert (barrier.code, barrier.limit) == ("quota.cores", 5.0)
+    assert found.way_out is not None
+    assert [change.text for change in found.way_out.changes] == ["quota of tenant team from 5 cores to 6 cores"]
+    assert plan(applied(built, found.way_out.changes)).feasible
 
 
 @settings(max_examples=60)

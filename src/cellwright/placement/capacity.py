@@ -12,6 +12,7 @@ from cellwright.placement.changes import Change, from_to, with_site, with_worklo
 from cellwright.placement.plan import Dimension, Finding
 from cellwright.placement.power import draw_kw
 from cellwright.placement.reckoned import Reckoned
+from cellwright.placement.seating import most_together
 from cellwright.placement.shortage import catalogue, counts, shortages, worded
 from cellwright.placement.upgrades import more_room
 from cellwright.placement.wording import listing, number, round_up
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
     from cellwright.estate.model import Estate, Site
     from cellwright.placement.plan import Violation
     from cellwright.placement.pool import Pool
+    from cellwright.placement.screening import Screening
     from cellwright.placement.seats import Seats
     from cellwright.placement.shortage import Shortage
     from cellwright.placement.terrain import Case
 
 TAKEN: Final = "capacity.taken"  # the site could hold it, other workloads are there
 SPREAD: Final = "capacity.spread"  # there is room, but only beside other replicas
+GANG: Final = "capacity.gang"  # there is room for some replicas of a gang, but not for all of them together
 POWER: Final = "capacity.power"
 _DIGITS: Final = 9  # of a kilowatt
 
@@ -143,10 +146,36 @@ def _crowded(case: Case, at: NDArray[np.bool_]) -> Finding:
     return Finding(Dimension.CAPACITY, SPREAD, name, limit, "", message, source, at, "only beside another replica")
 
 
-def overloaded(case: Case, seats: Seats) -> tuple[Finding, ...]:
-    """Return the sites of the scope whose power budget does not bear one more replica on any of their machines.
+def dispersed(case: Case, screening: Screening, seats: Seats, at: NDArray[np.bool_]) -> tuple[Finding, ...]:
+    """Return where a gang does not fit as a whole though each of its replicas alone would.
 
-    `seats` must not hold the replica. A machine whose power is unknown draws nothing that a budget could count.
+    Args:
+        case: A replica of the gang, none of which has a seat.
+        screening: The gang in each of its forms.
+        seats: Where all others are.
+        at: (n_sites,) the sites of the scope to ask about: those that nothing else stands against.
+    """
+    if case.together == 1:
+        return ()
+    first = case.scope.indices(len(case.terrain.sites))[0]
+    most = np.full(len(case.sites), case.together, dtype=np.int64)
+    for place in np.flatnonzero(at).tolist():
+        most[place] = most_together(seats, screening, first + place)
+    short = most < case.together
+    message = (
+        f"only {{measured}} of the {case.together} replicas of {case.workload.name} find room together on one machine "
+        "or one fabric at {site} now: others took the rest"
+    )
+    limit, source = float(case.together), "machines as they are filled"
+    found = Finding(Dimension.CAPACITY, GANG, "gang", limit, "replicas", message, source, short, most.astype(float))
+    return (found,) if short.any() else ()
+
+
+def overloaded(case: Case, seats: Seats) -> tuple[Finding, ...]:
+    """Return the sites of the scope whose power budget does not bear one more replica, or a gang, on their machines.
+
+    `seats` must not hold the replica, nor any other of its gang. A machine whose power is unknown draws nothing that a
+    budget could count.
     """
     first, last, _ = case.scope.indices(len(case.terrain.sites))
     budgets, pool, shape = seats.budgets_kw[first:last], seats.pool, case.variant.shape
@@ -158,7 +187,7 @@ def overloaded(case: Case, seats: Seats) -> tuple[Finding, ...]:
         nodes = dict.fromkeys(pool.node(span.start + machine) for machine in able)
         if nodes:
             least = min(draw_kw(node, shape.demand) or 0.0 for node in nodes)
-            total[place] = round(float(drawn[place]) + least, _DIGITS)
+            total[place] = round(float(drawn[place]) + case.together * least, _DIGITS)
     over = total > budgets
     return over_power(case, over, total, budgets) if over.any() else ()
 

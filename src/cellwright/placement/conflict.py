@@ -65,7 +65,6 @@ class Conflict:
     """Constraints that together leave replicas of a workload without a site.
 
     Every site is ruled out by one of `barriers`, and none of them can be spared: without it some site would be free.
-    Where there are none, no constraint stands against some site, yet all replicas together do not fit.
     """
 
     workload: str
@@ -82,8 +81,6 @@ class Conflict:
         return f"{who} has no site: {self._why()}; {self._how()}"
 
     def _why(self) -> str:
-        if not self.barriers:
-            return "nothing stands against a single replica, but together they do not fit"
         if len(self.barriers) == 1:
             return f"{self.barriers[0]} rules out every site"
         parts = ", ".join(str(each) for each in self.barriers)

@@ -10,11 +10,11 @@ import numpy as np
 
 from cellwright.errors import CellwrightError
 from cellwright.estate.model import Spread
-from cellwright.placement.capacity import overloaded, taken
+from cellwright.placement.capacity import dispersed, overloaded, taken
 from cellwright.placement.cohorts import cohorts
 from cellwright.placement.filters import PRECEDENCE, moving_findings, standing_findings
 from cellwright.placement.keeping import keep_seats
-from cellwright.placement.screening import rack_prices
+from cellwright.placement.screening import rack_prices, screen
 from cellwright.placement.seats import Seats
 from cellwright.placement.solution import Solution
 from cellwright.placement.terrain import UNKNOWN_COST, Case
@@ -76,6 +76,9 @@ class Bench:
         beside = self._seats.machines_of(self.cohort.name) if case.workload.spread is Spread.NODE else ()
         full = taken(case, self._seats.pool, beside=beside, holders=lambda machine: sorted(self._holders[machine]))
         found = (*standing_findings(case), *moving_findings(case), *full, *overloaded(case, self._seats))
+        if not found and case.together > 1:
+            screening = screen(self.terrain, self.cohort, self._callees)
+            found = dispersed(case, screening, self._seats, np.ones(1, dtype=np.bool_))
         return sorted(found, key=lambda each: PRECEDENCE.index(each.dimension))
 
     def _cost(self, case: Case) -> float | None:

@@ -79,6 +79,18 @@ def gang_seats(seats: Seats, screening: Screening) -> list[Seat] | None:
     return None
 
 
+def most_together(seats: Seats, screening: Screening, site: int) -> int:
+    """Return how many replicas of a gang, none of which has a seat, fit at a site on one machine or one fabric."""
+    most = 0
+    for machines in _close_together(seats, site):
+        within = np.zeros(len(seats.pool), dtype=np.bool_)
+        within[machines] = True
+        put = _put_within(seats, screening, site, within)
+        _lift_all(seats, screening.cohort, len(put))
+        most = max(most, len(put))
+    return most
+
+
 def _close_together(seats: Seats, site: int) -> Iterator[list[int]]:
     """Yield the machines of each fabric of a site, by its name, then each machine that is on none."""
     span = seats.pool.span(site)
@@ -106,16 +118,29 @@ def welcomes(seats: Seats, cohort: Cohort, site: int) -> bool:
 
 def _all_within(seats: Seats, screening: Screening, site: int, within: NDArray[np.bool_]) -> list[Seat] | None:
     """Put the whole cohort on machines of one fabric, or nobody."""
+    put = _put_within(seats, screening, site, within)
+    if len(put) == len(screening.cohort.replicas):
+        return put
+    _lift_all(seats, screening.cohort, len(put))
+    return None
+
+
+def _put_within(seats: Seats, screening: Screening, site: int, within: NDArray[np.bool_]) -> list[Seat]:
+    """Put as many of a cohort as fit on some machines of a site, the first replicas first."""
     cohort, put = screening.cohort, list[Seat]()
     for number in cohort.replicas:
         seat = seat_at(seats, screening, site, within)
         if seat is None:
-            for done in cohort.replicas[: len(put)]:
-                seats.lift((cohort.name, done))
-            return None
+            break
         seats.put(cohort, number, seat)
         put.append(seat)
     return put
+
+
+def _lift_all(seats: Seats, cohort: Cohort, count: int) -> None:
+    """Lift the first replicas of a cohort."""
+    for number in cohort.replicas[:count]:
+        seats.lift((cohort.name, number))
 
 
 def _choices(seats: Seats, offer: Offer, site: int) -> Iterator[slice | NDArray[np.intp]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,7 @@ import numpy as np
 
 from cellwright.economics.compute import DAY_H, compute_cost
 from cellwright.estate.model import Spread
-from cellwright.placement.capacity import overloaded, taken
+from cellwright.placement.capacity import dispersed, overloaded, taken
 from cellwright.placement.decide import Verdicts, cost_findings, decide, within
 from cellwright.placement.filters import PRECEDENCE, moving_findings
 from cellwright.placement.filters.latency import round_trip_ms
@@ -42,7 +44,9 @@ class Teller:
         self._solution = solution
         self._terrain = solution.terrain
         self._taken: dict[Shape, tuple[Finding, ...]] = {}
-        self._on: dict[int, set[str]] = {}
+        self._on: dict[int, set[str]] = defaultdict(set)
+        for (workload, _), (_, seat) in solution.seats.seated().items():
+            self._on[seat.slot.machine].add(workload)
         self._budgeted = bool(np.isfinite(solution.seats.budgets_kw).any())
 
     def placements(self, cohort: Cohort) -> Iterator[Placement]:
@@ -52,8 +56,23 @@ class Teller:
             seat = self._solution.seats.seat((cohort.name, number))
             alike = _alike(self._solution, seat)
             if alike not in told:
-                told[alike] = self._placement(cohort, number, seat)
+                with self._gang_lifted(cohort):
+                    told[alike] = self._placement(cohort, number, seat)
             yield self._numbered(told[alike], number, seat)
+
+    @contextmanager
+    def _gang_lifted(self, cohort: Cohort) -> Iterator[None]:
+        """Take a gang off its seats for a while: it moves as a whole, so no replica of it stands in another's way."""
+        seats = self._solution.seats
+        gang = cohort.replicas if cohort.workload.gang else ()
+        lifted = [(number, seat) for number in gang if (seat := seats.seat((cohort.name, number))) is not None]
+        for number, _ in lifted:
+            seats.lift((cohort.name, number))
+        try:
+            yield
+        finally:
+            for number, seat in lifted:
+                seats.put(cohort, number, seat)
 
     def _numbered(self, placement: Placement, number: int, seat: Seat | None) -> Placement:
         """Return the placement of another replica at the same site, at the same price."""
@@ -110,6 +129,11 @@ class Teller:
             fixed = within(fixed, own, sites)
             full = tuple(found for found in full if found.at[own])
             full = tuple(replace(found, at=_only(found.at, own)) for found in full)
+        if case.together > 1:
+            clear = ~np.logical_or.reduce(
+                [np.zeros(len(self.sites), np.bool_), *(each.at for each in (*fixed, *moving, *full))]
+            )
+            full = (*full, *dispersed(everywhere, screening, self._solution.seats, clear))
         others = (_but(each, chosen) for each in (*moving, *full))
         found = [*fixed, *(each for each in others if each.at.any())]
         return tuple(sorted(found, key=lambda each: PRECEDENCE.index(each.dimension)))
@@ -139,15 +163,15 @@ class Teller:
         if case.workload.spread is Spread.NODE:
             beside = seats.machines_of(case.workload.name)
             return taken(everywhere, seats.pool, beside=beside, holders=self._holders)
+        if case.together > 1:
+            without = {case.workload.name}
+            return taken(everywhere, seats.pool, holders=lambda machine: sorted(self._on[machine] - without))
         if shape not in self._taken:
             self._taken[shape] = taken(everywhere, seats.pool, holders=self._holders)
         return self._taken[shape]
 
     def _holders(self, machine: int) -> list[str]:
         """Return the workloads that have replicas on a machine, by name."""
-        if not self._on:
-            for (workload, _), (_, seat) in self._solution.seats.seated().items():
-                self._on.setdefault(seat.slot.machine, set()).add(workload)
         return sorted(self._on.get(machine, ()))
 
     def _with_room(self, verdicts: Verdicts, screening: Screening, seat: Seat) -> Verdicts:

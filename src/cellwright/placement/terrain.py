@@ -180,6 +180,11 @@ class Case:
         return self.terrain.sites[self.scope]
 
     @property
+    def together(self) -> int:
+        """How many replicas need room at once: all of a gang, else one."""
+        return self.workload.replicas.count if self.workload.gang else 1
+
+    @property
     def tenant(self) -> Tenant | None:
         """Who the workload belongs to."""
         return self.estate.tenants.get(self.workload.tenant)

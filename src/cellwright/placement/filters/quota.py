@@ -27,15 +27,16 @@ _DIGITS: Final = 9  # of a GiB: sums of decimal sizes stay decimal
 
 
 def judge(case: Case) -> Iterator[Finding]:
-    """Yield each bound that one more replica would pass, at every site alike."""
+    """Yield each bound that one more replica, or a whole gang, would pass, at every site alike."""
     tenant = case.tenant
     if tenant is None:
         return
     held, demand, quota = case.standing.tenants.get(tenant.name, _NOBODY), case.variant.shape.demand, tenant.quota
+    more = case.together
     wanted = (
-        ("cores", float(held.cores + demand.cores), quota.cores, "cores"),
-        ("memory", round(held.memory_gib + demand.memory_gib, _DIGITS), quota.memory_gib, "GiB"),
-        ("gpus", float(held.gpus + demand.gpus), quota.gpus, "GPUs"),
+        ("cores", float(held.cores + more * demand.cores), quota.cores, "cores"),
+        ("memory", round(held.memory_gib + more * demand.memory_gib, _DIGITS), quota.memory_gib, "GiB"),
+        ("gpus", float(held.gpus + more * demand.gpus), quota.gpus, "GPUs"),
     )
     for resource, total, bound, unit in wanted:
         if bound is not None and total > bound:

@@ -161,10 +161,11 @@ def _quota(case: Case, _: Site) -> Iterator[Told]:
         return
     held = case.standing.tenants.get(case.tenant.name, Held())
     demand, quota = case.variant.shape.demand, case.tenant.quota
+    many = case.workload.replicas.count if case.workload.gang else 1
     for resource, total, bound in (
-        ("cores", held.cores + demand.cores, quota.cores),
-        ("memory", held.memory_gib + demand.memory_gib, quota.memory_gib),
-        ("gpus", held.gpus + demand.gpus, quota.gpus),
+        ("cores", held.cores + many * demand.cores, quota.cores),
+        ("memory", round(held.memory_gib + many * demand.memory_gib, 9), quota.memory_gib),
+        ("gpus", held.gpus + many * demand.gpus, quota.gpus),
     ):
         if bound is not None and total > bound:
             yield f"quota.{resource}", resource, total, bound

@@ -184,7 +184,7 @@ def _tiered(sites: Sequence[Site], chance: np.random.Generator) -> list[Site]:
 
 def _equipped(sites: Sequence[Site], machines: int) -> list[Site]:
     """Return the sites with about so many machines, spread over the tiers."""
-    present = {site.tier for site in sites}
+    present = sorted({site.tier for site in sites})
     share = {tier: MACHINE_SHARES[tier] / sum(MACHINE_SHARES[each] for each in present) for tier in present}
     counts = {tier: sum(site.tier is tier for site in sites) for tier in present}
     taken = dict.fromkeys(present, 0.0)

@@ -47,7 +47,7 @@ class Crowds:
 
     def fill(self, priced: NDArray[np.floating], refusal: float) -> tuple[NDArray[np.float64], float]:
         """Return how many replicas go where at prices (n_crowds, n_sites), and what they pay with who refuses."""
-        order = np.argsort(priced, axis=1, kind="stable")
+        order = _ascending(priced)
         most = np.take_along_axis(self.most, order, 1).astype(np.float64)
         most[np.take_along_axis(priced, order, 1) >= refusal] = 0.0
         before = np.cumsum(most, axis=1) - most
@@ -61,3 +61,17 @@ class Crowds:
     def note(self, amount: NDArray[np.float64]) -> None:
         """Take the newest choice into the average."""
         self.average[:] = (1 - NEWEST) * self.average + NEWEST * amount
+
+
+def _ascending(priced: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Return the order of each row, (n, m) int64, equal prices in the order of their places; none is negative.
+
+    Those of single precision are sorted as whole numbers with the place behind them: several times as fast.
+    """
+    if priced.dtype != np.float32:
+        return np.argsort(priced, axis=1, kind="stable")
+    keys = np.maximum(priced, np.float32(0)).view(np.uint32).astype(np.uint64) << np.uint64(32)
+    keys |= np.arange(priced.shape[1], dtype=np.uint64)
+    keys.sort(axis=1)
+    order: NDArray[np.int64] = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    return order

@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 EVERY: Final = slice(None)
 UNBOUNDED: Final = 1 << 31
 _SPARE_STATES: Final = 4096  # states kept beyond twice the machines before those that no machine is in are forgotten
-_SIZE: Final = np.array(
-    [1.0, 0.25, 0.25, 0.25, 0.0, 0.0, 32.0]
-)  # threads in a unit of each of AMOUNTS: 4 GiB, 1/32 GPU
 _MOST_SHAPES: Final = 512  # whose room and scores are remembered; with more, those that came first are forgotten
 _UNKNOWN: Final = -1
 
@@ -77,7 +74,8 @@ class Pool:
         sites: Sequence[Site],
         periods: int = 1,
         targets: Sequence[tuple[Shape, float]] = (),
-        closest: int | None = None,
+        *,
+        fullest: bool = False,
     ) -> None:
         """Start with every machine empty.
 
@@ -85,9 +83,9 @@ class Pool:
             sites: In the order in which they are numbered.
             periods: How many the day has.
             targets: The shapes that are expected, each with how often: what is free is kept usable for these.
-            closest: How many kinds of fullness to weigh for each seat, the fullest machines first; None: all.
+            fullest: Whether the fullest machine with room will do; otherwise all are weighed against each other.
         """
-        self._closest = closest
+        self.fullest = fullest
         seats = [
             (site, node, number)
             for site, each in enumerate(sites)
@@ -178,9 +176,9 @@ class Pool:
         if not len(places):
             return None
         states = states[places]
-        if self._closest is not None:
-            nearest = self._fullest(states, self._closest)
-            places, states = places[nearest], states[nearest]
+        if self.fullest:
+            least = int(self._states.room[states].argmin())
+            places, states = places[least : least + 1], states[least : least + 1]
         known = self._scored(shape, states)
         place = int(known.score[states].argmax())
         offset = int(places[place])
@@ -278,15 +276,6 @@ class Pool:
         if needs:
             vector[list(shape.periods)] = np.min([least_of(each) for each in needs], axis=0)
         return vector.reshape(-1)
-
-    def _fullest(self, states: NDArray[np.intp], most: int) -> NDArray[np.intp]:
-        """Return the places of `most` distinct states with the least free on them, ascending, each once."""
-        distinct, first = np.unique(states, return_index=True)
-        if len(distinct) > most:
-            free = amounts_of(self._states.rows[distinct].min(axis=1), self._layout) @ _SIZE
-            first = first[np.argsort(free, kind="stable")[:most]]
-        first.sort()
-        return first
 
     def _holds(self, shape: Shape, kind: int) -> bool:
         needs = self._needs_of(shape, kind)

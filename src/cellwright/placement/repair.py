@@ -20,6 +20,7 @@ _DEPTH: Final = 2  # moves in a chain
 _WEIGHED: Final = 24  # seats whose move is weighed before one is chosen
 _CHAINED: Final = 6  # seats that are tried when what is moved has to push another one out
 _CLEARED: Final = 40  # machines that are tried when one move does not make enough room
+_LOOKED_AT: Final = 10_000  # seats, about, each time: of more, those on every second, third ... machine in turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,18 @@ class _Repair:
         self._machines = np.array([slot.machine for slot in self._slots], dtype=np.intp)
         self._back = np.array([pool.taken(slot) for slot in self._slots], dtype=np.int64)
         self._movable = np.ones(len(seats), dtype=np.bool_)
+        alike: dict[tuple[Shape, int], int] = {}
+        self._alike = np.array([alike.setdefault((slot.shape, id(mask)), len(alike)) for slot, mask in seats], np.intp)
         self._log: list[tuple[int, Slot]] = []  # seats that were moved, and where they were
+        self._turn = 0
+        self._cleared: set[Shape] = set()  # shapes that got room by clearing: they will again
+        self._roomy: dict[int, NDArray[np.intp]] = {}  # two machines that had room for alike seats when last looked at
 
     def run(self, waiting: Sequence[tuple[Shape, NDArray[np.bool_] | None]]) -> Repair:
         """Place what can be placed, in order."""
         placed, hopeless = [], set()
         for index, (shape, mask) in enumerate(waiting):
-            key = (shape, None if mask is None else mask.tobytes(), len(self._log))
+            key = (shape, None if mask is None else mask.tobytes())
             if key in hopeless:
                 continue
             slot = self._place(shape, mask, _DEPTH)
@@ -84,30 +90,44 @@ class _Repair:
         if not depth or self._left < 1 or not len(self._slots):
             return None
         able = self._pool.able(shape) if mask is None else self._pool.able(shape) & mask
-        usable = np.flatnonzero(able[self._machines] & self._movable)
-        usable = usable[self._pool.fits_with(shape, self._machines[usable], self._back[usable])]
+        seats = self._looked_at(able)
+        usable = seats[self._pool.fits_with(shape, self._machines[seats], self._back[seats])]
         best = self._best_swap(shape, usable)
         if best is not None:
             return self._swap(shape, best, depth=0)
         if depth < _DEPTH:
             return None
-        return self._chain(shape, usable, depth) or self._clear(shape, able)
+        if shape in self._cleared:
+            return self._clear(shape, seats) or self._chain(shape, usable, depth)
+        return self._chain(shape, usable, depth) or self._clear(shape, seats)
 
-    def _groups(self, seats: NDArray[np.intp]) -> list[list[int]]:
-        """Return the seats in groups of one shape and one mask: such go to the same places."""
-        groups: dict[tuple[Shape, int], list[int]] = {}
-        for seat in seats.tolist():
-            groups.setdefault((self._slots[seat].shape, id(self._masks[seat])), []).append(seat)
-        return list(groups.values())
+    def _looked_at(self, able: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Return the seats on machines of which some may be moved away."""
+        seats = np.flatnonzero(able[self._machines] & self._movable)
+        step = -(-len(seats) // _LOOKED_AT)
+        if step > 1:
+            self._turn += 1
+            seats = seats[self._machines[seats] % step == self._turn % step]
+        return seats
+
+    def _groups(self, seats: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+        """Return the seats, ascending, in groups of one shape and one mask: such go to the same places."""
+        alike = self._alike[seats]
+        order = np.argsort(alike, kind="stable")
+        groups = np.split(seats[order], np.flatnonzero(np.diff(alike[order])) + 1)
+        return sorted(groups, key=lambda group: int(group[0])) if len(seats) else []
 
     def _best_swap(self, shape: Shape, seats: NDArray[np.intp]) -> int | None:
         """Return the seat that leaves the most of what is free usable when it moves and the shape takes its place."""
-        pool, ways = self._pool, []
+        pool, ways = self._pool, list[tuple[float, int]]()
         for group in self._groups(seats):
+            if pool.fullest and len(ways) >= _WEIGHED:
+                break
             goal = pool.choose(self._slots[group[0]].shape, within=self._masks[group[0]])
             if goal is not None:
                 worth = pool.weigh(goal.shape, goal.machine) or 0.0
-                ways += [(-worth, seat) for seat in group if self._slots[seat].machine != goal.machine][:_WEIGHED]
+                elsewhere = group[self._machines[group] != goal.machine]
+                ways += [(-worth, seat) for seat in elsewhere[:_WEIGHED].tolist()]
         found = [
             (lost - gained, seat)
             for lost, seat in sorted(ways)[:_WEIGHED]
@@ -142,14 +162,14 @@ class _Repair:
         """Take a seat whose replica pushes another one out of its place."""
         if self._left > 1:
             for group in self._groups(seats)[:_CHAINED]:
-                slot = self._swap(shape, group[0], depth - 1)
+                slot = self._swap(shape, int(group[0]), depth - 1)
                 if slot is not None:
                     return slot
         return None
 
-    def _clear(self, shape: Shape, able: NDArray[np.bool_]) -> Slot | None:
-        """Take a seat on a machine from which several replicas go elsewhere."""
-        for machine, seats in self._clearable(shape, able):
+    def _clear(self, shape: Shape, among: NDArray[np.intp]) -> Slot | None:
+        """Take a seat on a machine from which several replicas, of some seats, go elsewhere."""
+        for machine, seats in self._clearable(shape, among):
             mark = len(self._log)
             for seat in seats:
                 self._pool.release(self._slots[seat])
@@ -157,6 +177,7 @@ class _Repair:
             if slot is not None:
                 self._pool.take(slot)
                 if self._settle(seats, 0):
+                    self._cleared.add(shape)
                     return slot
                 self._pool.release(slot)
             self._undo(mark)
@@ -164,9 +185,9 @@ class _Repair:
                 self._pool.take(self._slots[seat])
         return None
 
-    def _clearable(self, shape: Shape, able: NDArray[np.bool_]) -> Iterator[tuple[int, list[int]]]:
+    def _clearable(self, shape: Shape, among: NDArray[np.intp]) -> Iterator[tuple[int, list[int]]]:
         """Yield machines with the seats to clear, the fewest first; of a machine, those that take least first."""
-        movable = self._placeable(np.flatnonzero(able[self._machines] & self._movable))
+        movable = self._placeable(among)
         order = movable[np.lexsort((movable, self._back[movable].sum(axis=(1, 2)), self._machines[movable]))]
         if not len(order):
             return
@@ -185,14 +206,22 @@ class _Repair:
 
     def _placeable(self, seats: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return the seats whose replicas find room on some other machine as things are."""
-        found = []
+        found = [np.zeros(0, dtype=np.intp)]
         for group in self._groups(seats):
-            slot, mask = self._slots[group[0]], self._masks[group[0]]
-            room = self._pool.fits(slot.shape) if mask is None else self._pool.fits(slot.shape) & mask
-            if room.any():
-                here = room[self._machines[group]]
-                found += [seat for seat, own in zip(group, here.tolist(), strict=True) if not own or room.sum() > 1]
-        return np.array(sorted(found), dtype=np.intp)
+            room = self._room_for(int(group[0]))
+            if len(room):
+                found.append(group if len(room) > 1 else group[self._machines[group] != room[0]])
+        return np.sort(np.concatenate(found))
+
+    def _room_for(self, seat: int) -> NDArray[np.intp]:
+        """Return two machines that have room for a replica like that of a seat, or as many as there are."""
+        shape, mask, alike = self._slots[seat].shape, self._masks[seat], int(self._alike[seat])
+        known = self._roomy.get(alike, np.zeros(0, dtype=np.intp))
+        if len(known) > 1 and self._pool.fits(shape, known).all():
+            return known
+        room = self._pool.fits(shape) if mask is None else self._pool.fits(shape) & mask
+        self._roomy[alike] = np.flatnonzero(room)[:2]
+        return self._roomy[alike]
 
     def _settle(self, seats: Sequence[int], depth: int) -> bool:
         """Find new places for seats that were given up and return whether all have one; undone by `_undo`."""

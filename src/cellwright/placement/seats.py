@@ -73,11 +73,9 @@ class _Account:
 class Seats:
     """The seats of all replicas; grows and shrinks, one replica at a time."""
 
-    def __init__(
-        self, terrain: Terrain, targets: Sequence[tuple[Shape, float]] = (), closest: int | None = None
-    ) -> None:
+    def __init__(self, terrain: Terrain, targets: Sequence[tuple[Shape, float]] = (), *, fullest: bool = False) -> None:
         self.terrain = terrain
-        self.pool = Pool(terrain.sites, len(terrain.periods), targets, closest)
+        self.pool = Pool(terrain.sites, len(terrain.periods), targets, fullest=fullest)
         self._taken: dict[Replica, tuple[Cohort, Seat]] = {}
         self._tenants: dict[str, _Account] = defaultdict(_Account)
         self._standing: Standing | None = None

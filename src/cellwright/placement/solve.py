@@ -75,7 +75,7 @@ def _empty_seats(terrain: Terrain, everybody: Iterable[Cohort]) -> Seats:
     for cohort in everybody:
         shapes[terrain.variants(cohort.workload)[0].shape] += cohort.count
     if len(shapes) > _MANY_SHAPES or len(terrain.machines) > _MANY_MACHINES:
-        return Seats(terrain, closest=1)
+        return Seats(terrain, fullest=True)
     return Seats(terrain, [(shape, float(count)) for shape, count in shapes.most_common(_MOST_TARGETS)])
 
 

@@ -101,10 +101,12 @@ def _affordable(ground: Ground, lots: Lots, candidates: Candidates) -> int:
 
 
 def _rebuild(ground: Ground, candidates: Candidates, lots: Lots, refusals: tuple[NDArray[np.float64], ...]) -> Lots:
-    """Return a plan that is not worse: two sites at a time are emptied and filled anew, where the problem is small."""
+    """Return a plan that is not worse: two sites at a time are emptied and filled anew, where there are few sites."""
     n_sites = len(ground.room)
     worth = _worth(ground.problem, lots)
     turns = min(TURNS[1], _affordable(ground, lots, candidates) // REBUILDING - ROUNDS[0])
+    if turns < n_sites:
+        return lots
     for turn in range(min(turns, n_sites * max(n_sites - 1, 1) * len(refusals))):
         first = turn % n_sites
         second = (first + 1 + turn // n_sites) % n_sites

@@ -171,11 +171,11 @@ def dispersed(case: Case, screening: Screening, seats: Seats, at: NDArray[np.boo
     return (found,) if short.any() else ()
 
 
-def overloaded(case: Case, seats: Seats) -> tuple[Finding, ...]:
+def overloaded(case: Case, seats: Seats, beside: Collection[int] = ()) -> tuple[Finding, ...]:
     """Return the sites of the scope whose power budget does not bear one more replica, or a gang, on their machines.
 
-    `seats` must not hold the replica, nor any other of its gang. A machine whose power is unknown draws nothing that a
-    budget could count.
+    `seats` must not hold the replica, nor any other of its gang. Told of the machines that have room, other than those
+    `beside`, or where none has of all that could. One whose power is unknown draws nothing that a budget could count.
     """
     first, last, _ = case.scope.indices(len(case.terrain.sites))
     budgets, pool, shape = seats.budgets_kw[first:last], seats.pool, case.variant.shape
@@ -183,8 +183,10 @@ def overloaded(case: Case, seats: Seats) -> tuple[Finding, ...]:
     total = np.full(len(budgets), np.nan)
     for place in np.flatnonzero(np.isfinite(budgets)).tolist():
         span = pool.span(first + place)
-        able = np.flatnonzero(pool.able(shape)[span]).tolist()
-        nodes = dict.fromkeys(pool.node(span.start + machine) for machine in able)
+        room = pool.fits(shape, span)
+        room[[machine - span.start for machine in beside if span.start <= machine < span.stop]] = False
+        machines = np.flatnonzero(room if room.any() else pool.able(shape)[span]).tolist()
+        nodes = dict.fromkeys(pool.node(span.start + machine) for machine in machines)
         if nodes:
             least = min(draw_kw(node, shape.demand) or 0.0 for node in nodes)
             total[place] = round(float(drawn[place]) + case.together * least, _DIGITS)

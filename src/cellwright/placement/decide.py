@@ -73,12 +73,11 @@ class Verdicts:
 def decide(verdicts: Verdicts) -> Decision:
     """Return which dimension decided: the last whose eliminations changed the cheapest site that was left."""
     first = verdicts.first
-    steps = _steps(verdicts, first)
+    before = _cheapest(verdicts, np.ones(len(first), dtype=np.bool_))
+    steps = _steps(verdicts, before)
     if verdicts.chosen is None:
         return Decision(*_nowhere(verdicts, steps), steps)
-    deciding = None
-    before = _cheapest(verdicts, np.ones(len(first), dtype=np.bool_))
-    passed = before
+    deciding, passed = None, before
     for step in steps:
         if step.best != before:
             deciding, passed, before = step, before, step.best
@@ -169,16 +168,15 @@ def _priced(verdicts: Verdicts, site: int | None) -> str:
     )
 
 
-def _steps(verdicts: Verdicts, first: NDArray[np.int8]) -> tuple[Step, ...]:
-    """Return what each dimension leaves over, in order of precedence."""
-    steps = []
+def _steps(verdicts: Verdicts, best: int | None) -> tuple[Step, ...]:
+    """Return what each dimension leaves over, in order of precedence; `best` is the cheapest site of all."""
+    steps, first = [], verdicts.first
     gone = np.bincount(first, minlength=_NONE + 1).tolist()
-    left, best, remaining = len(first), None, None
+    left = len(first)
     for rank, dimension in enumerate(ELIMINATORS):
         left -= gone[rank]
-        if remaining is None or gone[rank]:
-            remaining = first > rank
-            best = _cheapest(verdicts, remaining)
+        if best is not None and first[best] <= rank:
+            best = _cheapest(verdicts, first > rank)
         steps.append(Step(dimension, gone[rank], left, best))
     return tuple(steps)
 

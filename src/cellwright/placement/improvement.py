@@ -10,6 +10,7 @@ What has no site is on one more site without limits, where it costs its refusal.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import lt
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -243,12 +244,12 @@ def _find_clearances(state: _Round) -> Iterator[tuple[NDArray[Any], ...]]:
 def _do(state: _Round, exits: _Exits, moves: _Moves) -> list[tuple[int, int, int]]:
     """Return what moved: lots, sites and how many replicas; each lot takes part once, what saves most goes first."""
     desk = _Desk(state, exits)
-    used, stuck = desk.used, desk.stuck
+    used, stuck, further = desk.used, desk.stuck, [*desk.exit_other, -1]
     for start in range(0, len(moves.lot), BATCH):
         batch = np.arange(start, min(start + BATCH, len(moves.lot)))
         batch = batch[desk.open(moves, batch)]
         for lot, to, out, swaps, clears in zip(*(part[batch].tolist() for part in moves.parts()), strict=True):
-            if not (used[lot] or used[out] or (stuck[out] and not swaps)):
+            if not (used[lot] or used[out] or ((stuck[out] or used[further[out]]) and not swaps)):
                 desk.do(desk.steps(lot, to, out, clears, swaps=swaps), swaps=swaps)
     return desk.done
 
@@ -258,7 +259,7 @@ class _Desk:
 
     def __init__(self, state: _Round, exits: _Exits) -> None:
         self.state = state
-        self.used = np.zeros(len(state.now) + 1, np.bool_)  # the last: nobody
+        self.used = bytearray(len(state.now) + 1)  # the last: nobody
         self.stuck = self.used.copy()  # whose exit has no room any more
         self.done: list[tuple[int, int, int]] = []
         self.free, self.demand = state.free.tolist(), state.demand.tolist()
@@ -269,9 +270,10 @@ class _Desk:
 
     def open(self, moves: _Moves, left: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of the moves `left` may still be done, by who has moved and who has no way out any more."""
+        used, stuck = (np.frombuffer(each, np.bool_).copy() for each in (self.used, self.stuck))
         out = moves.other[left]
-        stuck: NDArray[np.bool_] = self.stuck[out] & ~moves.swaps[left]
-        return ~(self.used[moves.lot[left]] | self.used[out] | stuck)
+        open_: NDArray[np.bool_] = ~(used[moves.lot[left]] | used[out] | (stuck[out] & ~moves.swaps[left]))
+        return open_
 
     def steps(self, lot: int, to: int, out: int, clears: int, *, swaps: bool) -> list[tuple[int, int]]:
         """Return the lots of a move and where a replica of each goes."""
@@ -288,11 +290,14 @@ class _Desk:
 
     def do(self, steps: list[tuple[int, int]], *, swaps: bool) -> None:
         """Do a move as often as there is room for it, unless one of its lots has moved."""
+        for each, _ in steps:
+            if self.used[each]:
+                return
         parts = {each for each, _ in steps}
-        if len(parts) < len(steps) or any(self.used[each] for each in parts):
+        if len(parts) < len(steps):
             return
         last, site = steps[-1]
-        if not swaps and any(have < need for have, need in zip(self.free[site], self.demand[last], strict=True)):
+        if not swaps and any(map(lt, self.free[site], self.demand[last])):
             self.stuck[steps[1][0] if len(steps) > 1 else -1] = len(steps) > 1
             return
         times = _possible(self.free, self.demand, self.at, steps, min(self.count[each] for each in parts))

@@ -75,7 +75,7 @@ class Bench:
     def _findings(self, case: Case) -> list[Finding]:
         beside = self._seats.machines_of(self.cohort.name) if case.workload.spread is Spread.NODE else ()
         full = taken(case, self._seats.pool, beside=beside, holders=lambda machine: sorted(self._holders[machine]))
-        found = (*standing_findings(case), *moving_findings(case), *full, *overloaded(case, self._seats))
+        found = (*standing_findings(case), *moving_findings(case), *full, *overloaded(case, self._seats, beside))
         if not found and case.together > 1:
             screening = screen(self.terrain, self.cohort, self._callees)
             found = dispersed(case, screening, self._seats, np.ones(1, dtype=np.bool_))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cellwright.estate.identity import fingerprint
+from cellwright.placement.garbage import uncollected
 from cellwright.placement.plan import Plan, PlannedSite
 from cellwright.placement.solve import solve
 from cellwright.placement.telling import Teller
@@ -35,13 +36,14 @@ def told(solution: Solution) -> Plan:
     estate = solution.terrain.estate
     expiry = valid_until(estate)
     teller = Teller(solution, planned_sites(solution.terrain))
-    return Plan(
-        estate_sha256=fingerprint(estate),
-        currency=solution.terrain.currency,
-        valid_until=expiry.isoformat() if expiry else None,
-        sites=teller.sites,
-        placements=tuple(placement for cohort in solution.cohorts for placement in teller.placements(cohort)),
-    )
+    with uncollected():
+        return Plan(
+            estate_sha256=fingerprint(estate),
+            currency=solution.terrain.currency,
+            valid_until=expiry.isoformat() if expiry else None,
+            sites=teller.sites,
+            placements=tuple(placement for cohort in solution.cohorts for placement in teller.placements(cohort)),
+        )
 
 
 def planned_sites(terrain: Terrain) -> tuple[PlannedSite, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from cellwright.placement.screening import Offer, Screening
     from cellwright.placement.seats import Seats
     from cellwright.placement.terrain import Terrain
+
+
+_FEW: Final = 8  # sites that are sooner asked one by one than all at once
 
 
 def seat_at(
@@ -60,10 +63,16 @@ def roomy_sites(seats: Seats, screening: Screening, below: float = np.inf) -> It
     if screening.case.scope.start is not None:
         yield screening.case.scope.start
         return
-    room = np.zeros(len(seats.terrain.sites), dtype=np.bool_)
-    for case in screening.cases:
-        room[pool.site_of[pool.fits(case.variant.shape)]] = True
-    places = np.flatnonzero(open_ & room)
+    places = np.flatnonzero(open_)
+    shapes = [case.variant.shape for case in screening.cases]
+    if len(places) <= _FEW:
+        ordered = places[np.argsort(screening.prices[places], kind="stable")].tolist()
+        yield from (site for site in ordered if any(pool.fits(shape, pool.span(site)).any() for shape in shapes))
+        return
+    room = np.zeros(len(open_), dtype=np.bool_)
+    for shape in shapes:
+        room[pool.site_of[pool.fits(shape)]] = True
+    places = places[room[places]]
     yield from places[np.argsort(screening.prices[places], kind="stable")].tolist()
 
 

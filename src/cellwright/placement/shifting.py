@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from cellwright.placement.seating import roomy_sites, seat_at
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cellwright.placement.cohorts import Cohort
     from cellwright.placement.screening import Screening
     from cellwright.placement.seats import Replica
@@ -21,19 +25,22 @@ def shift_to_cheaper(state: Solution) -> None:
     followed = {call.workload for each in state.terrain.estate.workloads.values() for call in each.calls}
     followed |= {other for each in state.terrain.estate.workloads.values() for other in each.together_with}
     free = [each for each in state.cohorts if state.moves_freely(each) and each.name not in followed]
+    left: Sequence[int] = range(len(state.terrain.sites))  # sites that somebody left, or that nobody has looked at yet
     for _ in range(_MOST_ROUNDS):
-        wishes = [(-saving, place) for place, cohort in enumerate(free) if (saving := _hope(state, cohort)) > _SAVING]
-        moved = [_shift(state, state.screening(free[place])) for _, place in sorted(wishes)]
-        if not any(moved):
+        wishes = [
+            (-saving, place) for place, cohort in enumerate(free) if (saving := _hope(state, cohort, left)) > _SAVING
+        ]
+        left = sorted({site for _, place in sorted(wishes) for site in _shift(state, state.screening(free[place]))})
+        if not left:
             break
 
 
-def _hope(state: Solution, cohort: Cohort) -> float:
-    """Return what the dearest seat of a cohort costs above the cheapest admitted price."""
+def _hope(state: Solution, cohort: Cohort, left: Sequence[int]) -> float:
+    """Return what the dearest seat of a cohort costs above the cheapest admitted price at sites that somebody left."""
     screening = state.screening(cohort)
-    if not screening.admitted.any():
-        return 0.0
-    return _dearest(state, cohort) - float(screening.prices[screening.admitted].min())
+    prices = np.where(screening.admitted, screening.prices, np.inf)
+    least = (prices[left] if len(left) < len(prices) else prices).min(initial=np.inf)
+    return _dearest(state, cohort) - float(least)
 
 
 def _dearest(state: Solution, cohort: Cohort) -> float:
@@ -41,23 +48,25 @@ def _dearest(state: Solution, cohort: Cohort) -> float:
     return max((seat.price for seat in seats if seat is not None), default=0.0)
 
 
-def _shift(state: Solution, screening: Screening) -> bool:
-    """Move the replicas of a cohort, the dearest first, to the cheapest sites that have room; return whether any moved.
+def _shift(state: Solution, screening: Screening) -> list[int]:
+    """Move the replicas of a cohort, the dearest first, to the cheapest sites that have room; return what they left.
 
     A site that has no room for one of them has none for the next.
     """
     cohort, seats = screening.cohort, state.seats
     sites = list(roomy_sites(seats, screening, _dearest(state, cohort) - _SAVING))
-    placed = [(seat.price, number) for number in cohort.replicas if (seat := seats.seat((cohort.name, number)))]
-    moved = False
-    for price, number in sorted(placed, key=lambda pair: (-pair[0], pair[1])):
+    placed = [
+        (-seat.price, number, seat.site) for number in cohort.replicas if (seat := seats.seat((cohort.name, number)))
+    ]
+    left = []
+    for negative, number, before in sorted(placed):
         replica = (cohort.name, number)
-        while sites and screening.prices[sites[0]] < price - _SAVING and _may_move(state, replica):
+        while sites and screening.prices[sites[0]] < -negative - _SAVING and _may_move(state, replica):
             if _moved_to(state, screening, replica, sites[0]):
-                moved = True
+                left.append(before)
                 break
             del sites[0]
-    return moved
+    return left
 
 
 def _may_move(state: Solution, replica: Replica) -> bool:

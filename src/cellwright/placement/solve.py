@@ -16,6 +16,7 @@ import numpy as np
 
 from cellwright.placement.assignment import Problem, assign_sites
 from cellwright.placement.cohorts import cohorts, stages
+from cellwright.placement.garbage import uncollected
 from cellwright.placement.keeping import keep_seats, leave_forbidden
 from cellwright.placement.making_room import make_room
 from cellwright.placement.screening import screen
@@ -62,10 +63,11 @@ def solve(
         {cohort.workload.latency.users for cohort in everybody},
         {terrain.estate.datasets[use.dataset].home for cohort in everybody for use in cohort.workload.consumes},
     )
-    for stage in stages(terrain.estate):
-        _place(state, [cohort for cohort in everybody if cohort.name in stage])
-    if previous is None or max_moves is not None:
-        shift_to_cheaper(state)
+    with uncollected():
+        for stage in stages(terrain.estate):
+            _place(state, [cohort for cohort in everybody if cohort.name in stage])
+        if previous is None or max_moves is not None:
+            shift_to_cheaper(state)
     return state
 
 
@@ -160,7 +162,9 @@ def _assigned(
     cost = prices.copy()
     for row, screening in enumerate(screenings):
         cost[row, ~screening.admitted] = np.inf
-    demand = np.array([pool.demand_vector(screening.case.variant.shape) for screening in screenings])
+    shapes = [screening.case.variant.shape for screening in screenings]
+    vectors = {shape: pool.demand_vector(shape) for shape in dict.fromkeys(shapes)}
+    demand = np.array([vectors[shape] for shape in shapes])
     capacity, _ = pool.free()
     scarce = capacity.min(axis=0) < counts @ demand  # of the rest, even one site alone has enough for everybody
     scarce[0] |= not scarce.any()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -56,7 +56,7 @@ class Teller:
             seat = self._solution.seats.seat((cohort.name, number))
             alike = _alike(self._solution, seat)
             if alike not in told:
-                with self._gang_lifted(cohort):
+                with self._gang_lifted(cohort) if cohort.workload.gang else nullcontext():
                     told[alike] = self._placement(cohort, number, seat)
             yield self._numbered(told[alike], number, seat)
 
@@ -64,8 +64,7 @@ class Teller:
     def _gang_lifted(self, cohort: Cohort) -> Iterator[None]:
         """Take a gang off its seats for a while: it moves as a whole, so no replica of it stands in another's way."""
         seats = self._solution.seats
-        gang = cohort.replicas if cohort.workload.gang else ()
-        lifted = [(number, seat) for number in gang if (seat := seats.seat((cohort.name, number))) is not None]
+        lifted = [(each, seat) for each in cohort.replicas if (seat := seats.seat((cohort.name, each))) is not None]
         for number, _ in lifted:
             seats.lift((cohort.name, number))
         try:
@@ -120,10 +119,9 @@ class Teller:
     def _findings(self, screening: Screening, case: Case, number: int, chosen: int | None) -> tuple[Finding, ...]:
         """Return everything against every site, all other replicas being where they are."""
         standing = self._solution.seats.standing((screening.cohort.name, number))
-        moving = moving_findings(replace(case, standing=standing, scope=ALL_SITES))
-        everywhere = replace(case, scope=ALL_SITES)
-        over = overloaded(everywhere, self._solution.seats) if self._budgeted else ()
-        fixed, full = screening.findings, (*self._full_sites(screening, case), *over)
+        everywhere = replace(case, standing=standing, scope=ALL_SITES)
+        moving = moving_findings(everywhere)
+        fixed, full = screening.findings, self._full_sites(screening)
         if case.scope != ALL_SITES:
             own, sites = self._terrain.index[screening.cohort.pinned or ""], len(self.sites)
             fixed = within(fixed, own, sites)
@@ -138,36 +136,43 @@ class Teller:
         found = [*fixed, *(each for each in others if each.at.any())]
         return tuple(sorted(found, key=lambda each: PRECEDENCE.index(each.dimension)))
 
-    def _full_sites(self, screening: Screening, case: Case) -> tuple[Finding, ...]:
-        """Return the sites that have no room now for any form that they admit; told of the least demanding of these."""
-        if len(screening.cases) == 1 or case.scope != ALL_SITES:
-            return self._full(case)
+    def _full_sites(self, screening: Screening) -> tuple[Finding, ...]:
+        """Return the sites without room or power now for any form that they admit; told of the least demanding one."""
+        forms = [self._full(case) for case in screening.cases]
+        if len(forms) == 1:
+            return forms[0]
         least = np.zeros(len(self.sites), dtype=np.int64)
         room = np.zeros(len(self.sites), dtype=np.bool_)
         pool = self._solution.seats.pool
-        alone = np.ones(len(pool), dtype=np.bool_)
-        if case.workload.spread is Spread.NODE:
-            alone[list(self._solution.seats.machines_of(case.workload.name))] = False
-        for form, (each, clear) in enumerate(zip(screening.cases, screening.clear, strict=True)):
-            least[clear] = form
-            roomy = np.zeros(len(self.sites), dtype=np.bool_)
-            roomy[pool.site_of[pool.fits(each.variant.shape) & alone]] = True
-            room |= clear & roomy
-        found = ((form, full) for form, each in enumerate(screening.cases) for full in self._full(each))
+        for form, (case, clear) in enumerate(zip(screening.cases, screening.clear, strict=True)):
+            admitted, able = np.zeros_like(room), np.zeros_like(room)
+            admitted[case.scope] = clear
+            able[pool.site_of[pool.able(case.variant.shape)]] = True
+            least[admitted] = form
+            room |= admitted & able & ~np.logical_or.reduce([np.zeros_like(room), *(full.at for full in forms[form])])
+        found = ((form, full) for form, fulls in enumerate(forms) for full in fulls)
         narrowed = (replace(full, at=full.at & (least == form) & ~room) for form, full in found)
         return tuple(full for full in narrowed if full.at.any())
 
     def _full(self, case: Case) -> tuple[Finding, ...]:
-        """Return the sites that could hold a form but have no room now; the same for all who ask for the same."""
-        everywhere, seats, shape = replace(case, scope=ALL_SITES), self._solution.seats, case.variant.shape
+        """Return the sites that could hold a form but have no room or power for it now."""
+        everywhere = case if case.scope == ALL_SITES else replace(case, scope=ALL_SITES)
+        seats, beside = self._solution.seats, frozenset[int]()
         if case.workload.spread is Spread.NODE:
             beside = seats.machines_of(case.workload.name)
-            return taken(everywhere, seats.pool, beside=beside, holders=self._holders)
+        over = overloaded(everywhere, seats, beside) if self._budgeted else ()
+        return (*self._taken_by_others(everywhere, beside), *over)
+
+    def _taken_by_others(self, case: Case, beside: frozenset[int]) -> tuple[Finding, ...]:
+        """Return the sites that could hold a form but have no room now; the same for all who ask for the same."""
+        seats, shape = self._solution.seats, case.variant.shape
+        if beside:
+            return taken(case, seats.pool, beside=beside, holders=self._holders)
         if case.together > 1:
             without = {case.workload.name}
-            return taken(everywhere, seats.pool, holders=lambda machine: sorted(self._on[machine] - without))
+            return taken(case, seats.pool, holders=lambda machine: sorted(self._on[machine] - without))
         if shape not in self._taken:
-            self._taken[shape] = taken(everywhere, seats.pool, holders=self._holders)
+            self._taken[shape] = taken(case, seats.pool, holders=self._holders)
         return self._taken[shape]
 
     def _holders(self, machine: int) -> list[str]:

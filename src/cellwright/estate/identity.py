@@ -8,10 +8,13 @@ import json
 from collections.abc import Mapping
 from datetime import date
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from cellwright.estate.model import Estate
+
+
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def fingerprint(estate: Estate) -> str:
@@ -36,7 +39,11 @@ def _plain(value: object) -> object:
     if isinstance(value, date):
         return value.isoformat()
     kind: Any = type(value)
-    return {name: _plain(item) for name, default in _fields(kind) if (item := getattr(value, name)) != default}
+    return {
+        name: item if type(item) in _SCALARS else _plain(item)
+        for name, default in _fields(kind)
+        if (item := getattr(value, name)) != default
+    }
 
 
 @cache

@@ -159,9 +159,7 @@ def _assigned(
 ) -> Iterable[tuple[int, int, int]]:
     """Return how many replicas of each cohort every site should take: index into the screenings, site, number."""
     pool = state.seats.pool
-    cost = prices.copy()
-    for row, screening in enumerate(screenings):
-        cost[row, ~screening.admitted] = np.inf
+    cost = np.where(np.array([screening.admitted for screening in screenings]), prices, np.inf)
     shapes = [screening.case.variant.shape for screening in screenings]
     vectors = {shape: pool.demand_vector(shape) for shape in dict.fromkeys(shapes)}
     demand = np.array([vectors[shape] for shape in shapes])

@@ -18,7 +18,7 @@ from cellwright.placement.upgrades import more_room
 from cellwright.placement.wording import listing, number, round_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -54,17 +54,23 @@ def taken(
     """
     span = _machines(case, pool)
     shape, first = case.variant.shape, case.scope.indices(len(case.terrain.sites))[0]
-    site_of, fits = pool.site_of[span] - first, pool.fits(shape, span)
-    able = pool.able(shape)[span]
-    room = _any_at(case, site_of[fits])
-    full = _any_at(case, site_of[able]) & ~room
+    machines = np.flatnonzero(pool.able(shape)[span]) + span.start
+    site_of = pool.site_of[machines] - first
+    short = shortages(case.terrain, pool, shape, machines, empty=False)
+    lacking = counts(short, len(machines))[:-1]
+    room = _any_at(case, site_of[lacking == 0])
+    at = np.flatnonzero(~room[site_of])
     found: list[Finding] = []
-    if full.any():
-        places = np.flatnonzero(able & full[site_of])
-        found += _full(case, pool, places + span.start, site_of[places], holders)
+    if len(at):
+        order = at[np.lexsort((catalogue(case.terrain).rank[machines[at]], lacking[at], site_of[at]))]
+        nearest = order[np.flatnonzero(np.diff(site_of[order], prepend=-1))]
+        for each in short:
+            those = nearest[each.short[nearest]]
+            if len(those):
+                rows = site_of[those], machines[those], each.measured[those]
+                found.append(_lacking(case, pool, each, rows, holders))
     if len(beside):
-        alone = fits.copy()
-        alone[[machine - span.start for machine in beside if span.start <= machine < span.stop]] = False
+        alone = (lacking == 0) & ~np.isin(machines, list(beside))
         found.append(_crowded(case, room & ~_any_at(case, site_of[alone])))
     return tuple(each for each in found if each.at.any())
 
@@ -80,24 +86,6 @@ def _any_at(case: Case, sites: NDArray[np.int32]) -> NDArray[np.bool_]:
     at = np.zeros(len(case.sites), dtype=np.bool_)
     at[sites] = True
     return at
-
-
-def _full(
-    case: Case,
-    pool: Pool,
-    machines: NDArray[np.intp],
-    site_of: NDArray[np.int32],
-    holders: Callable[[int], Sequence[str]] | None,
-) -> Iterator[Finding]:
-    """Yield one finding for each resource that the nearest of some machines lacks; `site_of` (m,) are their sites."""
-    found = shortages(case.terrain, pool, case.variant.shape, machines, empty=False)
-    order = np.lexsort((catalogue(case.terrain).rank[machines], counts(found, len(machines))[:-1], site_of))
-    starts = np.flatnonzero(np.diff(site_of[order], prepend=-1))
-    nearest = order[starts]
-    for each in found:
-        those = nearest[each.short[nearest]]
-        if len(those):
-            yield _lacking(case, pool, each, (site_of[those], machines[those], each.measured[those]), holders)
 
 
 def _lacking(

@@ -35,8 +35,8 @@ def told(solution: Solution) -> Plan:
     """Return the plan that tells of a solution."""
     estate = solution.terrain.estate
     expiry = valid_until(estate)
-    teller = Teller(solution, planned_sites(solution.terrain))
     with uncollected():
+        teller = Teller(solution, planned_sites(solution.terrain))
         return Plan(
             estate_sha256=fingerprint(estate),
             currency=solution.terrain.currency,

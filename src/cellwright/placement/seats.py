@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Replica: TypeAlias = tuple[str, int]  # workload and number, from 1
 _DIGITS: Final = 9  # sums of decimal sizes stay decimal
-_KIB_PER_GIB: Final = 2**20
+_NGIB_PER_GIB: Final = 10**9  # sizes are decimals: in these units their sums are exact
 BOUNDLESS: Final = Quota(None, None, None)
 
 
@@ -49,25 +49,25 @@ class _Account:
     """What the replicas of one tenant take together, in whole units so that sums are exact."""
 
     cores: int = 0
-    memory_kib: int = 0
+    memory_ngib: int = 0
     gpus: int = 0
     workloads: Counter[str] = field(default_factory=Counter)
 
     def book(self, workload: str, demand: Demand, sign: int) -> None:
         """Add what a replica takes, or with a sign of -1 give it back."""
         self.cores += sign * demand.cores
-        self.memory_kib += sign * round(demand.memory_gib * _KIB_PER_GIB)
+        self.memory_ngib += sign * round(demand.memory_gib * _NGIB_PER_GIB)
         self.gpus += sign * demand.gpus
         self.workloads[workload] += sign
 
     def held(self) -> Held:
         """Return the sums."""
         holders = tuple(sorted(name for name, count in self.workloads.items() if count))
-        return Held(self.cores, self.memory_kib / _KIB_PER_GIB, self.gpus, holders)
+        return Held(self.cores, self.memory_ngib / _NGIB_PER_GIB, self.gpus, holders)
 
     def copy(self) -> _Account:
         """Return an account of its own with the same sums."""
-        return _Account(self.cores, self.memory_kib, self.gpus, self.workloads.copy())
+        return _Account(self.cores, self.memory_ngib, self.gpus, self.workloads.copy())
 
 
 class Seats:

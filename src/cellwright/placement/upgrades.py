@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from cellwright.estate.mig import MODELS, geometry
 from cellwright.estate.model import Gpus, Nic, Node
 from cellwright.placement.changes import Change, unused, with_site
+from cellwright.placement.plan import Dimension
 from cellwright.placement.shortage import node_of
 from cellwright.placement.wording import counted, listing, number
 from cellwright.units import MEMORY
@@ -40,7 +41,8 @@ def more_room(case: Case, site: Site, violation: Violation) -> Change:
     node = node_of(site.nodes, violation.source)
     mend = _MENDS.get(violation.subject)
     upgrade = mend(node, case.variant.shape, violation) if node and mend else None
-    if node is None or mend is None or upgrade is None:
+    crowded = violation.subject == "numa" and violation.dimension is Dimension.CAPACITY  # larger cells have others in
+    if node is None or mend is None or upgrade is None or crowded:
         return _further(case, site, violation)
     return _mended(site, node, lambda each: mend(each, case.variant.shape, violation), upgrade.text, violation)
 

@@ -36,19 +36,23 @@ from cellwright.estate.model import (
     OwnedHardware,
     Phase,
     PriceBook,
+    Quota,
     Replicas,
     Selector,
     SensitivityClass,
     ServiceClass,
+    Site,
     Spread,
+    Tenant,
     Tier,
     Window,
+    Workload,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cellwright.estate.model import Node, Workload
+    from cellwright.estate.model import Node
 
 CLASSES = (SensitivityClass.SIGNALLING, SensitivityClass.AGGREGATED_KPI, SensitivityClass.LOCATION)
 SKILLS = ("tuning", "hardware")
@@ -281,3 +285,20 @@ def assembled(parts: list[object]) -> Estate:
 
 
 estates = things().map(assembled)
+
+
+def uncrowded(parts: list[object]) -> list[object]:
+    """The same with room for everybody and nobody who heeds others: where one goes is then nobody else's concern."""
+    found: list[object] = []
+    for part in parts:
+        match part:
+            case Site():
+                nodes = tuple(replace(each, count=20 * each.count) for each in part.nodes)
+                found.append(replace(part, nodes=nodes, power_budget_kw=None))
+            case Tenant():
+                found.append(replace(part, quota=Quota(None, None, None)))
+            case Workload():
+                found.append(replace(part, calls=(), together_with=frozenset(), apart_from=frozenset()))
+            case _:
+                found.append(part)
+    return found

@@ -9,9 +9,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from other_seats import other_seats
-from random_estates import SITE_NAMES, assembled, estates, things
+from random_estates import SITE_NAMES, assembled, estates, things, uncrowded
 
-from cellwright.estate.model import Dataset, Estate, Link, Measurement, Phase, Quota, Site, Tenant, Workload
+from cellwright.estate.model import Dataset, Estate, Link, Measurement, Phase, Site, Workload
 from cellwright.placement.encode import from_json, to_json
 from cellwright.placement.plan import Dimension, Plan
 from cellwright.placement.planning import plan
@@ -77,23 +77,6 @@ def test_names_of_sites_that_sort_alike_change_nothing_else(parts: list[object])
         for each in before.placements
     ]
     assert where(after) == found
-
-
-def uncrowded(parts: list[object]) -> list[object]:
-    """The same with room for everybody and nobody who heeds others: where one goes is then nobody else's concern."""
-    found: list[object] = []
-    for part in parts:
-        match part:
-            case Site():
-                nodes = tuple(replace(each, count=20 * each.count) for each in part.nodes)
-                found.append(replace(part, nodes=nodes, power_budget_kw=None))
-            case Tenant():
-                found.append(replace(part, quota=Quota(None, None, None)))
-            case Workload():
-                found.append(replace(part, calls=(), together_with=frozenset(), apart_from=frozenset()))
-            case _:
-                found.append(part)
-    return found
 
 
 @BUDGET

@@ -106,6 +106,12 @@ def test_time_slices_of_a_gpu_add_up_to_the_whole() -> None:
     assert sites_of(estate(site("a", nodes=(node(gpus=2),)), job)).count("a") == 4
 
 
+def test_time_slices_never_ask_for_more_memory_than_the_gpu_has() -> None:
+    share = {"needs": {"gpu_share": 0.1}, "service_class": ServiceClass.BEST_EFFORT}
+    job = workload("w", "a", gpus=1, gpu_memory=20.0, replicas=Replicas(5), **share)
+    assert sites_of(estate(site("a", nodes=(node(gpus=2, gpu_memory=48.0),)), job)).count("a") == 4
+
+
 def test_what_needs_one_cell_is_not_split_over_two() -> None:
     machine = node(cores=8, sockets=2, cells=2)
     split, whole = workload("split", "a", cores=5), workload("w", "a", cores=5, needs={"single_cell": True})

@@ -199,6 +199,7 @@ ESTATES: dict[str, tuple[str, Estate]] = {
     "small instances": ("hardware.gpu-memory", demand("speech", gpu_memory_gib=10.0)),
     "guaranteed shares": ("gpu.time-slice", work("slice-a", service_class="guaranteed")),
     "larger shares": ("gpu.share", demand("slice-a", gpu_share=0.6)),
+    "shares of more memory": ("gpu.shared-memory", demand("slice-a", gpu_memory_gib=39.0)),
     "all day long": ("gpu.share", work("by-day", window=None)),
     "windows that overlap": ("gpu.share", work("by-night", window=Window(22 * 60, 7 * 60))),
     "larger instances": ("gpu.slice", demand("speech", mig_profile="2g.20gb")),

@@ -14,7 +14,7 @@ from cellwright.placement.capacity import dispersed, overloaded, taken
 from cellwright.placement.cohorts import cohorts
 from cellwright.placement.filters import PRECEDENCE, moving_findings, standing_findings
 from cellwright.placement.keeping import keep_seats
-from cellwright.placement.screening import rack_prices, screen
+from cellwright.placement.screening import rack_prices, screen, told_forms
 from cellwright.placement.seats import Seats
 from cellwright.placement.solution import Solution
 from cellwright.placement.terrain import UNKNOWN_COST, Case
@@ -58,7 +58,8 @@ class Bench:
         """Return what stands against the replica at a site."""
         cases = [self._case(site, form) for form in range(len(self.terrain.variants(self.cohort.workload)))]
         found = [self._findings(case) for case in cases]
-        best = min(range(len(cases)), key=lambda form: len(found[form]))
+        told = int(told_forms([standing_findings(case) for case in cases], 1)[0])
+        best = next((form for form, against in enumerate(found) if not against), told)
         violations = (each.violation(0, site) for each in found[best])
         return Judgement(cases[best], self.terrain.estate.sites[site], tuple(violations), self._cost(cases[best]))
 

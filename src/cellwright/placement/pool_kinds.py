@@ -143,11 +143,19 @@ def needs_of(shape: Shape, kind: Kind) -> Needs:
         grains=(grain, 1, 1, 1, 1),
         nvme_mb=math.ceil(round(demand.nvme_gb * 1000, 6)),
         gpus=0 if shared else whole,
-        share=math.ceil(round(demand.gpu_share * WHOLE, 6)) if shared else 0,
+        share=thousandths(demand, math.inf if node.gpus is None or node.unified_memory else node.gpus.memory_gib)
+        if shared
+        else 0,
         instances=tuple(((1 << profile.memory_slices) - 1) << start for start in profile.starts) if profile else (),
         starts=profile.starts if profile else (),
         single_cell=demand.single_cell,
     )
+
+
+def thousandths(demand: Demand, gpu_gib: float) -> int:
+    """Return what a replica takes of a GPU that it shares: of its time or of its memory, whichever is more of it."""
+    part = max(demand.gpu_share, demand.gpu_memory_gib / gpu_gib)
+    return min(math.ceil(round(part * WHOLE, 6)), WHOLE)
 
 
 def memory_kib(demand: Demand, node: Node) -> int:

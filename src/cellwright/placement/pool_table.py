@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
-from cellwright.placement.pool_kinds import KIB, SMALL_PAGES, WHOLE
+from cellwright.placement.pool_kinds import KIB, SMALL_PAGES, WHOLE, thousandths
 from cellwright.placement.pool_lacks import Lack
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class _Asked:
     functions: int
     nvme_mb: int
     gpus: int  # whole ones
-    share: int  # thousandths of one GPU
+    share: NDArray[np.int64]  # thousandths of one GPU
 
 
 def is_plain(shape: Shape) -> bool:
@@ -130,7 +130,7 @@ class Table:
             float(asked.large_pages),
             float(asked.functions),
             asked.nvme_mb / 1000,
-            asked.gpus + asked.share / WHOLE,
+            asked.gpus + float(asked.share[asked.suits].min()) / WHOLE,
         )
 
     def _amounts(
@@ -138,8 +138,8 @@ class Table:
     ) -> Iterator[tuple[_Measure, NDArray[np.int64], NDArray[np.int64] | int]]:
         """Yield each resource that is asked for, what is free of it, (m,), and how much is needed."""
         layout = self._layout
-        if asked.share:
-            yield _SHARES, rows[:, layout.shares].max(axis=1, initial=0), asked.share
+        if asked.share.any():
+            yield _SHARES, rows[:, layout.shares].max(axis=1, initial=0), asked.share[kinds]
         elif asked.gpus:
             yield _GPUS, (rows[:, layout.shares] == WHOLE).sum(axis=1), asked.gpus
         threads = rows[:, layout.columns(0)]
@@ -165,6 +165,9 @@ class Table:
         plain, unified = _kib(demand.memory_gib), _kib(demand.memory_gib + demand.gpus * demand.gpu_memory_gib)
         large = demand.hugepage_mib == 1024  # noqa: PLR2004 - MiB of a GiB
         shared = bool(demand.gpus) and demand.gpu_share < 1
+        share = np.zeros(len(self._full), dtype=np.int64)
+        if shared:
+            share[:] = [thousandths(demand, gib) for gib in np.where(self._unified, math.inf, self._gpu_gib).tolist()]
         return _Asked(
             suits=self._suitable(shape),
             threads=threads,
@@ -174,7 +177,7 @@ class Table:
             functions=demand.sriov,
             nvme_mb=math.ceil(round(demand.nvme_gb * 1000, 6)),
             gpus=0 if shared else demand.gpus,
-            share=math.ceil(round(demand.gpu_share * WHOLE, 6)) if shared else 0,
+            share=share,
         )
 
     def _suitable(self, shape: Shape) -> NDArray[np.bool_]:

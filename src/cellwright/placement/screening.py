@@ -46,6 +46,7 @@ class Screening:
     admitted: NDArray[np.bool_]  # (n_scope,) no filter finds anything
     prices: NDArray[np.float64]  # (n_scope,) per hour, unknown as UNKNOWN_COST; inf: no machine there
     clear: tuple[NDArray[np.bool_], ...]  # per form, (n_scope,): nothing was found
+    told: NDArray[np.int64]  # (n_scope,) the form that a site is told of where it takes none
     _offers: dict[int, tuple[Offer, ...]] = field(default_factory=dict)
 
     @property
@@ -90,14 +91,16 @@ def screen(
     clears: tuple[NDArray[np.bool_], ...]
     if len(cases) == 1:
         findings, clears, best = found[0], (_clear(found[0], len(priced[0])),), priced[0]
+        told = np.zeros(len(best), dtype=np.int64)
     else:
         findings, clears, best = _merged(found, priced)
+        told = told_forms(found, len(best))
     if prices is None:
         prices = best
     else:
         prices[:] = best
     clear = clears[0] if len(clears) == 1 else np.logical_or.reduce(clears)
-    return Screening(cohort, cases, findings, clear, prices, clears)
+    return Screening(cohort, cases, findings, clear, prices, clears, told)
 
 
 def site_prices(case: Case) -> NDArray[np.float64]:
@@ -169,14 +172,20 @@ def _clear(findings: Sequence[Finding], sites: int) -> NDArray[np.bool_]:
     return clear
 
 
+def told_forms(found: Sequence[tuple[Finding, ...]], sites: int) -> NDArray[np.int64]:
+    """Return the form that each site is told of: the least demanding that it admits, else that with fewest findings."""
+    counts = np.array([sum((each.at for each in findings), np.zeros(sites, dtype=np.int64)) for findings in found])
+    last = len(counts) - 1 - (counts[::-1] == 0).argmax(axis=0)
+    told: NDArray[np.int64] = np.where((counts == 0).any(axis=0), last, counts.argmin(axis=0))
+    return told
+
+
 def _merged(
     found: Sequence[tuple[Finding, ...]], priced: Sequence[NDArray[np.float64]]
 ) -> tuple[tuple[Finding, ...], tuple[NDArray[np.bool_], ...], NDArray[np.float64]]:
     """Return the findings of the best form at each site, where each form is clear, and the cheapest prices."""
-    sites = len(priced[0])
-    counts = np.array([sum((each.at for each in findings), np.zeros(sites, dtype=np.int64)) for findings in found])
-    clears = tuple(count == 0 for count in counts)
-    best = counts.argmin(axis=0)
+    clears = tuple(_clear(findings, len(priced[0])) for findings in found)
+    best = told_forms(found, len(priced[0]))
     merged = [replace(each, at=each.at & (best == form)) for form, findings in enumerate(found) for each in findings]
     order = sorted((each for each in merged if each.at.any()), key=lambda each: PRECEDENCE.index(each.dimension))
     prices = np.array(priced)

@@ -141,17 +141,17 @@ class Teller:
         forms = [self._full(case) for case in screening.cases]
         if len(forms) == 1:
             return forms[0]
-        least = np.zeros(len(self.sites), dtype=np.int64)
+        told = np.zeros(len(self.sites), dtype=np.int64)
+        told[screening.case.scope] = screening.told
         room = np.zeros(len(self.sites), dtype=np.bool_)
         pool = self._solution.seats.pool
         for form, (case, clear) in enumerate(zip(screening.cases, screening.clear, strict=True)):
             admitted, able = np.zeros_like(room), np.zeros_like(room)
             admitted[case.scope] = clear
             able[pool.site_of[pool.able(case.variant.shape)]] = True
-            least[admitted] = form
             room |= admitted & able & ~np.logical_or.reduce([np.zeros_like(room), *(full.at for full in forms[form])])
         found = ((form, full) for form, fulls in enumerate(forms) for full in fulls)
-        narrowed = (replace(full, at=full.at & (least == form) & ~room) for form, full in found)
+        narrowed = (replace(full, at=full.at & (told == form) & ~room) for form, full in found)
         return tuple(full for full in narrowed if full.at.any())
 
     def _full(self, case: Case) -> tuple[Finding, ...]:

@@ -232,7 +232,20 @@ def _overfull_gpus(now: list[Seated]) -> Iterator[tuple[Breach, str]]:
     for (gpu, place), times in sorted(slices.items()):
         if times > 1:
             yield _over(now, "gpu.slice", times, 1.0, f"slice {place} of GPU {gpu}"), str((gpu, place))
+    yield from _overfull_memory(now)
     yield from _overfull_compute(now)
+
+
+def _overfull_memory(now: list[Seated]) -> Iterator[tuple[Breach, str]]:
+    """Yield GPUs that are shared by more than their memory holds; where memory is unified, the machine's is counted."""
+    memory: dict[int, float] = defaultdict(float)
+    for seat in now:
+        for gpu in seat.placement.gpus:
+            memory[gpu] += seat.demand.gpu_memory_gib
+    node = now[0].node
+    for gpu, taken in sorted(memory.items()):
+        if node.gpus and not node.unified_memory and taken > node.gpus.memory_gib + EPSILON:
+            yield _over(now, "gpu.shared-memory", taken, node.gpus.memory_gib, f"GiB of GPU {gpu}"), f"{gpu} GiB"
 
 
 def _overfull_compute(now: list[Seated]) -> Iterator[tuple[Breach, str]]:

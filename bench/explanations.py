@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from cellwright.estate.identity import fingerprint
 from cellwright.placement.encode import to_json
+from cellwright.placement.garbage import uncollected
 from cellwright.placement.planning import told
 from cellwright.placement.solve import solve
 from cellwright.placement.terrain import Terrain
@@ -69,9 +70,10 @@ def measured(size: Size, seed: int) -> Run:
     """Return what planning and reading one estate takes."""
     estate = grown_estate(size, seed)
     start = time.perf_counter()
-    solution = solve(Terrain(estate))
-    solved = time.perf_counter()
-    plan = told(solution)
+    with uncollected():  # as `planning.plan` does
+        solution = solve(Terrain(estate))
+        solved = time.perf_counter()
+        plan = told(solution)
     ended = time.perf_counter()
     step = max(1, len(plan.placements) // READ)
     rejections = [rejection for each in plan.placements[::step] for rejection in each.rejections]

@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from cellwright.placement.garbage import uncollected
 from cellwright.placement.planning import told
 from cellwright.placement.solve import solve
 from cellwright.placement.terrain import Terrain
@@ -127,9 +128,10 @@ def measured(size: dict[str, int], seed: int, topology: str | None) -> Run:
     estate = estate_of(wanted, seed, topology)
     before = _resident_mib()
     start, before_s = time.perf_counter(), time.process_time()
-    solution = solve(Terrain(estate))
-    solved = time.perf_counter()
-    plan = told(solution)
+    with uncollected():  # as `planning.plan` does
+        solution = solve(Terrain(estate))
+        solved = time.perf_counter()
+        plan = told(solution)
     ended, cpu_s = time.perf_counter(), time.process_time() - before_s
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
     del solution

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import gc
+
 import pytest
 from small_estates import dataset, estate, link, node, prices, regulation, site, tenant, use, workload
 
 from cellwright.errors import EstateError
 from cellwright.estate.model import Boundary, Call, ComputePrices, Control, Estate, SensitivityClass, Tier
+from cellwright.placement.garbage import uncollected
 from cellwright.placement.plan import Dimension, Placement
 from cellwright.placement.planning import plan
 from cellwright.placement.summary import total_per_hour
@@ -170,3 +173,25 @@ def test_a_plan_is_valid_until_the_first_of_its_grounds_expires() -> None:
 def test_a_price_for_one_site_moves_the_workload() -> None:
     cheaper = ComputePrices(Tier.ONPREM, "office", 0.01, 0.0, {}, 0.0)
     assert placed(estate(OFFICE, REGION, FAR, workload("w", "office"), book=prices(cheaper))).site == "office"
+
+
+def test_the_search_for_garbage_waits_for_the_end_and_then_goes_on_as_before() -> None:
+    with uncollected():
+        assert not gc.isenabled()
+        with uncollected():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
+
+
+def test_a_plan_that_fails_leaves_the_search_for_garbage_on() -> None:
+    with pytest.raises(EstateError):
+        plan(
+            estate(
+                OFFICE,
+                workload("v", "office", calls=(Call("w", 1.0, None),)),
+                workload("w", "office", calls=(Call("v", 1.0, None),)),
+            )
+        )
+    assert gc.isenabled()

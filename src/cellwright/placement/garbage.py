@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Put off the search for cyclic garbage until the block ends; what is in no cycle goes as always."""
+    """Put off the search for cyclic garbage until the block ends; what is in no cycle goes as always.
+
+    What was made meanwhile counts as old afterwards, so that the next search for young garbage does not walk all of it.
+    """
     if not gc.isenabled():
         yield
         return
@@ -20,4 +23,7 @@ def uncollected() -> Iterator[None]:
     try:
         yield
     finally:
+        if not gc.get_freeze_count():
+            gc.freeze()
+            gc.unfreeze()
         gc.enable()

@@ -28,7 +28,8 @@ def plan(estate: Estate, against: Plan | None = None, max_moves: int | None = No
     that plan has them as long as this is allowed, and at most `max_moves` of them move to make room or save money.
     Raises EstateError (`call-cycle`) for workloads that wait for each other, which loading an estate refuses.
     """
-    return told(solve(Terrain(estate), against, max_moves))
+    with uncollected():
+        return told(solve(Terrain(estate), against, max_moves))
 
 
 def told(solution: Solution) -> Plan:

@@ -26,13 +26,15 @@ def shift_to_cheaper(state: Solution) -> None:
     followed |= {other for each in state.terrain.estate.workloads.values() for other in each.together_with}
     free = [each for each in state.cohorts if state.moves_freely(each) and each.name not in followed]
     left: Sequence[int] = range(len(state.terrain.sites))  # sites that somebody left, or that nobody has looked at yet
-    for _ in range(_MOST_ROUNDS):
+    for turn in range(_MOST_ROUNDS):
         wishes = [
             (-saving, place) for place, cohort in enumerate(free) if (saving := _hope(state, cohort, left)) > _SAVING
         ]
         left = sorted({site for _, place in sorted(wishes) for site in _shift(state, state.screening(free[place]))})
         if not left:
             break
+        if turn == 0:  # who is at the cheapest site of all stays there
+            free = [free[place] for place in sorted(place for _, place in wishes)]
 
 
 def _hope(state: Solution, cohort: Cohort, left: Sequence[int]) -> float:

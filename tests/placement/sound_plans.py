@@ -102,8 +102,8 @@ def jobs() -> tuple[Workload, ...]:
         workload("training", "milan", cores=8, memory=32.0, gpus=2, gpu_memory=40.0, replicas=Replicas(2), gang=True),
         workload("by-day", "milan", cores=4, gpus=1, window=DAY),
         workload("by-night", "milan", cores=4, gpus=1, window=NIGHT),
-        workload("slice-a", "milan", gpus=1, needs={"gpu_share": 0.5}, service_class=BEST_EFFORT),
-        workload("slice-b", "milan", gpus=1, needs={"gpu_share": 0.5}, service_class=BEST_EFFORT),
+        workload("slice-a", "milan", gpus=1, gpu_memory=20.0, needs={"gpu_share": 0.5}, service_class=BEST_EFFORT),
+        workload("slice-b", "milan", gpus=1, gpu_memory=20.0, needs={"gpu_share": 0.5}, service_class=BEST_EFFORT),
         workload(
             "chat",
             "nice",

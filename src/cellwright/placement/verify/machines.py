@@ -242,8 +242,8 @@ def _overfull_memory(now: list[Seated]) -> Iterator[tuple[Breach, str]]:
     for seat in now:
         for gpu in seat.placement.gpus:
             memory[gpu] += seat.demand.gpu_memory_gib
-    node = now[0].node
     for gpu, taken in sorted(memory.items()):
+        node = now[0].node
         if node.gpus and not node.unified_memory and taken > node.gpus.memory_gib + EPSILON:
             yield _over(now, "gpu.shared-memory", taken, node.gpus.memory_gib, f"GiB of GPU {gpu}"), f"{gpu} GiB"
 

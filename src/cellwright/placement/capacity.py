@@ -67,8 +67,8 @@ def taken(
         for each in short:
             those = nearest[each.short[nearest]]
             if len(those):
-                rows = site_of[those], machines[those], each.measured[those]
-                found.append(_lacking(case, pool, each, rows, holders))
+                kept = replace(each, short=each.short[those], measured=each.measured[those])
+                found.append(_lacking(case, pool, kept, (site_of[those], machines[those]), holders))
     if len(beside):
         alone = (lacking == 0) & ~np.isin(machines, list(beside))
         found.append(_crowded(case, room & ~_any_at(case, site_of[alone])))
@@ -92,11 +92,11 @@ def _lacking(
     case: Case,
     pool: Pool,
     short: Shortage,
-    rows: tuple[NDArray[np.int32], NDArray[np.intp], NDArray[np.object_]],
+    rows: tuple[NDArray[np.int32], NDArray[np.intp]],
     holders: Callable[[int], Sequence[str]] | None,
 ) -> Reckoned:
-    """Return where a resource is taken; `rows` are the sites, ascending, their nearest machines and what these have."""
-    sites, machines, measured = rows
+    """Return where a resource is taken: what the nearest machines lack; `rows` are sites, ascending, and machines."""
+    (sites, machines), measured = rows, short.measured
     sites_in, at = case.sites, _any_at(case, sites)
     shape = case.variant.shape
 

@@ -18,7 +18,7 @@ class Problem:
     possible, so that no site gives more of a resource than it has.
     """
 
-    cost: NDArray[np.float64]  # (n_rows, n_sites) price per hour of one replica, not negative; inf: not admitted
+    cost: NDArray[np.floating]  # (n_rows, n_sites) price per hour of a replica, not negative; inf: not admitted
     count: NDArray[np.int64]  # (n_rows,) replicas
     demand: NDArray[np.float64]  # (n_rows, n_resources) of one replica, not negative
     capacity: NDArray[np.float64]  # (n_sites, n_resources)

@@ -159,7 +159,8 @@ def _assigned(
 ) -> Iterable[tuple[int, int, int]]:
     """Return how many replicas of each cohort every site should take: index into the screenings, site, number."""
     pool = state.seats.pool
-    cost = np.where(np.array([screening.admitted for screening in screenings]), prices, np.inf)
+    cost = prices.astype(np.float32)
+    cost[~np.array([screening.admitted for screening in screenings])] = np.inf
     shapes = [screening.case.variant.shape for screening in screenings]
     vectors = {shape: pool.demand_vector(shape) for shape in dict.fromkeys(shapes)}
     demand = np.array([vectors[shape] for shape in shapes])

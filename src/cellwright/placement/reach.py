@@ -79,13 +79,15 @@ class Reach:
         best = np.full((len(self._index), len(sources)), _NO_PATH)
         best[self._origins(sources)] = 0
         links = list(zip(self._ends, costs, strict=True))
-        before = None
-        while before is None or not np.array_equal(before, best):
+        moved = [True] * len(best)
+        while any(moved):
             before = best.copy()
             for (a, b), cost in links:
-                np.minimum(best[b], best[a] + cost, out=best[b])
-                np.minimum(best[a], best[b] + cost, out=best[a])
+                if moved[a] or moved[b]:
+                    np.minimum(best[b], best[a] + cost, out=best[b])
+                    np.minimum(best[a], best[b] + cost, out=best[a])
             links.reverse()
+            moved = (before != best).any(axis=1).tolist()
         return np.ascontiguousarray(best.T)
 
     def _relaxed_in_pairs(self, sources: list[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -114,11 +116,13 @@ class Reach:
         best = np.zeros((len(self._index), len(sources)))
         best[self._origins(sources)] = np.inf
         links = list(zip(self._ends, self._gbps, strict=True))
-        before = None
-        while before is None or not np.array_equal(before, best):
+        moved = [True] * len(best)
+        while any(moved):
             before = best.copy()
             for (a, b), gbps in links:
-                np.maximum(best[b], np.minimum(best[a], gbps), out=best[b])
-                np.maximum(best[a], np.minimum(best[b], gbps), out=best[a])
+                if moved[a] or moved[b]:
+                    np.maximum(best[b], np.minimum(best[a], gbps), out=best[b])
+                    np.maximum(best[a], np.minimum(best[b], gbps), out=best[a])
             links.reverse()
+            moved = (before != best).any(axis=1).tolist()
         self._pipes |= zip(sources, np.ascontiguousarray(best.T), strict=True)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cellwright.placement.assignment_bidding import Urgency, first_plan
-from cellwright.placement.assignment_candidates import Ground, blocks, find_candidates
+from cellwright.placement.assignment_candidates import Ground, find_candidates
 from cellwright.placement.assignment_insistence import insist
 from cellwright.placement.assignment_problem import Problem, SitePlan
-from cellwright.placement.improvement import MEMBERS, Lots, free_room, improve, merged
+from cellwright.placement.improvement import MEMBERS, Lots, improve, merged
 from cellwright.placement.relaxation import Market
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ def assign_sites(problem: Problem, *, bounded: bool = True) -> SitePlan:
     up to one part in 10⁹. Memory: half of the price matrix and some MiB beside it.
     """
     ground = Ground.of(problem)
-    admitted = np.isfinite(ground.screened).any(1)
-    possible = replace(problem, count=np.where(admitted, problem.count, 0))
+    admitted = np.isfinite(ground.screened)
+    possible = replace(problem, count=np.where(admitted.any(1), problem.count, 0))
     if not possible.count.any():
         nothing = np.zeros(0, np.int64)
-        return SitePlan(nothing, nothing, nothing, problem.count.copy(), 0.0, 0.0, np.zeros(problem.capacity.shape))
+        return SitePlan(nothing, nothing, nothing, problem.count.copy(), 0.0, 0.0)
     ground = replace(ground, problem=possible)
-    refusal = REFUSAL * float(ground.screened.max(where=np.isfinite(ground.screened), initial=0.0)) or 1.0
+    refusal = REFUSAL * float(ground.screened.max(where=admitted, initial=0.0)) or 1.0
     market = Market(ground, refusal)
     cells = problem.cost.size + CROWD_CELLS * market.crowds.most.size
     market.trade(int(np.clip(STEP_CELLS // cells, *STEPS)))
@@ -64,8 +64,7 @@ def assign_sites(problem: Problem, *, bounded: bool = True) -> SitePlan:
     bound = market.settle(int(refused.sum()), MORE_STEPS) if bounded else -np.inf
     row, site, count = (part[~nowhere] for part in (lots.row, lots.site, lots.count))
     cost = _worth(possible, lots)[1]
-    prices = np.where(_ample(ground, free_room(possible, ground.room, lots)), 0.0, market.best)
-    return SitePlan(row, site, count, refused + problem.count - possible.count, cost, min(bound, cost), prices)
+    return SitePlan(row, site, count, refused + problem.count - possible.count, cost, min(bound, cost))
 
 
 def _plan(ground: Ground, market: Market) -> Lots:
@@ -123,14 +122,3 @@ def _worth(problem: Problem, lots: Lots) -> tuple[int, float]:
     put = lots.site < problem.cost.shape[1]
     cost = float((problem.cost[lots.row[put], lots.site[put]].astype(np.float64) * lots.count[put]).sum())
     return int(lots.count[~put].sum()), cost
-
-
-def _ample(ground: Ground, free: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return of which resources each site has room left for any one replica that it admits, (n_sites, n_resources)."""
-    problem, largest = ground.problem, np.zeros(ground.room.shape)
-    for rows in blocks(*ground.screened.shape):
-        admitted = np.isfinite(ground.screened[rows]) & (problem.count[rows, None] > 0)
-        for resource, most in enumerate(largest.T):
-            demand = np.where(admitted, problem.demand[rows, resource, None], 0.0)
-            np.maximum(most, demand.max(0), out=most)
-    return free[: len(largest)] >= largest

@@ -34,4 +34,3 @@ class SitePlan:
     unplaced: NDArray[np.int64]  # (n_rows,) replicas without a site
     cost: float  # price per hour of what is placed
     bound: float  # placing as many replicas costs at least this; -inf: unknown
-    prices: NDArray[np.float64]  # (n_sites, n_resources) what one more unit would save per hour, by the relaxation

@@ -154,4 +154,4 @@ def _better(problem: Problem, known: SitePlan, counts: NDArray[np.int64] | None,
     sound = (np.stack(load, 1) <= room_of(problem)).all() and (unplaced >= 0).all()
     if not sound or (unplaced.sum(), cost) >= (known.unplaced.sum(), known.cost):
         return known
-    return SitePlan(row, site, count, unplaced, cost, -math.inf, known.prices)
+    return SitePlan(row, site, count, unplaced, cost, -math.inf)

@@ -103,7 +103,7 @@ def _in_terms_of(problem: Problem, terrain: Terrain, everybody: Sequence[Cohort]
     row, site, count = (np.array(part, dtype=np.int64) for part in _columns(entries))
     unplaced = problem.count - np.bincount(row, count, len(problem.count)).astype(np.int64)
     cost = float((problem.cost[row, site] * count).sum())
-    return SitePlan(row, site, count, unplaced, cost, -np.inf, np.zeros_like(problem.capacity))
+    return SitePlan(row, site, count, unplaced, cost, -np.inf)
 
 
 def _columns(entries: Mapping[tuple[int, int], int]) -> tuple[list[int], list[int], list[int]]:

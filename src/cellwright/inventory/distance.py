@@ -36,13 +36,8 @@ def great_circle_km(a: Location, b: Location) -> float:
     return 2 * EARTH_KM * math.asin(math.sqrt(min(1.0, h)))
 
 
-def path_rtt_ms(km: float) -> float:
-    """Return the round-trip time of a whole path between places `km` apart by great circle."""
-    return PATH_MS + PER_KM_MS * km
-
-
 def link_rtt_ms(km: float, mean_hops: float) -> float:
-    """Return the round-trip time of one link of a network whose paths have `mean_hops` links."""
+    """Return the round-trip time of one link of a network whose paths have `mean_hops` links; 1: of a whole path."""
     return PATH_MS / max(1.0, mean_hops) + PER_KM_MS * km
 
 

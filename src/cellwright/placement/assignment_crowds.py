@@ -66,7 +66,7 @@ class Crowds:
 def _ascending(priced: NDArray[np.floating]) -> NDArray[np.int64]:
     """Return the order of each row, (n, m) int64, equal prices in the order of their places; none is negative.
 
-    Those of single precision are sorted as whole numbers with the place behind them: several times as fast.
+    Those of single precision are sorted as whole numbers with the place behind them, which is faster.
     """
     if priced.dtype != np.float32:
         return np.argsort(priced, axis=1, kind="stable")

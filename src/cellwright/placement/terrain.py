@@ -11,7 +11,6 @@ import numpy as np
 from cellwright.economics.compute import DAY_H
 from cellwright.economics.prices import Prices
 from cellwright.economics.tariffs import compute_currency
-from cellwright.estate.model import Control
 from cellwright.placement.paths import Paths
 from cellwright.placement.periods import Periods
 from cellwright.placement.pool import Pool
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cellwright.economics.tariffs import Tariff
-    from cellwright.estate.model import Dataset, Estate, Latencies, Measurement, Node, Site, Tenant, Window, Workload
+    from cellwright.estate.model import Dataset, Estate, Latencies, Measurement, Site, Tenant, Window, Workload
     from cellwright.placement.shape import Shape
 
 ALL_SITES: Final = slice(None)
@@ -45,7 +44,6 @@ class Terrain:
         self.names: tuple[str, ...] = tuple(site.name for site in self.sites)
         self.index: Mapping[str, int] = {name: index for index, name in enumerate(self.names)}
         self.jurisdictions: NDArray[np.str_] = np.array([site.jurisdiction for site in self.sites], dtype="U2")
-        self.operated: NDArray[np.bool_] = np.array([site.control is Control.OPERATOR for site in self.sites], bool)
         self.periods = Periods(each.window for each in estate.workloads.values() if each.window)
         self.machines = Pool(self.sites, len(self.periods))
         """All machines as they are when nobody is on them; never filled."""
@@ -80,10 +78,6 @@ class Terrain:
     def rack_span(self, site: int) -> slice:
         """Return the racks of a site."""
         return slice(int(self._rack_bounds[site]), int(self._rack_bounds[site + 1]))
-
-    def rack_node(self, site: int, rack: int) -> Node:
-        """Return the node that a rack of a site is."""
-        return self.sites[site].nodes[rack - int(self._rack_bounds[site])]
 
     def rack_of(self, machine: int) -> int:
         """Return the rack that a machine is one of."""

@@ -236,3 +236,33 @@ def test_a_crowd_that_needs_many_sites_is_near_its_bound() -> None:
     check(problem, plan)
     assert plan.unplaced.sum() == 0
     assert plan.cost <= 1.02 * plan.bound
+
+
+@given(tiny_problems(), st.integers(1, 20))
+def test_twins_of_all_rows_double_what_they_load_at_the_same_prices(problem: Problem, steps: int) -> None:
+    one = np.minimum(problem.count, 1)  # rows of several are crowds, which answer each for itself
+    single = replace(problem, count=one)
+    twins = replace(
+        single,
+        cost=np.repeat(problem.cost, 2, axis=0),
+        count=np.repeat(one, 2),
+        demand=np.repeat(problem.demand, 2, axis=0),
+        capacity=problem.capacity,
+    )
+    markets = [Market(Ground.of(each), refusal=100.0) for each in (single, twins)]
+    assert len(markets[1].firsts) == len(markets[0].firsts)
+    for _ in range(steps):
+        (_, load, refused), (_, doubled, both) = (market._respond() for market in markets)
+        assert (doubled == 2 * load).all()
+        assert both == 2 * refused
+        for market in markets:
+            market.prices = market.prices + 0.5 * (load > problem.capacity)
+
+
+def test_prices_are_not_copied_where_every_site_has_room_for_one() -> None:
+    roomy = problem_of([[1.0, 2.0]], [1], [[1.0]], [[1.0], [1.0]])
+    single = replace(roomy, cost=roomy.cost.astype(np.float32))
+    assert Ground.of(single).screened is single.cost
+    tight = replace(single, capacity=np.array([[1.0], [0.5]]))
+    assert Ground.of(tight).screened.tolist() == [[1.0, math.inf]]
+    assert single.cost.tolist() == [[1.0, 2.0]]

@@ -218,3 +218,20 @@ def test_the_same_requests_get_the_same_slots() -> None:
         return found
 
     assert run() == run()
+
+
+@given(sites(), st.lists(st.tuples(shapes(), st.booleans(), st.booleans()), max_size=25))
+def test_sites_with_room_follow_what_is_taken_and_given_back(
+    places: list[Site], filling: list[tuple[Shape, bool, bool]]
+) -> None:
+    pool = Pool(places, PERIODS)
+    held: list[Slot] = []
+    for each, stays, asks in filling:
+        if (slot := pool.choose(each)) is not None:
+            pool.take(slot)
+            held.append(slot)
+        if held and not stays:
+            pool.release(held.pop(0))
+        if asks:  # not after every change: what was missed meanwhile must be heard too
+            naive = [bool(pool.fits(each, pool.span(place)).any()) for place in range(len(places))]
+            assert pool.sites_with_room(each).tolist() == naive

@@ -41,6 +41,15 @@ class Ground:
         free = room_of(problem) if room is None else room
         return cls(problem, _screen(problem, free), free)
 
+    def dearest(self) -> NDArray[np.float32]:
+        """Return the dearest price of each row where a replica can be, (n_rows,); NaN where it can be nowhere."""
+        most = np.empty(len(self.screened), np.float32)
+        for rows in blocks(*self.screened.shape):
+            block = self.screened[rows]
+            most[rows] = np.where(np.isfinite(block), block, np.float32(-1)).max(1, initial=-1)
+        most[most < 0] = np.nan  # no price is negative
+        return most
+
 
 def room_of(problem: Problem) -> NDArray[np.float64]:
     """Return the capacity with what rounding may take, (n_sites, n_resources)."""

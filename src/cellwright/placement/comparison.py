@@ -9,7 +9,7 @@ others take. Such a design could hardly be cheaper, or nearer, in earnest; what 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -229,7 +229,7 @@ def _column(design: Design, berths: Iterable[_Berth]) -> Column:
 
 
 def _p99(case: Case, site: int) -> float | None:
-    return round_trip_ms(replace(case, scope=slice(site, site + 1)), 0)[1]
+    return round_trip_ms(case.seen(scope=slice(site, site + 1)), 0)[1]
 
 
 def _violated(case: Case, site: int) -> Iterator[Dimension]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ELIMINATORS = PRECEDENCE[:-1]  # cost ranks, it eliminates nothing
 _NONE = len(ELIMINATORS)
+_RANK = {dimension: rank for rank, dimension in enumerate(ELIMINATORS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Verdicts:
         """Return the verdicts with what follows from the findings."""
         first = np.full(len(prices), _NONE, dtype=np.int8)
         for found in reversed(findings):
-            first[found.at] = ELIMINATORS.index(found.dimension)
+            np.putmask(first, found.at, _RANK[found.dimension])
         return cls(terrain, findings, prices, chosen, first)
 
     def would_do(self) -> NDArray[np.bool_]:
@@ -73,7 +74,7 @@ class Verdicts:
 def decide(verdicts: Verdicts) -> Decision:
     """Return which dimension decided: the last whose eliminations changed the cheapest site that was left."""
     first = verdicts.first
-    before = _cheapest(verdicts, np.ones(len(first), dtype=np.bool_))
+    before = _cheapest(verdicts.prices)
     steps = _steps(verdicts, before)
     if verdicts.chosen is None:
         return Decision(*_nowhere(verdicts, steps), steps)
@@ -176,18 +177,15 @@ def _steps(verdicts: Verdicts, best: int | None) -> tuple[Step, ...]:
     for rank, dimension in enumerate(ELIMINATORS):
         left -= gone[rank]
         if best is not None and first[best] <= rank:
-            best = _cheapest(verdicts, first > rank)
+            best = _cheapest(np.where(first > rank, verdicts.prices, np.inf))
         steps.append(Step(dimension, gone[rank], left, best))
     return tuple(steps)
 
 
-def _cheapest(verdicts: Verdicts, among: NDArray[np.bool_]) -> int | None:
+def _cheapest(prices: NDArray[np.float64]) -> int | None:
     """Return the cheapest site that can hold the workload at all; a site that cannot has no price to win with."""
-    if not among.any():
-        return None
-    prices = np.where(among, verdicts.prices, np.inf)
-    best = int(prices.argmin())
-    return best if np.isfinite(prices[best]) else None
+    best = int(prices.argmin()) if len(prices) else 0
+    return best if len(prices) and prices[best] < np.inf else None
 
 
 def within(findings: Sequence[Finding], site: int, sites: int) -> tuple[Finding, ...]:

@@ -85,6 +85,7 @@ class _Round:
         self.fits = self.other.copy()
         for resource in range(room.shape[1]):
             self.fits &= self.demand[:, resource, None] <= self.free[:, resource][self.site]
+        self.crowded = self.other & ~self.fits & (self.change < -LEAST)  # sites that a lot wants but has no room at
         shift = np.where(self.fits, self.change, np.inf)
         first = shift.argmin(1)
         self.first_price = shift[np.arange(len(shift)), first]
@@ -105,6 +106,22 @@ class _Round:
         price[placed] = self.problem.cost[row[placed], site[placed]]
         return price
 
+    def most_gained(self) -> NDArray[np.float64]:
+        """Return what a replica saves at most that goes to each site where it has no room, (n_sites + 1,)."""
+        most = np.zeros(self.n_sites + 1)
+        np.maximum.at(most, self.site[self.crowded], -self.change[self.crowded])
+        return most
+
+    def least_at(self, value: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the least `value` (n_lots,) of those who are asked to leave each site, (n_sites,); inf of nobody."""
+        least = np.full(self.n_sites, np.inf)
+        some = np.flatnonzero(self.asked)
+        if len(some):
+            bounds = np.stack([self.begin[some], self.begin[some] + self.asked[some]], 1).reshape(-1)
+            padded = np.append(value[self.members], np.inf)
+            least[some] = np.minimum.reduceat(padded, bounds)[::2]
+        return least
+
     def triples(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.int64], ...]]:
         """Yield lots, columns of their candidates and lots there, for the cells of `chosen` (n_lots, n_candidates)."""
         lot, column = np.nonzero(chosen)
@@ -121,14 +138,12 @@ class _Round:
             yield lot[owner], column[owner], self.members[self.begin[site[owner]] + offset]
             start = end
 
-    def makes_room(self, lot: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return whether a replica of `lot` has room where one of `other` leaves."""
-        enough = np.ones(len(lot), np.bool_)
-        site = self.lots.site[other]
-        for resource in range(self.demand.shape[1]):
-            freed = self.free[:, resource][site] + self.demand[:, resource][other]
-            enough &= (self.demand[:, resource][lot] <= freed) | (site == self.n_sites)
-        return enough
+    def with_room(self, lot: NDArray[np.int64], other: NDArray[np.int64], of: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return which entries `of` two lists have room for a replica of their lot where one of `other` leaves."""
+        for demand, free in zip(self.demand.T, self.free.T, strict=True):  # without limit where nobody is
+            freed = free[self.lots.site[other[of]]] + demand[other[of]]
+            of = of[demand[lot[of]] <= freed]
+        return of
 
 
 def free_room(problem: Problem, room: NDArray[np.float64], lots: Lots) -> NDArray[np.float64]:
@@ -178,10 +193,12 @@ def _find_exits(state: _Round) -> _Exits:
     other = np.full(len(price), -1)
     chosen = state.other & ~state.fits & (state.lots.site < state.n_sites)[:, None]
     chosen[:, DEEP:] = False
+    worth = np.minimum(price, state.most_gained()[state.lots.site])  # a dearer exit is no part of a chain that saves
+    hope = state.least_at(state.first_price)
+    chosen[:, :DEEP] &= state.change[:, :DEEP] + hope[state.site[:, :DEEP]] < worth[:, None]
     for lot, column, out in state.triples(chosen):
         total = state.change[lot, column] + state.first_price[out]
-        keep = np.flatnonzero(total < price[lot])
-        keep = keep[state.makes_room(lot[keep], out[keep])]
+        keep = state.with_room(lot, out, np.flatnonzero(total < worth[lot]))
         order = keep[np.lexsort((out[keep], total[keep], lot[keep]))]
         best = order[np.flatnonzero(np.diff(lot[order], prepend=-1))]
         best = best[total[best] < price[lot[best]]]
@@ -192,17 +209,16 @@ def _find_exits(state: _Round) -> _Exits:
 
 def _find_moves(state: _Round, exits: _Exits) -> _Moves:
     """Return all shifts, swaps and chains that save."""
-    saves = state.change < -LEAST
-    lot, column = np.nonzero(state.fits & saves)
+    lot, column = np.nonzero(state.fits & (state.change < -LEAST))
     nobody = np.full(len(lot), -1)
     found: list[tuple[NDArray[Any], ...]] = [
         (state.change[lot, column], lot, state.site[lot, column], nobody, nobody >= 0)
     ]
-    found += [_find_ejections(state, exits, *each) for each in state.triples(state.other & ~state.fits & saves)]
+    found += [_find_ejections(state, exits, *each) for each in state.triples(state.crowded)]
     single = [(*part, np.zeros(len(part[0]), np.int64)) for part in found]
     columns = (np.concatenate(part) for part in zip(*single, *_find_clearances(state), strict=True))
     saved, lot, to, out, swaps, clears = columns
-    order = np.lexsort((out, to, lot, saved))[:MOVES]
+    order = np.argsort(saved, kind="stable")[:MOVES]
     return _Moves(saved[order], lot[order], to[order], out[order], swaps[order], clears[order])
 
 
@@ -213,17 +229,18 @@ def _find_ejections(
     change = state.change[lot, column]
     chain = change + exits.price[out]
     swap = change + state.price_at(out, state.lots.site[lot]) - state.now[out]
-    keep = np.flatnonzero(np.minimum(chain, swap) < -LEAST)
-    keep = keep[state.makes_room(lot[keep], out[keep])]
-    swap[keep[~state.makes_room(out[keep], lot[keep])]] = np.inf
-    saved = np.minimum(chain, swap)
+    keep = state.with_room(lot, out, np.flatnonzero(np.minimum(chain, swap) < -LEAST))
+    both = state.with_room(out, lot, keep)
+    possible = np.full(len(swap), np.inf)
+    possible[both] = swap[both]
+    swap, saved = possible, np.minimum(chain, possible)
     keep = keep[saved[keep] < -LEAST]
     return saved[keep], lot[keep], state.site[lot[keep], column[keep]], out[keep], (swap < chain)[keep]
 
 
 def _find_clearances(state: _Round) -> Iterator[tuple[NDArray[Any], ...]]:
     """Yield moves that save though several lots have to leave, each on its own."""
-    lot, column = np.nonzero(state.other & ~state.fits & (state.change < -LEAST))
+    lot, column = np.nonzero(state.crowded)
     to, change = state.site[lot, column], state.change[lot, column]
     last = len(state.members) - 1
     freed, price = state.free[: state.n_sites].copy(), np.zeros(state.n_sites)
@@ -258,7 +275,8 @@ class _Desk:
     """Where moves are done one by one: the room left, and who has moved."""
 
     def __init__(self, state: _Round, exits: _Exits) -> None:
-        self.state = state
+        self.state, self.exits = state, exits
+        self.room = state.free.copy()  # the same as `free`, for many sites at once
         self.used = bytearray(len(state.now) + 1)  # the last: nobody
         self.stuck = self.used.copy()  # whose exit has no room any more
         self.done: list[tuple[int, int, int]] = []
@@ -269,11 +287,25 @@ class _Desk:
         self.members = state.members.tolist()
 
     def open(self, moves: _Moves, left: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which of the moves `left` may still be done, by who has moved and who has no way out any more."""
-        used, stuck = (np.frombuffer(each, np.bool_).copy() for each in (self.used, self.stuck))
-        out = moves.other[left]
-        open_: NDArray[np.bool_] = ~(used[moves.lot[left]] | used[out] | (stuck[out] & ~moves.swaps[left]))
+        """Return which of the moves `left` may still be done: by who has moved, and whether who leaves has room."""
+        used, stuck = (np.frombuffer(each, np.bool_) for each in (self.used, self.stuck))
+        lot, to, out, swaps, clears = (part[left] for part in moves.parts())
+        second, third = self.exits.to[out], self.exits.other[out]
+        last = np.where(out < 0, lot, np.where(third < 0, out, third))
+        site = np.where(out < 0, to, np.where(third < 0, second, self.exits.first[third]))
+        full = np.logical_and(~swaps & (clears == 0), self._lacks(last, site))
+        stuck[out[full & (out >= 0)]] = True
+        for each in range(int(clears.max(initial=0))):
+            some = np.flatnonzero(clears > each)
+            leaving = self.state.members[self.state.begin[to[some]] + each]
+            full[some] |= used[leaving] | self._lacks(leaving, self.state.leave_site[leaving])
+        open_: NDArray[np.bool_] = ~(full | used[lot] | used[out] | (stuck[out] & ~swaps))
         return open_
+
+    def _lacks(self, lot: NDArray[np.int64], site: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return where sites have no room for a replica of lots."""
+        lacks: NDArray[np.bool_] = np.any(self.state.demand[lot] > self.room[site], axis=1)
+        return lacks
 
     def steps(self, lot: int, to: int, out: int, clears: int, *, swaps: bool) -> list[tuple[int, int]]:
         """Return the lots of a move and where a replica of each goes."""
@@ -305,6 +337,7 @@ class _Desk:
             for each, site in steps:
                 self.used[each] = True
                 self.done.append((each, site, times))
+                self.room[site], self.room[self.at[each]] = self.free[site], self.free[self.at[each]]
 
 
 def _possible(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -41,6 +42,8 @@ UNBOUNDED: Final = 1 << 31
 _SPARE_STATES: Final = 4096  # states kept beyond twice the machines before those that no machine is in are forgotten
 _MOST_SHAPES: Final = 512  # whose room and scores are remembered; with more, those that came first are forgotten
 _UNKNOWN: Final = -1
+_NEVER: Final = -1
+_NEWS: Final = 8  # changes are kept up to the machines over this; who missed more looks at all of them
 
 
 class _Known:
@@ -50,6 +53,9 @@ class _Known:
         self.room = np.full(size, _UNKNOWN, dtype=np.int8)
         self.score = np.full(size, np.nan)
         self.best: dict[int, Seating] = {}
+        self.fits = np.zeros(0, dtype=np.bool_)  # (n_machines,) as it was at `heard`
+        self.fitting = np.zeros(0, dtype=np.intp)  # (n_sites,) machines that fit
+        self.heard = _NEVER  # how many changes of machines are in `fits`
 
     def grow(self, size: int) -> None:
         more = max(size - len(self.room), 0)
@@ -110,6 +116,8 @@ class Pool:
         self._needs: dict[tuple[Shape, int], Needs | None] = {}
         self._able: dict[Shape, NDArray[np.bool_]] = {}
         self._known: dict[Shape, _Known] = {}
+        self._news: deque[int] = deque(maxlen=max(1, len(self._nodes) // _NEWS))  # machines that changed, latest last
+        self._changes = 0
         self.aim(targets)
 
     def __len__(self) -> int:
@@ -157,6 +165,22 @@ class Pool:
         """Return which machines have room now, (m,) bool."""
         fits: NDArray[np.bool_] = self._room(shape, self._state[machines]) == 1
         return fits
+
+    def sites_with_room(self, shape: Shape) -> NDArray[np.bool_]:
+        """Return which sites have a machine that has room now, (n_sites,) bool."""
+        known, sites = self._of(shape), len(self._bounds) - 1
+        missed = self._changes - known.heard
+        if known.heard == _NEVER or missed > len(self._news):
+            known.fits = self.fits(shape)
+            known.fitting = np.bincount(self.site_of[known.fits], minlength=sites)
+        elif missed:
+            machines = np.array(sorted({self._news[-back] for back in range(1, missed + 1)}), dtype=np.intp)
+            fits = self.fits(shape, machines)
+            changed = machines[fits != known.fits[machines]]
+            np.add.at(known.fitting, self.site_of[changed], np.where(known.fits[changed], -1, 1))
+            known.fits[machines] = fits
+        known.heard = self._changes
+        return known.fitting > 0
 
     def choose(
         self, shape: Shape, machines: slice | NDArray[np.intp] = EVERY, within: NDArray[np.bool_] | None = None
@@ -356,6 +380,8 @@ class Pool:
 
     def _move(self, slot: Slot, sign: int) -> None:
         self._state[slot.machine] = self._after(slot, int(self._state[slot.machine]), sign)
+        self._news.append(slot.machine)
+        self._changes += 1
         if len(self._states) > 2 * len(self) + _SPARE_STATES:
             self._forget()
 

@@ -73,6 +73,8 @@ class Market:
         self.crowds = Crowds.of(ground)
         self.single = problem.count.copy()  # replicas of rows that are no crowds
         self.single[self.crowds.rows] = 0
+        self.firsts, self.alike = _alike(problem.demand, self.screened)
+        self.distinct = self.screened[self.firsts]
         self.weight = problem.demand * self.single[:, None]
         self.prices = np.zeros(problem.capacity.shape)  # the newest
         self.best = self.prices
@@ -151,13 +153,14 @@ class Market:
     def _respond(self) -> tuple[float, NDArray[np.float64], int]:
         """Return the value of the prices, the load (n_sites, n_resources) of rows that each choose, and who refuses."""
         n_rows, n_sites = self.screened.shape
-        best, site = np.empty(n_rows, np.float32), np.empty(n_rows, np.int64)
+        best, site = np.empty(len(self.firsts), np.float32), np.empty(len(self.firsts), np.int64)
         demand, prices = self.problem.demand.astype(np.float32), self.prices.T.astype(np.float32)
-        for rows in blocks(n_rows, n_sites):
-            priced = demand[rows] @ prices
-            priced += self.screened[rows]
-            site[rows] = priced.argmin(1)
-            best[rows] = np.take_along_axis(priced, site[rows, None], 1)[:, 0]
+        for part in blocks(len(self.firsts), n_sites):
+            priced = demand[self.firsts[part]] @ prices
+            priced += self.distinct[part]
+            site[part] = priced.argmin(1)
+            best[part] = np.take_along_axis(priced, site[part, None], 1)[:, 0]
+        best, site = best[self.alike], site[self.alike]
         self.choices.append(np.arange(n_rows) * n_sites + site)
         paid = np.minimum(best.astype(np.float64), self.refusal)
         value = float((self.single * paid).sum() - (self.prices * self.problem.capacity).sum())
@@ -190,3 +193,15 @@ class Market:
                 )
                 parts.append(crowds.fill(priced[crowds.rows - rows.start], limit)[1])
         return math.fsum(parts)
+
+
+def _alike(demand: NDArray[np.float64], screened: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first of all rows that ask and pay the same everywhere, and for each row the place of its first."""
+    places: dict[tuple[bytes, bytes], int] = {}
+    alike = np.empty(len(screened), np.int64)
+    firsts = list[int]()
+    for row, (asked, prices) in enumerate(zip(demand, screened, strict=True)):
+        alike[row] = places.setdefault((asked.tobytes(), prices.tobytes()), len(places))
+        if alike[row] == len(firsts):
+            firsts.append(row)
+    return np.array(firsts, np.int64), alike

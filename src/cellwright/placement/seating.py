@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from cellwright.placement.screening import Offer, Screening
     from cellwright.placement.seats import Seats
     from cellwright.placement.terrain import Terrain
-
-
-_FEW: Final = 8  # sites that are sooner asked one by one than all at once
 
 
 def seat_at(
@@ -63,16 +60,12 @@ def roomy_sites(seats: Seats, screening: Screening, below: float = np.inf) -> It
     if screening.case.scope.start is not None:
         yield screening.case.scope.start
         return
-    places = np.flatnonzero(open_)
-    shapes = [case.variant.shape for case in screening.cases]
-    if len(places) <= _FEW:
-        ordered = places[np.argsort(screening.prices[places], kind="stable")].tolist()
-        yield from (site for site in ordered if any(pool.fits(shape, pool.span(site)).any() for shape in shapes))
-        return
-    room = np.zeros(len(open_), dtype=np.bool_)
-    for shape in shapes:
-        room[pool.site_of[pool.fits(shape)]] = True
-    places = places[room[places]]
+    rooms = [pool.sites_with_room(case.variant.shape) for case in screening.cases]
+    places = np.flatnonzero(open_ & np.logical_or.reduce(rooms))
+    if len(places):
+        first = int(screening.prices[places].argmin())  # most who ask need no other
+        yield int(places[first])
+        places = np.delete(places, first)
     yield from places[np.argsort(screening.prices[places], kind="stable")].tolist()
 
 

@@ -9,8 +9,6 @@ import numpy as np
 from cellwright.placement.seating import roomy_sites, seat_at
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cellwright.placement.cohorts import Cohort
     from cellwright.placement.screening import Screening
     from cellwright.placement.seats import Replica
@@ -25,7 +23,7 @@ def shift_to_cheaper(state: Solution) -> None:
     followed = {call.workload for each in state.terrain.estate.workloads.values() for call in each.calls}
     followed |= {other for each in state.terrain.estate.workloads.values() for other in each.together_with}
     free = [each for each in state.cohorts if state.moves_freely(each) and each.name not in followed]
-    left: Sequence[int] = range(len(state.terrain.sites))  # sites that somebody left, or that nobody has looked at yet
+    left: list[int] | slice = slice(None)  # sites that somebody left, or that nobody has looked at yet
     for turn in range(_MOST_ROUNDS):
         wishes = [
             (-saving, place) for place, cohort in enumerate(free) if (saving := _hope(state, cohort, left)) > _SAVING
@@ -37,11 +35,10 @@ def shift_to_cheaper(state: Solution) -> None:
             free = [free[place] for place in sorted(place for _, place in wishes)]
 
 
-def _hope(state: Solution, cohort: Cohort, left: Sequence[int]) -> float:
+def _hope(state: Solution, cohort: Cohort, left: list[int] | slice) -> float:
     """Return what the dearest seat of a cohort costs above the cheapest admitted price at sites that somebody left."""
     screening = state.screening(cohort)
-    prices = np.where(screening.admitted, screening.prices, np.inf)
-    least = (prices[left] if len(left) < len(prices) else prices).min(initial=np.inf)
+    least = np.where(screening.admitted[left], screening.prices[left], np.inf).min(initial=np.inf)
     return _dearest(state, cohort) - float(least)
 
 

@@ -119,7 +119,7 @@ class Teller:
     def _findings(self, screening: Screening, case: Case, number: int, chosen: int | None) -> tuple[Finding, ...]:
         """Return everything against every site, all other replicas being where they are."""
         standing = self._solution.seats.standing((screening.cohort.name, number))
-        everywhere = replace(case, standing=standing, scope=ALL_SITES)
+        everywhere = case.seen(standing)
         moving = moving_findings(everywhere)
         fixed, full = screening.findings, self._full_sites(screening)
         if case.scope != ALL_SITES:
@@ -156,7 +156,7 @@ class Teller:
 
     def _full(self, case: Case) -> tuple[Finding, ...]:
         """Return the sites that could hold a form but have no room or power for it now."""
-        everywhere = case if case.scope == ALL_SITES else replace(case, scope=ALL_SITES)
+        everywhere = case if case.scope == ALL_SITES else case.seen()
         seats, beside = self._solution.seats, frozenset[int]()
         if case.workload.spread is Spread.NODE:
             beside = seats.machines_of(case.workload.name)
@@ -207,7 +207,7 @@ class Teller:
     def _round_trip(self, case: Case, chosen: int | None) -> tuple[float | None, float | None, str]:
         if chosen is None:
             return None, None, ""
-        return round_trip_ms(replace(case, scope=slice(chosen, chosen + 1)), 0)
+        return round_trip_ms(case.seen(scope=slice(chosen, chosen + 1)), 0)
 
     def _call(self, case: Case, callee: str) -> tuple[str, str | None, Tier | None]:
         """Return a called workload, its site and tier."""

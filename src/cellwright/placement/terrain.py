@@ -163,6 +163,11 @@ class Case:
     scope: slice = field(default_factory=lambda: ALL_SITES)
     pinned: str | None = None  # the only site it may be at
 
+    def seen(self, standing: Standing | None = None, scope: slice = ALL_SITES) -> Case:
+        """Return the case with others where `standing` says, None: as they are here, judged at all sites or `scope`."""
+        there = self.standing if standing is None else standing
+        return Case(self.terrain, self.workload, self.callees, self.variant, there, scope, self.pinned)
+
     @property
     def estate(self) -> Estate:
         """The estate the workload belongs to."""

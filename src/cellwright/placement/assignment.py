@@ -44,16 +44,16 @@ def assign_sites(problem: Problem, *, bounded: bool = True) -> SitePlan:
     """Return a plan of `problem`; the same problem always gives the same one.
 
     Without `bounded`, the time that the bound takes is saved and it is left unknown. Never more than capacity is taken,
-    up to one part in 10⁹. Memory: half of the price matrix and some MiB beside it.
+    up to one part in 10⁹. Memory: at most the price matrix and half of it beside it.
     """
     ground = Ground.of(problem)
-    admitted = np.isfinite(ground.screened)
-    possible = replace(problem, count=np.where(admitted.any(1), problem.count, 0))
+    dearest = ground.dearest()
+    possible = replace(problem, count=np.where(np.isnan(dearest), 0, problem.count))
     if not possible.count.any():
         nothing = np.zeros(0, np.int64)
         return SitePlan(nothing, nothing, nothing, problem.count.copy(), 0.0, 0.0)
     ground = replace(ground, problem=possible)
-    refusal = REFUSAL * float(ground.screened.max(where=admitted, initial=0.0)) or 1.0
+    refusal = REFUSAL * float(np.nanmax(dearest)) or 1.0
     market = Market(ground, refusal)
     cells = problem.cost.size + CROWD_CELLS * market.crowds.most.size
     market.trade(int(np.clip(STEP_CELLS // cells, *STEPS)))

@@ -64,12 +64,19 @@ def blocks(n_rows: int, n_sites: int) -> Iterator[slice]:
 
 
 def _screen(problem: Problem, room: NDArray[np.float64]) -> NDArray[np.float32]:
-    screened = problem.cost.astype(np.float32)
+    """Return the prices with inf wherever a site has no room for one replica; those of the problem if all have."""
+    screened = problem.cost.astype(np.float32, copy=False)
     for rows in blocks(*screened.shape):
+        lacks = np.zeros(screened[rows].shape, np.bool_)
         for resource, limit in enumerate(room.T):
             demand = problem.demand[rows, resource]
             if demand.max(initial=0.0) > limit.min():
-                screened[rows][demand[:, None] > limit[None, :]] = np.inf
+                lacks |= demand[:, None] > limit[None, :]
+        lacks &= np.isfinite(screened[rows])
+        if lacks.any():
+            if screened is problem.cost:
+                screened = screened.copy()
+            screened[rows][lacks] = np.inf
     return screened
 
 

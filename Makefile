@@ -32,9 +32,9 @@ test: $(VENV)/.test  ## run all that CI runs: ruff, mypy, import-linter, pytest
 
 lock:  ## write the locks anew from pyproject.toml, without registry addresses (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-		pyproject.toml --extra tokens --group build -o requirements.lock
+		pyproject.toml --extra tokens --extra fast --group build -o requirements.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-		pyproject.toml --extra tokens --group build --group dev -c requirements.lock -o requirements-dev.lock
+		pyproject.toml --extra tokens --extra fast --group build --group dev -c requirements.lock -o requirements-dev.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		--group pyproject.toml:web -o requirements-web.lock
 

@@ -16,7 +16,7 @@ CASES = Path(__file__).parent.parent / "cases" / "telemetry"
 INPUTS = sorted(
     path
     for path in CASES.rglob("*")
-    if path.suffix in {".json", ".xml", ".log", ".csv"} and ".expected" not in path.name
+    if path.suffix in {".json", ".xml", ".log", ".csv", ".ndjson", ".parquet", ".pcap", ".prom"} and ".expected" not in path.name
 )
 
 

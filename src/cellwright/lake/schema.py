@@ -74,12 +74,58 @@ _LOGS: Final = (
     pa.field("attributes", _TEXT_MAP),
     pa.field("template_id", pa.string()),
 )
+# One flow record; named as in IANA's registry of IPFIX information elements (RFC 7012) from protocolIdentifier on.
+_FLOWS: Final = (
+    pa.field("export_ts", _TS),
+    pa.field("exporter", pa.string()),
+    pa.field("domain", pa.int64()),  # observation domain, or source id (NetFlow v9), or engine (v5)
+    pa.field("sequence", pa.int64()),  # of the message that carried the record
+    pa.field("sampling_rate", pa.int64()),  # one packet in so many
+    pa.field("protocolIdentifier", pa.int32()),
+    pa.field("sourceIPv4Address", pa.string()),
+    pa.field("destinationIPv4Address", pa.string()),
+    pa.field("sourceIPv6Address", pa.string()),
+    pa.field("destinationIPv6Address", pa.string()),
+    pa.field("sourceTransportPort", pa.int32()),
+    pa.field("destinationTransportPort", pa.int32()),
+    pa.field("ipClassOfService", pa.int32()),
+    pa.field("tcpControlBits", pa.int32()),
+    pa.field("ingressInterface", pa.int64()),
+    pa.field("egressInterface", pa.int64()),
+    pa.field("flowDirection", pa.int32()),
+    pa.field("bgpSourceAsNumber", pa.int64()),
+    pa.field("bgpDestinationAsNumber", pa.int64()),
+    pa.field("ipNextHopIPv4Address", pa.string()),
+    pa.field("ipNextHopIPv6Address", pa.string()),
+    pa.field("octetDeltaCount", pa.int64()),
+    pa.field("packetDeltaCount", pa.int64()),
+    pa.field("flowStartMicroseconds", _TS),
+    pa.field("flowEndMicroseconds", _TS),
+    pa.field("elements", _TEXT_MAP),  # every other element by its name, or as enterprise:number
+)
+# One value of streaming telemetry: gNMI, OpenMetrics, OTLP metrics, E2SM-KPM.
+_TELEMETRY: Final = (
+    pa.field("ts", _TS),
+    pa.field("utc_offset_s", pa.int32()),
+    pa.field("start_ts", _TS),  # since when a cumulative value counts
+    pa.field("origin", pa.string(), nullable=False),  # the protocol, or the model that the path belongs to
+    pa.field("target", pa.string()),  # the device or resource that speaks
+    pa.field("path", pa.string(), nullable=False),  # of the value, or the name of the metric
+    pa.field("keys", _TEXT_MAP),  # list keys of the path, labels or attributes
+    pa.field("kind", pa.string()),  # gauge, counter, histogram, summary, state
+    pa.field("value_i64", pa.int64()),
+    pa.field("value_f64", pa.float64()),
+    pa.field("value_text", pa.string()),
+    pa.field("unit", pa.string()),  # UCUM
+)
 
 FACTS: Final = MappingProxyType(
     {
         "pm_counters": pa.schema([*_PM_COUNTERS, *FORMAT_ENVELOPE]),
         "alarm_events": pa.schema([*_ALARM_EVENTS, *FORMAT_ENVELOPE]),
         "logs": pa.schema([*_LOGS, *FORMAT_ENVELOPE]),
+        "flows": pa.schema([*_FLOWS, *FORMAT_ENVELOPE]),
+        "telemetry": pa.schema([*_TELEMETRY, *FORMAT_ENVELOPE]),
     }
 )
 """What a format yields, by table name."""

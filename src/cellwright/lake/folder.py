@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import pyarrow as pa
+import pyarrow.dataset as pads
 
 from cellwright.errors import StorageError, UsageError, nearest
-from cellwright.lake import vault
+from cellwright.lake import rewriting, vault
 from cellwright.lake import verify as checks
 from cellwright.lake.disk import Disk, storage_errors
 from cellwright.lake.ledger import NAME, Ledger
+from cellwright.lake.lock import writer_lock
 from cellwright.lake.parts import read_part
+from cellwright.lake.query import answer
 from cellwright.lake.schema import TABLES
-from cellwright.lake.writer import LakeWriter
+from cellwright.lake.writer import LakeWriter, keep_listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
     from types import TracebackType
 
     import pyarrow.compute as pc
 
+    from cellwright.lake.ledger import Part
     from cellwright.lake.record import FileRecord, QuarantineRecord, TableRecord
     from cellwright.lake.verify import Balance
+
+T = TypeVar("T")
 
 
 class Lake:
@@ -79,8 +86,22 @@ class Lake:
         names = None if columns is None else [_known(column, schema.names, "column") for column in columns]
         empty = schema.empty_table().select(schema.names if names is None else names)
         with storage_errors("read: it lacks a part or holds a damaged one (see `cellwright lake verify`)", self.path):
-            parts = [read_part(self.path / part.path, names, filter) for part in self._ledger.parts(table)]
-        return pa.concat_tables([empty, *parts])
+            parts = self._ledger.parts(table)
+            try:
+                rows = self._rows(parts, names, filter)
+            except FileNotFoundError:
+                if parts == (parts := self._ledger.parts(table)):
+                    raise
+                rows = self._rows(parts, names, filter)  # parts were rewritten between two looks
+        return pa.concat_tables([empty, *rows])
+
+    def dataset(self, table: str) -> pads.Dataset:
+        """Return a table as a dataset of its parts as they are now, for engines that read columns and rows of it."""
+        paths = [str(self.path / part.path) for part in self._ledger.parts(_known(table, list(TABLES), "table"))]
+        return pads.dataset(paths, schema=TABLES[table], format="parquet", partitioning=None)
+
+    def _rows(self, parts: Sequence[Part], names: list[str] | None, where: pc.Expression | None) -> list[pa.Table]:
+        return [read_part(self.path / part.path, names, where, sorts=bool(part.file_id)) for part in parts]
 
     def tables(self) -> tuple[TableRecord, ...]:
         """Return the tables that have rows, with their parts and rows."""
@@ -98,6 +119,31 @@ class Lake:
         """Return the raw pieces of a file at an ordinal; raise StorageError for a wrong key."""
         sealed = self._ledger.sealed(file_id, ordinal)
         return tuple(vault.unseal(key, piece, f"{file_id}:{ordinal}") for piece in sealed)
+
+    def query(self, sql: str) -> pa.Table:
+        """Return what a SELECT finds in the tables; raise UsageError for a statement that cannot be answered."""
+        with storage_errors("queried: it lacks a part or holds a damaged one (see `cellwright lake verify`)", self.path):
+            return answer(sql, {table: self.dataset(table) for table in TABLES})
+
+    def compact(self, rows: int = rewriting.ROWS) -> tuple[int, int]:
+        """Merge small parts into parts of up to `rows` rows; return how many parts there were, and are."""
+        return self._rewritten(lambda: rewriting.compact(self.path, self._ledger, self._disk, rows))
+
+    def expire(self, before: datetime) -> tuple[FileRecord, ...]:
+        """Delete all rows and quarantined input of files stored before a time; return what they were.
+
+        The ledger keeps a line of each, so that a copy that arrives late is known and not stored again.
+        """
+        return self._rewritten(lambda: rewriting.expire(self.path, self._ledger, self._disk, before))
+
+    def forget_payloads(self, before: datetime) -> int:
+        """Delete the input kept in quarantine of files stored before a time, not its lines; return how many pieces."""
+        return self._rewritten(lambda: self._ledger.forget_payloads(before))
+
+    def _rewritten(self, work: Callable[[], T]) -> T:
+        with storage_errors("rewritten", self.path), writer_lock(self.path):
+            keep_listed(self.path, self._ledger)
+            return work()
 
     def verify(self) -> tuple[Balance, ...]:
         """Return the balance of every file, recounted from the parts, and of parts that no file accounts for."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import JSON, Column, Integer, LargeBinary, MetaData, String, Table, delete, func, insert, select
+from sqlalchemy import JSON, Column, Integer, LargeBinary, MetaData, String, Table, delete, func, insert, select, update
 
 from cellwright.lake.record import FileRecord, FileState, QuarantineRecord, TableRecord
 from cellwright.store import open_store, sqlite_url
@@ -47,6 +47,12 @@ _PARTS: Final = Table(
     Column("rows", Integer, nullable=False),
     Column("sha256", String, nullable=False),
 )
+_SHARES: Final = Table(
+    "part_files",
+    _METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("file_id", String, primary_key=True, index=True),
+)
 _QUARANTINE: Final = Table(
     "quarantine",
     _METADATA,
@@ -75,11 +81,14 @@ _KEY: Final = Table("key", _METADATA, Column("fingerprint", String, primary_key=
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One Parquet file: rows of one table from one raw file. Its number gives its name and its place in order."""
+    """One Parquet file: rows of one table from one raw file, or from several once it was compacted.
+
+    Its number gives its name and its place in order.
+    """
 
     number: int
     table: str
-    file_id: str
+    file_id: str  # "" of a compacted part: the ledger lists its files beside it
     rows: int
     sha256: str
 
@@ -109,6 +118,15 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewrite:
+    """What takes the place of parts: new parts with their files, and files of which no row is left."""
+
+    removed: tuple[int, ...]
+    added: tuple[tuple[Part, tuple[str, ...]], ...] = ()
+    expired: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Range:
     """Facts left out on purpose."""
 
@@ -132,12 +150,41 @@ class Ledger:
     ) -> None:
         """List a file with all that became of it, in place of what was listed of it before."""
         with self._engine.begin() as connection:
-            for table in (_FILES, _PARTS, _QUARANTINE, _FILTERED):
+            for table in (_FILES, _PARTS, _SHARES, _QUARANTINE, _FILTERED):
                 connection.execute(delete(table).where(table.c.file_id == file.file_id))
+            shared = _PARTS.c.file_id == ""
+            connection.execute(delete(_PARTS).where(shared, _PARTS.c.number.not_in(select(_SHARES.c.number))))
             connection.execute(insert(_FILES), [_file_values(file)])
             for table, rows in ((_PARTS, parts), (_QUARANTINE, pieces), (_FILTERED, ranges)):
                 if rows:
                     connection.execute(insert(table), [_values(row, file.file_id) for row in rows])
+
+    def rewrite(self, change: Rewrite) -> None:
+        """Put new parts in the place of others, and take what is left of expired files out."""
+        with self._engine.begin() as connection:
+            for number in change.removed:
+                for table in (_PARTS, _SHARES):
+                    connection.execute(delete(table).where(table.c.number == number))
+            for part, files in change.added:
+                connection.execute(insert(_PARTS), [_values(part, part.file_id)])
+                connection.execute(insert(_SHARES), [{"number": part.number, "file_id": each} for each in files])
+            for file_id in change.expired:
+                for table in (_QUARANTINE, _FILTERED):
+                    connection.execute(delete(table).where(table.c.file_id == file_id))
+                mine = _FILES.c.file_id == file_id
+                raw = connection.execute(select(_FILES.c.raw).where(mine)).scalar_one()
+                expired = {"rows": 0, "quarantined": 0, "filtered": raw, "state": FileState.EXPIRED.value}
+                plain = {"reasons": {FileState.EXPIRED.value: raw}, "rows_by_table": {}}
+                connection.execute(update(_FILES).where(mine).values(expired | plain))
+                gone = {"file_id": file_id, "ordinal": 0, "facts": raw, "reason": FileState.EXPIRED.value}
+                connection.execute(insert(_FILTERED), [gone])
+
+    def forget_payloads(self, before: datetime) -> int:
+        """Drop the sealed content of quarantined pieces of files stored before a time; return how many had some."""
+        stored = select(_FILES.c.file_id).where(_FILES.c.ingested < before.astimezone(UTC).isoformat())
+        held = (_QUARANTINE.c.kept > 0) & _QUARANTINE.c.file_id.in_(stored)
+        with self._engine.begin() as connection:
+            return connection.execute(update(_QUARANTINE).where(held).values(kept=0, sealed=b"")).rowcount
 
     def bind_key(self, fingerprint: str) -> bool:
         """Return whether the lake is written with the key of this fingerprint; the first to ask decides."""
@@ -168,10 +215,20 @@ class Ledger:
             return tuple(Part(**row) for row in connection.execute(query).mappings())
 
     def parts_of(self, file_id: str) -> tuple[Part, ...]:
-        """Return the parts of one file, in order."""
-        query = select(_PARTS).where(_PARTS.c.file_id == file_id).order_by(_PARTS.c.number)
+        """Return the parts that hold rows of one file, in order."""
+        shared = select(_SHARES.c.number).where(_SHARES.c.file_id == file_id)
+        mine = (_PARTS.c.file_id == file_id) | _PARTS.c.number.in_(shared)
+        query = select(_PARTS).where(mine).order_by(_PARTS.c.number)
         with self._engine.connect() as connection:
             return tuple(Part(**row) for row in connection.execute(query).mappings())
+
+    def files_of(self, part: Part) -> tuple[str, ...]:
+        """Return the files of which a part holds rows, by id."""
+        if part.file_id:
+            return (part.file_id,)
+        query = select(_SHARES.c.file_id).where(_SHARES.c.number == part.number).order_by(_SHARES.c.file_id)
+        with self._engine.connect() as connection:
+            return tuple(connection.execute(query).scalars())
 
     def next_part(self) -> int:
         """Return the number of the next part."""

@@ -88,11 +88,11 @@ class PartWriter:
             self._pending, self._waiting = [], 0
 
 
-def read_part(path: Path, columns: list[str] | None, where: pc.Expression | None) -> pa.Table:
-    """Return the rows of a part by ordinal; `where` is applied before columns are dropped."""
+def read_part(path: Path, columns: list[str] | None, where: pc.Expression | None, *, sorts: bool = True) -> pa.Table:
+    """Return the rows of a part, by ordinal if it `sorts`; `where` is applied before columns are dropped."""
     wanted = None if columns is None else list(dict.fromkeys([*columns, "ordinal"]))
     rows = pq.read_table(path, columns=wanted, filters=where, partitioning=None)
     ordinals = rows["ordinal"]
-    if rows.num_rows > 1 and not pc.all(pc.less(ordinals[:-1], ordinals[1:])).as_py():
+    if sorts and rows.num_rows > 1 and not pc.all(pc.less(ordinals[:-1], ordinals[1:])).as_py():
         rows = rows.take(pc.sort_indices(ordinals))
     return rows if columns is None else rows.select(columns)

@@ -20,6 +20,7 @@ class FileState(StrEnum):
     PARTIAL = "partial"  # some facts are in quarantine
     QUARANTINED = "quarantined"  # no fact became a row
     UNBALANCED = "unbalanced"  # facts are unaccounted for: verify fails
+    EXPIRED = "expired"  # was stored once; its rows were deleted when their time was over
     SKIPPED = "skipped"  # of no known format
     UNREADABLE = "unreadable"  # could not be opened, or changed while it was read: not in the ledger
 

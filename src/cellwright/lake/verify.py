@@ -151,8 +151,9 @@ def _ordinal_findings(ordinals: NDArray[np.int64], ranges: tuple[tuple[int, int]
 
 
 def _strays(folder: Path, parts: tuple[Part, ...], known: set[str], recount: _Recount) -> tuple[Finding, ...]:
-    orphans = sorted({*recount.findings, *recount.ordinals} - known)
-    found = [
+    orphans = sorted({*recount.findings, *recount.ordinals} - known - {""})
+    found = list(recount.findings.get("", []))  # of parts that several files share
+    found += [
         Finding("rows-of-no-file", 1, f"rows or parts of {file_id}, a file that the ledger does not list")
         for file_id in orphans
         if recount.findings.get(file_id) or recount.ordinals.get(file_id)

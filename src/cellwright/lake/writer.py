@@ -187,7 +187,7 @@ class LakeWriter:
         finally:
             draft.close()
             if replaces or not draft.is_committed:  # otherwise nothing is unlisted: no need to look at every part
-                self._keep_listed()
+                keep_listed(self.folder, self.ledger)
 
     def part_writer(self, table: str, index: int) -> PartWriter:
         """Return the writer of the current file's part number `index`."""
@@ -202,7 +202,7 @@ class LakeWriter:
         """Hold the lock and the spool for the block."""
         with writer_lock(self.folder):
             self._check_key()
-            self._keep_listed()
+            keep_listed(self.folder, self.ledger)
             self._empty_spool()
             self.spool.mkdir(mode=0o700)
             try:
@@ -224,11 +224,11 @@ class LakeWriter:
         if self.spool.exists():
             shutil.rmtree(self.spool)
 
-    def _keep_listed(self) -> None:
-        """Remove temporary files and parts that no ledger line lists."""
-        listed = {self.folder / part.path for part in self.ledger.parts()}
-        for path in unlisted(self.folder, listed):
-            path.unlink(missing_ok=True)
+
+def keep_listed(folder: Path, ledger: Ledger) -> None:
+    """Remove temporary files and parts that no ledger line lists."""
+    for path in unlisted(folder, {folder / part.path for part in ledger.parts()}):
+        path.unlink(missing_ok=True)
 
 
 def unlisted(folder: Path, listed: set[Path]) -> list[Path]:

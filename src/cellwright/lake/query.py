@@ -1,0 +1,45 @@
+"""SQL over the tables, by DuckDB: it sees what it is given, no file, no network and no setting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+import pyarrow as pa
+
+from cellwright.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow.dataset as pads
+
+_SETTINGS: Final = {
+    "enable_external_access": False,  # no COPY, ATTACH, INSTALL, nor reading of files
+    "autoload_known_extensions": False,
+    "autoinstall_known_extensions": False,
+    "lock_configuration": True,  # and no SET that would change the above
+}
+
+
+def answer(sql: str, tables: Mapping[str, pads.Dataset]) -> pa.Table:
+    """Return what one SELECT finds; columns of the tables are read as far as it needs them.
+
+    Raises UsageError where the statement is no single SELECT, or DuckDB refuses it.
+    """
+    connection = duckdb.connect(":memory:", config=dict(_SETTINGS))
+    try:
+        statements = connection.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type is not duckdb.StatementType.SELECT:
+            raise UsageError.of("not-a-query", "a lake answers one SELECT statement", expected="SELECT ... FROM a table")
+        for name, rows in tables.items():
+            connection.register(name, rows)
+        return connection.sql(sql).to_arrow_table()
+    except duckdb.Error as error:
+        message = str(error).partition("\n")[0]
+        table = message.partition("Table with name ")[2].partition(" ")[0]
+        expected = "the tables " + ", ".join(sorted(tables))
+        hint = nearest(table, tables) if table else "cellwright lake ls shows the tables; DESCRIBE is SELECT * ... LIMIT 0"
+        raise UsageError.of("query-failed", message, expected=expected, hint=hint) from error
+    finally:
+        connection.close()

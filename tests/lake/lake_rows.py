@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 
-from cellwright.lake import FileRecord, LakeWriter, identity
+from cellwright.lake import Disk, FileRecord, LakeWriter, identity
 from cellwright.lake.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = bytes(32)
@@ -49,3 +50,33 @@ def store(writer: LakeWriter, name: str, rows: Iterable[int], raw: int, quaranti
         return draft.commit(
             tenant="t", source=name, format_name="lines", vendor=None, sha256=digest, size=9, ingested=NOON
         )
+
+
+class FailingDisk(Disk):
+    """Fails at its n-th step, and counts them."""
+
+    def __init__(self, fails_at: int, error: BaseException) -> None:
+        self.steps = 0
+        self._fails_at = fails_at
+        self._error = error
+
+    def _step(self) -> None:
+        self.steps += 1
+        if self.steps == self._fails_at:
+            raise self._error
+
+    def create(self, path: Path) -> BinaryIO:
+        self._step()
+        return super().create(path)
+
+    def sync(self, stream: BinaryIO) -> None:
+        self._step()
+        super().sync(stream)
+
+    def rename(self, source: Path, target: Path) -> None:
+        self._step()
+        super().rename(source, target)
+
+    def sync_folder(self, folder: Path) -> None:
+        self._step()
+        super().sync_folder(folder)

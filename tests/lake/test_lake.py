@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 import pytest
-from lake_rows import KEY, store
+from lake_rows import KEY, FailingDisk, store
 
 from cellwright.errors import StorageError, UsageError
 from cellwright.lake import Disk, FileState, Lake, TableRecord, identity
@@ -104,36 +104,6 @@ def test_the_same_files_give_the_same_parts(tmp_path: Path) -> None:
     assert found[0] == found[1] != []
 
 
-class _FailingDisk(Disk):
-    """Fails at its n-th step, and counts them."""
-
-    def __init__(self, fails_at: int, error: BaseException) -> None:
-        self.steps = 0
-        self._fails_at = fails_at
-        self._error = error
-
-    def _step(self) -> None:
-        self.steps += 1
-        if self.steps == self._fails_at:
-            raise self._error
-
-    def create(self, path):  # noqa: ANN001, ANN202 - as inherited
-        self._step()
-        return super().create(path)
-
-    def sync(self, stream) -> None:  # noqa: ANN001 - as inherited
-        self._step()
-        super().sync(stream)
-
-    def rename(self, source: Path, target: Path) -> None:
-        self._step()
-        super().rename(source, target)
-
-    def sync_folder(self, folder: Path) -> None:
-        self._step()
-        super().sync_folder(folder)
-
-
 def _lake_with_one_file(path: Path) -> None:
     with Lake.open(path, create=True) as lake, lake.writer(KEY) as writer:
         store(writer, "first", [0, 1], 2)
@@ -143,7 +113,7 @@ def _lake_with_one_file(path: Path) -> None:
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()], ids=repr)
 def test_a_failure_at_any_step_leaves_no_trace_of_the_file(tmp_path: Path, step: int, error: BaseException) -> None:
     _lake_with_one_file(tmp_path)
-    disk = _FailingDisk(step, error)
+    disk = FailingDisk(step, error)
     expected = StorageError if isinstance(error, OSError) else KeyboardInterrupt
     with Lake.open(tmp_path, disk=disk) as lake:
         with pytest.raises(expected) as failed, lake.writer(KEY) as writer:
@@ -181,7 +151,7 @@ def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path) -> N
 
 def test_the_steps_of_a_commit_are_those_the_test_above_fails(tmp_path: Path) -> None:
     _lake_with_one_file(tmp_path)
-    disk = _FailingDisk(0, OSError())
+    disk = FailingDisk(0, OSError())
     with Lake.open(tmp_path, disk=disk) as lake, lake.writer(KEY) as writer:
         store(writer, "second", range(9), 9)
     assert disk.steps == 4

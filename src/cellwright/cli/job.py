@@ -19,8 +19,9 @@ from cellwright.wiring.estates import check_estate
 from cellwright.wiring.factory import Run, compile_report, mediation_rows, public_sources
 from cellwright.wiring.files import write_atomically
 from cellwright.wiring.incidents import digest_lake
+from cellwright.wiring.lakes import verify_lake
 from cellwright.wiring.simulation import simulate_into
-from cellwright.wiring.telemetry import known_formats, mediate_into, verify_lake
+from cellwright.wiring.telemetry import known_formats, mediate_into
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,7 +19,8 @@ MODULES: Final = MappingProxyType(
     {
         "estates": ("check", "schema"),
         "planning": ("plan", "plan verify", "explain", "report"),
-        "telemetry": ("simulate", "mediate", "lake"),
+        "telemetry": ("simulate", "mediate"),
+        "lakes": ("lake",),
         "incidents": ("digest",),
         "inventories": ("import",),
         "pictures": ("estate",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import pyarrow as pa
 import pyarrow.dataset as pads
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cellwright.lake.verify import Balance
 
 T = TypeVar("T")
+_UNREADABLE: Final = "read: it lacks a part or holds a damaged one (see `cellwright lake verify`)"
 
 
 class Lake:
@@ -85,7 +86,7 @@ class Lake:
         schema = _schema(table)
         names = None if columns is None else [_known(column, schema.names, "column") for column in columns]
         empty = schema.empty_table().select(schema.names if names is None else names)
-        with storage_errors("read: it lacks a part or holds a damaged one (see `cellwright lake verify`)", self.path):
+        with storage_errors(_UNREADABLE, self.path):
             parts = self._ledger.parts(table)
             try:
                 rows = self._rows(parts, names, filter)
@@ -122,7 +123,7 @@ class Lake:
 
     def query(self, sql: str) -> pa.Table:
         """Return what a SELECT finds in the tables; raise UsageError for a statement that cannot be answered."""
-        with storage_errors("queried: it lacks a part or holds a damaged one (see `cellwright lake verify`)", self.path):
+        with storage_errors(_UNREADABLE, self.path):
             return answer(sql, {table: self.dataset(table) for table in TABLES})
 
     def compact(self, rows: int = rewriting.ROWS) -> tuple[int, int]:
@@ -143,7 +144,10 @@ class Lake:
     def _rewritten(self, work: Callable[[], T]) -> T:
         with storage_errors("rewritten", self.path), writer_lock(self.path):
             keep_listed(self.path, self._ledger)
-            return work()
+            try:
+                return work()
+            finally:
+                keep_listed(self.path, self._ledger)
 
     def verify(self) -> tuple[Balance, ...]:
         """Return the balance of every file, recounted from the parts, and of parts that no file accounts for."""

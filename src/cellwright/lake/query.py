@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import duckdb
-import pyarrow as pa
 
 from cellwright.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pyarrow as pa
     import pyarrow.dataset as pads
 
 _SETTINGS: Final = {
@@ -31,7 +31,7 @@ def answer(sql: str, tables: Mapping[str, pads.Dataset]) -> pa.Table:
     try:
         statements = connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type is not duckdb.StatementType.SELECT:
-            raise UsageError.of("not-a-query", "a lake answers one SELECT statement", expected="SELECT ... FROM a table")
+            raise UsageError.of("not-a-query", "a lake answers one SELECT", expected="SELECT ... FROM a table")
         for name, rows in tables.items():
             connection.register(name, rows)
         return connection.sql(sql).to_arrow_table()
@@ -39,7 +39,7 @@ def answer(sql: str, tables: Mapping[str, pads.Dataset]) -> pa.Table:
         message = str(error).partition("\n")[0]
         table = message.partition("Table with name ")[2].partition(" ")[0]
         expected = "the tables " + ", ".join(sorted(tables))
-        hint = nearest(table, tables) if table else "cellwright lake ls shows the tables; DESCRIBE is SELECT * ... LIMIT 0"
+        hint = nearest(table, tables) if table else "DESCRIBE table shows its columns"
         raise UsageError.of("query-failed", message, expected=expected, hint=hint) from error
     finally:
         connection.close()

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from cellwright.lake import Balance
     from cellwright.telemetry.outcome import MediationResult
     from cellwright.wiring.progress import Progress
     from cellwright.wiring.settings import Settings
@@ -69,9 +68,3 @@ def pick_format(formats: Sequence[Format], name: str) -> tuple[Format, ...]:
             hint=nearest(name, names),
         )
     return found
-
-
-def verify_lake(folder: Path) -> tuple[Balance, ...]:
-    """Return the recounted balance of every file of a lake."""
-    with Lake.open(folder) as lake:
-        return lake.verify()

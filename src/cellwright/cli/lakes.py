@@ -1,0 +1,186 @@
+"""Commands about a lake: what it holds, whether it balances, SQL over it, smaller and younger, out of it."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import sys
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from cellwright.cli import console
+from cellwright.cli.app import Output, OutputOption, app
+from cellwright.cli.counts import print_counts
+from cellwright.cli.plans import number
+from cellwright.errors import ExitCode, UsageError
+from cellwright.lake import Lake
+from cellwright.units import DURATION
+from cellwright.wiring.lakes import export_lake, forget_before, moment_before, verify_lake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+    from cellwright.lake import Balance
+
+LakeArgument = Annotated[Path, typer.Argument(metavar="DIR", help="The lake's folder.")]
+AgeOption = Annotated[str | None, typer.Option(metavar="AGE", help="An age since ingestion, such as 90d.")]
+_MOST_ROWS: Final = 40
+_EXACT: Final = 1 << 53  # integers from here on are no exact numbers to most readers of JSON
+
+lake = typer.Typer(help="Look into a lake, keep it small, and prove that nothing was lost.", no_args_is_help=True)
+app.add_typer(lake, name="lake")
+
+
+class Shape(StrEnum):
+    """How the rows of a query are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+@lake.command("ls")
+def list_tables(folder: LakeArgument, output: OutputOption = Output.TABLE) -> None:
+    """List the tables of a lake with their rows."""
+    with Lake.open(folder) as opened:
+        tables = opened.tables()
+    if output is Output.JSON:
+        console.say_json({"tables": [dataclasses.asdict(table) for table in tables]})
+        return
+    rows = [(table.name, number(table.rows, 0), number(table.parts, 0)) for table in tables]
+    console.table(None, ("table", "rows", "parts"), rows, ("rows", "parts"))
+
+
+@lake.command("verify")
+def verify(folder: LakeArgument, output: OutputOption = Output.TABLE) -> None:
+    """Recount every file of a lake: raw = rows + quarantined + filtered; exit 1 if one does not balance."""
+    balances = verify_lake(folder)
+    wrong = [balance for balance in balances if not balance.ok]
+    if output is Output.JSON:
+        console.say_json({"ok": not wrong, "files": [dataclasses.asdict(balance) for balance in balances]})
+    else:
+        _print_balances(balances, wrong)
+    if wrong:
+        raise console.Finish(ExitCode.ERROR)
+
+
+@lake.command("query")
+def query(
+    folder: LakeArgument,
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT over the lake's tables.")],
+    output: Annotated[Shape, typer.Option("--output", "-o", help="How to print the rows.")] = Shape.TABLE,
+) -> None:
+    """Answer one SELECT over the tables of a lake; it can read nothing else."""
+    with Lake.open(folder) as opened:
+        found = opened.query(sql)
+    if output is Shape.JSON:
+        console.say_json({"rows": [_plain(row) for row in _rows(found)]})
+    elif output is Shape.CSV:
+        _print_csv(found)
+    else:
+        shown = [tuple(map(_cell, row.values())) for row in _rows(found.slice(0, _MOST_ROWS))]
+        console.table(None, tuple(found.schema.names), shown)
+        if found.num_rows > len(shown):
+            console.note(f"and {found.num_rows - len(shown):,} more rows; -o json or -o csv prints all")
+
+
+@lake.command("compact")
+def compact(folder: LakeArgument, output: OutputOption = Output.TABLE) -> None:
+    """Merge the small parts of a lake into few large ones; what it says stays the same."""
+    with Lake.open(folder) as opened:
+        before, after = opened.compact()
+    if output is Output.JSON:
+        console.say_json({"parts_before": before, "parts_after": after})
+    else:
+        console.say(f"{number(before, 0)} parts became {number(after, 0)}")
+
+
+@lake.command("expire")
+def expire(
+    folder: LakeArgument,
+    older_than: AgeOption = None,
+    quarantine_older_than: AgeOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Delete what was ingested long ago: whole files, or only the raw input that quarantine keeps."""
+    if older_than is None and quarantine_older_than is None:
+        raise UsageError.of(
+            "no-age", "nothing to expire was named", expected="--older-than AGE or --quarantine-older-than AGE"
+        )
+    files, pieces = forget_before(folder, _age(older_than), _age(quarantine_older_than))
+    if output is Output.JSON:
+        console.say_json({"files": [each.file_id for each in files], "quarantined_pieces": pieces})
+        return
+    rows = number(sum(each.rows for each in files), 0)
+    console.say(
+        f"{number(len(files), 0)} files with {rows} rows deleted, {number(pieces, 0)} quarantined pieces emptied"
+    )
+
+
+@lake.command("export")
+def export(
+    folder: LakeArgument,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")],
+    form: Annotated[str, typer.Option("--as", metavar="FORMAT", help="tmf642, or an installed one.")] = "tmf642",
+) -> None:
+    """Write what a lake holds in the format of another system."""
+    export_lake(folder, form, out)
+    console.say(f"wrote {out}")
+
+
+def _age(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return moment_before(DURATION.parse(text))
+    except ValueError as error:
+        raise UsageError.of("wrong-age", str(error)) from error
+
+
+def _rows(found: pa.Table) -> Iterator[dict[str, object]]:
+    for batch in found.to_batches():
+        yield from batch.to_pylist(maps_as_pydicts="lossy")
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401 - JSON
+    """Return a value of a query as JSON says it; maps become objects, exact decimals numbers where they are exact."""
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return _number(value)
+    if isinstance(value, date | time):
+        return value.isoformat()
+    return value if value is None or isinstance(value, bool | str | float) else str(value)
+
+
+def _number(value: int | Decimal) -> int | str:
+    return int(value) if value == int(value) and -_EXACT < value < _EXACT else str(value)
+
+
+def _cell(value: object) -> str:
+    plain = _plain(value)
+    return "" if plain is None else str(plain)
+
+
+def _print_csv(found: pa.Table) -> None:
+    writer = csv.writer(sys.stdout)
+    writer.writerow(found.schema.names)
+    writer.writerows(map(_cell, row.values()) for row in _rows(found))
+
+
+def _print_balances(balances: tuple[Balance, ...], wrong: list[Balance]) -> None:
+    print_counts((balance.source, "", balance) for balance in balances)
+    for balance in wrong:
+        for finding in balance.findings:
+            console.note(f"error[{finding.check}]: {balance.source}: {finding.message}")
+    verdict = f"{len(wrong)} of {len(balances)} files do not balance" if wrong else f"all {len(balances)} files balance"
+    console.say(f"{verdict}: raw = rows + quarantined + filtered")

@@ -39,7 +39,7 @@ def test_a_query_is_printed_as_table_json_and_csv(lake: str, capsys: pytest.Capt
         (2, "2026-03-01T11:00:01+00:00", 2),
     ]
     assert run(["lake", "query", lake, sql, "-o", "csv"]) == 0
-    assert list(csv.DictReader(io.StringIO(capsys.readouterr().out)))[0]["n"] == "4"
+    assert next(csv.DictReader(io.StringIO(capsys.readouterr().out)))["n"] == "4"
     assert run(["lake", "query", lake, "SELECT * FROM logs"]) == 0
     assert "Handover" in capsys.readouterr().out
 

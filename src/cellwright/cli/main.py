@@ -21,10 +21,13 @@ MODULES: Final = MappingProxyType(
         "planning": ("plan", "plan verify", "explain", "report"),
         "telemetry": ("simulate", "mediate"),
         "lakes": ("lake",),
+        "collecting": ("collect",),
         "incidents": ("digest",),
         "inventories": ("import",),
         "pictures": ("estate",),
         "assess": ("assess",),
+        "privacy": ("privacy", "anonymise"),
+        "discovery": ("classify",),
         "serving": ("up", "gateway"),
     }
 )

@@ -36,6 +36,7 @@ _DAMAGE: Final = {
     "archive-too-large": "the archive expands to more bytes than allowed",
     "archive-too-many-members": "the archive has more members than allowed",
     "archive-too-deep": "archives are nested deeper than allowed",
+    "spool-damaged": "what was received after this was damaged on disk before it could be read",
 }
 
 
@@ -57,7 +58,32 @@ def mediate(  # noqa: PLR0913 - the composition root names every part
     with zone; `progress` is told bytes done and bytes in all. A file whose content the tenant already stored is not
     stored again. Files are committed one by one: an interruption keeps those that were done. Raises StorageError.
     """
-    entries = walk(sources, lake.path)
+    return mediate_entries(
+        walk(sources, lake.path),
+        lake,
+        formats=formats,
+        pseudonymiser=pseudonymiser,
+        tenant=tenant,
+        now=now,
+        progress=progress,
+        forced=forced,
+        limits=limits,
+    )
+
+
+def mediate_entries(  # noqa: PLR0913 - as above
+    entries: Sequence[Entry],
+    lake: Lake,
+    *,
+    formats: Sequence[Format],
+    pseudonymiser: Pseudonymiser,
+    tenant: str,
+    now: Callable[[], datetime],
+    progress: Callable[[float, float | None], None] | None = None,
+    forced: Format | None = None,
+    limits: Limits | None = None,
+) -> MediationResult:
+    """Store the facts of files that were found already; as `mediate` otherwise."""
     total = float(sum(entry.size for entry in entries))
     done = 0
     outcomes: list[Outcome] = []
@@ -69,6 +95,21 @@ def mediate(  # noqa: PLR0913 - the composition root names every part
             done += entry.size
             _tell(progress, done, total, 0)
     return MediationResult(tuple(outcomes))
+
+
+def mediate_received(  # noqa: PLR0913 - as above
+    raw: RawFile,
+    lake: Lake,
+    *,
+    read_as: Format,
+    pseudonymiser: Pseudonymiser,
+    tenant: str,
+    now: Callable[[], datetime],
+) -> MediationResult:
+    """Store the facts of one file that was received, not found; as `mediate` otherwise."""
+    with lake.writer(pseudonymiser.derive("quarantine")) as writer:
+        line = _Line(writer, (read_as,), read_as, pseudonymiser, tenant, now)
+        return MediationResult((line.received(raw),))
 
 
 def _tell(progress: Callable[[float, float | None], None] | None, done: float, total: float, more: float) -> None:
@@ -109,6 +150,10 @@ class _Line:
             except _ChangedError:
                 yield Outcome.unreadable(name, "changed-while-read")
                 return
+
+    def received(self, raw: RawFile) -> Outcome:
+        """Return the outcome of a file that is in memory."""
+        return self._file(raw, self.pseudonymiser.text(raw.name), lambda: True, lambda _: None)
 
     def _file(self, raw: RawFile, name: str, is_unchanged: Callable[[], bool], tell: Callable[[int], None]) -> Outcome:
         read_as = self._format(raw)

@@ -1,0 +1,1 @@
+"""The command that proposes what data reveals: classify."""

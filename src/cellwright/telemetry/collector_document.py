@@ -1,0 +1,195 @@
+"""What a user writes to set up a collector: one pydantic model, which builds the frozen CollectorConfig."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from cellwright.errors import Diagnostic, Mark, Severity, UsageError, nearest
+from cellwright.estate.documents.parts import Document, Duration, Name, Part, Text, Volume, first_repeated, refuse
+from cellwright.estate.refusals import refusals
+from cellwright.estate.yaml_nodes import read_yaml
+from cellwright.plugins import PluginSet
+from cellwright.telemetry.listener import ListenerSpec, Tls
+from cellwright.telemetry.listeners.passwords import is_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cellwright.estate.yaml_nodes import Node
+
+_HIGHEST_PORT: Final = 65_535
+_BYTES_PER_GB: Final = 10**9
+_LEAST_S: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSpec:
+    """A folder to watch."""
+
+    path: str
+    deletes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorConfig:
+    """Everything one collector is told."""
+
+    name: str
+    lake: str
+    spool: str | None  # None: below the state folder
+    spool_bytes: int
+    every_s: float
+    mappings: tuple[str, ...]
+    listeners: tuple[ListenerSpec, ...]
+    folders: tuple[FolderSpec, ...]
+
+
+def _hash(value: object) -> str:
+    """Return a password's hash; what stands in the wrong place may be the password, and is not repeated."""
+    if isinstance(value, str) and is_hash(value):
+        return value
+    raise refuse(
+        "wrong-format",
+        "something else (not shown: it may be a secret)",
+        expected="what `cellwright collect --hash-password` prints",
+    )
+
+
+def _address(value: object) -> str:
+    try:
+        return str(ipaddress.ip_address(str(value)))
+    except ValueError as error:
+        raise refuse("wrong-format", repr(value), expected="an IP address to listen on, such as 127.0.0.1") from error
+
+
+class TlsPart(Part):
+    """Transport security."""
+
+    certificate: Text = Field(min_length=1, description="a PEM file with the certificate and its chain")
+    key: Text = Field(min_length=1, description="a PEM file with the certificate's key")
+    client_ca: Text | None = Field(default=None, min_length=1, description="a PEM file; clients need its certificate")
+
+    def build(self) -> Tls:
+        """Return the frozen files."""
+        return Tls(self.certificate, self.key, self.client_ca)
+
+
+class ListenerPart(Part):
+    """One open port."""
+
+    name: Name = Field(description="a unique name: the feed that rows name as their source")
+    protocol: Text = Field(description="ves, syslog-udp, syslog-tcp, netflow, snmp, otlp, or an installed one")
+    host: Annotated[str, BeforeValidator(_address)] = Field(
+        default="127.0.0.1", description="the address to listen on; this machine alone by default"
+    )
+    port: Annotated[int, Field(strict=True, ge=0, le=_HIGHEST_PORT)] = Field(
+        description="the port to listen on; 0 takes any free one"
+    )
+    tls: TlsPart | None = Field(default=None, description="transport security")
+    plain: bool = Field(default=False, strict=True, description="whether other machines may send without TLS")
+    users: Mapping[Name, Annotated[str, BeforeValidator(_hash)]] = Field(
+        default_factory=dict, description="hashes of passwords by user; empty: no password is asked for"
+    )
+    most: Volume = Field(default=0.016, description="the largest message, such as 16 MB")
+
+    def build(self) -> ListenerSpec:
+        """Return the frozen listener."""
+        tls, users = self.tls.build() if self.tls else None, tuple(sorted(self.users.items()))
+        size = round(self.most * _BYTES_PER_GB)
+        return ListenerSpec(self.name, self.protocol, self.host, self.port, tls, users, size)
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Self:
+        """Refuse what would send telemetry or passwords over a network in the open unless that is said."""
+        datagrams = self.protocol in {"netflow", "snmp", "syslog-udp"}
+        here = ipaddress.ip_address(self.host).is_loopback
+        if not (here or self.tls or self.plain or datagrams):
+            raise refuse(
+                "not-private",
+                f"a listener on {self.host} without tls",
+                expected="tls, or plain: true where the network itself is private",
+            )
+        return self
+
+
+class FolderPart(Part):
+    """One folder to watch."""
+
+    path: Text = Field(min_length=1, description="the folder into which others put files")
+    after: Literal["keep", "delete"] = Field(default="keep", description="what becomes of a file that the lake has")
+
+    def build(self) -> FolderSpec:
+        """Return the frozen folder."""
+        return FolderSpec(self.path, self.after == "delete")
+
+
+class CollectorSpec(Part):
+    """Everything one collector is told."""
+
+    lake: Text = Field(min_length=1, description="the lake's folder; made when absent")
+    spool: Text | None = Field(default=None, min_length=1, description="a folder for what is not in the lake yet")
+    spool_limit: Volume = Field(default=4.0, gt=0, description="what the spool may hold before senders have to wait")
+    every: Duration = Field(default=5000.0, ge=1000 * _LEAST_S, description="how often the lake is written")
+    mappings: tuple[Text, ...] = Field(default=(), description="a list of column mappings, or folders of them")
+    listeners: tuple[ListenerPart, ...] = Field(default=(), description="a list of open ports")
+    folders: tuple[FolderPart, ...] = Field(default=(), description="a list of folders to watch")
+
+
+class CollectorDocument(Document):
+    """Receives telemetry and brings it into a lake."""
+
+    kind: Literal["Collector"]
+    spec: CollectorSpec = Field(description="what the collector is told")
+
+    def build(self) -> CollectorConfig:
+        """Return the frozen configuration."""
+        spec = self.spec
+        return CollectorConfig(
+            name=self.metadata.name,
+            lake=spec.lake,
+            spool=spec.spool,
+            spool_bytes=round(spec.spool_limit * _BYTES_PER_GB),
+            every_s=spec.every / 1000,
+            mappings=spec.mappings,
+            listeners=tuple(part.build() for part in spec.listeners),
+            folders=tuple(part.build() for part in spec.folders),
+        )
+
+
+def load_collector(text: str, file: str) -> CollectorConfig:
+    """Return the configuration in a YAML text; raise UsageError with every problem, marked with `file`."""
+    content = read_yaml(file, text)
+    problems, document = list(content.problems), None
+    if len(content.documents) == 1:
+        document, found = refusals(CollectorDocument, content.documents[0])
+        problems.extend(found)
+    elif not problems:
+        expected = "one document with apiVersion, kind: Collector, metadata and spec"
+        message = f"{len(content.documents)} documents stand here"
+        problems.append(Diagnostic("not-a-collector", message, Mark(file, 1, 1), expected))
+    if isinstance(document, CollectorDocument):
+        problems.extend(_inconsistencies(document.spec, content.documents[0]))
+    if any(each.severity is Severity.ERROR for each in problems) or not isinstance(document, CollectorDocument):
+        raise UsageError(*sorted(problems, key=lambda each: each.mark or Mark(file, 0, 0)))
+    return document.build()
+
+
+def _inconsistencies(spec: CollectorSpec, node: Node) -> Iterator[Diagnostic]:
+    """Yield what no single value shows: names that occur twice or that nothing has, and nothing to do."""
+    if repeated := first_repeated(part.name for part in spec.listeners):
+        mark = node.descend(("spec", "listeners", repeated[0], "name")).mark
+        yield Diagnostic("duplicate-name", f"the name {repeated[1]!r} is taken already", mark, "a name of its own")
+    known = PluginSet[object]("listeners").names()
+    for place, part in enumerate(spec.listeners):
+        if part.protocol not in known:
+            mark = node.descend(("spec", "listeners", place, "protocol")).mark
+            message = f"there is no listener for {part.protocol!r}"
+            yield Diagnostic("unknown-name", message, mark, f"one of {', '.join(known)}", nearest(part.protocol, known))
+    if not spec.listeners and not spec.folders:
+        message = "nothing is listened to and no folder is watched"
+        yield Diagnostic("nothing-to-collect", message, node.descend(("spec",)).mark, "listeners or folders")

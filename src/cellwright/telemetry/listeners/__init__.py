@@ -1,0 +1,1 @@
+"""Listeners, one a file; each is an entry point `cellwright.listeners`."""

@@ -1,0 +1,124 @@
+"""UDP: NetFlow, IPFIX and SNMP datagrams as captures, syslog datagrams as lines; what the kernel dropped is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from cellwright.errors import UsageError
+from cellwright.telemetry.formats.pcap import LARGEST_PAYLOAD, capture_header, capture_record
+from cellwright.telemetry.listeners.sockets import address, bind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cellwright.telemetry.listener import Intake, ListenerSpec
+
+_BUFFER: Final = 8 * 2**20  # asked of the kernel, which may give less
+_AT_ONCE: Final = 256  # datagrams before others get their turn
+_DROPS: Final = getattr(socket, "SO_RXQ_OVFL", 40)  # Linux: the datagrams that the socket's queue had no room for
+_COUNT: Final = struct.Struct("I")
+
+
+class _Datagrams:
+    """Receives datagrams and offers them to the intake; who sends by UDP is never told anything."""
+
+    scheme: str
+
+    def __init__(self, spec: ListenerSpec, intake: Intake) -> None:
+        if spec.tls or spec.users:
+            raise UsageError.of("no-tls-over-udp", f"listener {spec.name} has tls or users, which UDP cannot ask for")
+        self._spec, self._intake = spec, intake
+        self._socket: socket.socket | None = None
+        self._lost = 0
+        self._here = ("", 0)
+
+    async def open(self) -> str:
+        """Start to receive and return the address."""
+        self._socket = bind(self._spec, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        with contextlib.suppress(OSError):  # not on every kernel: then gaps in sequence numbers alone tell of losses
+            self._socket.setsockopt(socket.SOL_SOCKET, _DROPS, 1)
+        self._here = self._socket.getsockname()[:2]
+        asyncio.get_running_loop().add_reader(self._socket, self._receive)
+        return address(self._socket, self.scheme)
+
+    async def close(self) -> None:
+        """Take what the kernel still holds, then close the port."""
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            while self._receive():
+                pass
+            self._socket.close()
+            self._socket = None
+
+    def counts(self) -> Counter[str]:
+        """Return what became of datagrams; `lost-in-kernel` came while the receiving queue was full."""
+        return self._intake.counts + Counter({"lost-in-kernel": self._lost} if self._lost else {})
+
+    def record(self, payload: bytes, source: tuple[str, int], here: tuple[str, int]) -> bytes:
+        """Return a datagram as it is kept."""
+        raise NotImplementedError
+
+    def _receive(self) -> bool:
+        """Take what is there, up to a fair share; return whether there may be more."""
+        for _ in range(_AT_ONCE):
+            try:
+                payload, ancillary, _, source = self._socket.recvmsg(LARGEST_PAYLOAD + 20, socket.CMSG_SPACE(4))  # type: ignore[union-attr]
+            except (BlockingIOError, InterruptedError):
+                return False
+            for level, kind, data in ancillary:
+                if level == socket.SOL_SOCKET and kind == _DROPS:
+                    self._lost = _COUNT.unpack(data[: _COUNT.size])[0]
+            self._intake.offer(self.record(payload, (source[0].partition("%")[0], source[1]), self._here))
+        return True
+
+
+class _Captured(_Datagrams):
+    """Datagrams with the time and the address they came from."""
+
+    def record(self, payload: bytes, source: tuple[str, int], here: tuple[str, int]) -> bytes:
+        """Return the record of a capture."""
+        unspecified = here[0] in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+        local = (source[0], here[1]) if unspecified else here
+        return capture_record(time.time_ns() // 1000, source, local, payload)
+
+    def content(self, records: Sequence[bytes]) -> bytes:
+        """Return the capture."""
+        return capture_header() + b"".join(records)
+
+
+class NetFlowListener(_Captured):
+    """NetFlow v5 and v9, and IPFIX (port 2055 or 4739 by custom)."""
+
+    format, scheme = "netflow", "netflow"
+
+
+class SnmpListener(_Captured):
+    """SNMP traps and informs (port 162 by custom); informs are not answered."""
+
+    format, scheme = "snmp", "snmp"
+
+
+class SyslogUdpListener(_Datagrams):
+    """Syslog over UDP (RFC 5426): one message a datagram."""
+
+    format, scheme = "syslog", "syslog+udp"
+
+    def record(self, payload: bytes, source: tuple[str, int], here: tuple[str, int]) -> bytes:  # noqa: ARG002 - as others
+        """Return the message."""
+        return payload
+
+    def content(self, records: Sequence[bytes]) -> bytes:
+        """Return the messages, a line for each."""
+        return as_lines(records)
+
+
+def as_lines(records: Sequence[bytes]) -> bytes:
+    """Return messages as lines; a line end within one is written as #012, as syslog daemons do."""
+    return b"".join(record.rstrip(b"\r\n\0").replace(b"\n", b"#012") + b"\n" for record in records)

@@ -1,0 +1,114 @@
+"""A collector put together: its spool, its listeners, and the lake behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cellwright.errors import UsageError
+from cellwright.lake import Lake
+from cellwright.plugins import PluginSet
+from cellwright.privacy import Pseudonymiser, load_or_create_key
+from cellwright.telemetry.collect import Collector, run_until
+from cellwright.telemetry.collector_document import load_collector
+from cellwright.telemetry.drop_folder import DropFolder
+from cellwright.telemetry.mediate import mediate_entries, mediate_received
+from cellwright.telemetry.spool import Spool
+from cellwright.wiring.files import read_text
+from cellwright.wiring.telemetry import known_formats, pick_format
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from cellwright.telemetry.collector_document import CollectorConfig
+    from cellwright.telemetry.format import Format
+    from cellwright.telemetry.listener import OpenListener
+    from cellwright.telemetry.outcome import MediationResult
+    from cellwright.telemetry.sources import Entry, RawFile
+    from cellwright.wiring.settings import Settings
+
+
+def collect(
+    file: Path,
+    settings: Settings,
+    announce: Callable[[Mapping[str, str]], None],
+    tell: Callable[[Exception], None],
+) -> Collector:
+    """Collect as a configuration file says until Ctrl-C or SIGTERM, and return the collector with its counts.
+
+    `announce` is told the addresses once senders may come; `tell` what goes wrong and will be tried again.
+    """
+    config = load_collector(read_text(file), str(file))
+    collector = build(config, file.parent, settings)
+    asyncio.run(_run(collector, config.every_s, announce, tell))
+    return collector
+
+
+def build(config: CollectorConfig, folder: Path, settings: Settings) -> Collector:
+    """Return the collector of a configuration whose relative paths start at `folder`; raise for what cannot be."""
+    lake = folder / config.lake
+    spool = folder / config.spool if config.spool else settings.state / "spool" / config.name
+    if spool.resolve().is_relative_to(lake.resolve()):
+        raise UsageError.of("spool-in-lake", f"the spool {spool} lies in the lake", expected="a folder beside it")
+    pseudonymiser = Pseudonymiser(load_or_create_key(settings.key_file))
+    formats = known_formats([folder / mapping for mapping in config.mappings])
+    Lake.open(lake, create=True).close()
+    line = _Line(lake, formats, pseudonymiser, settings.tenant)
+    collector = Collector(Spool(spool, pseudonymiser.derive("spool")), config.spool_bytes, line.received)
+    listeners: PluginSet[OpenListener] = PluginSet("listeners")
+    for spec in config.listeners:
+        collector.add(spec, listeners.get(spec.protocol))
+    for watched in config.folders:
+        path = folder / watched.path
+        if not path.is_dir():
+            raise UsageError.of("no-folder", f"there is no folder {path} to watch", expected="a folder that exists")
+        collector.watch(DropFolder(path, deletes=watched.deletes), line.found)
+    return collector
+
+
+class _Line:
+    """The way into one lake, opened anew for each file so that others may write between two."""
+
+    def __init__(self, lake: Path, formats: tuple[Format, ...], pseudonymiser: Pseudonymiser, tenant: str) -> None:
+        self._lake, self._formats, self._pseudonymiser, self._tenant = lake, formats, pseudonymiser, tenant
+
+    def received(self, raw: RawFile, name: str) -> MediationResult:
+        """Store a file that a listener received."""
+        (read_as,) = pick_format(self._formats, name)
+        with Lake.open(self._lake) as lake:
+            return mediate_received(
+                raw, lake, read_as=read_as, pseudonymiser=self._pseudonymiser, tenant=self._tenant, now=_now
+            )
+
+    def found(self, entries: Sequence[Entry]) -> MediationResult:
+        """Store files that lie in a folder."""
+        with Lake.open(self._lake) as lake:
+            return mediate_entries(
+                entries,
+                lake,
+                formats=self._formats,
+                pseudonymiser=self._pseudonymiser,
+                tenant=self._tenant,
+                now=_now,
+            )
+
+
+async def _run(
+    collector: Collector,
+    every_s: float,
+    announce: Callable[[Mapping[str, str]], None],
+    tell: Callable[[Exception], None],
+) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    addresses = await collector.open()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    announce(addresses)
+    await run_until(stop, collector, every_s, tell)
+
+
+def _now() -> datetime:
+    return datetime.now(tz=UTC)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _BUFFER: Final = 8 * 2**20  # asked of the kernel, which may give less
 _AT_ONCE: Final = 256  # datagrams before others get their turn
 _DROPS: Final = getattr(socket, "SO_RXQ_OVFL", 40)  # Linux: the datagrams that the socket's queue had no room for
+_FORCED: Final = getattr(socket, "SO_RCVBUFFORCE", 33)
 _COUNT: Final = struct.Struct("I")
 
 
@@ -42,6 +43,8 @@ class _Datagrams:
         """Start to receive and return the address."""
         self._socket = bind(self._spec, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        with contextlib.suppress(OSError):  # beyond net.core.rmem_max, for who may administer the network
+            self._socket.setsockopt(socket.SOL_SOCKET, _FORCED, _BUFFER)
         with contextlib.suppress(OSError):  # not on every kernel: then gaps in sequence numbers alone tell of losses
             self._socket.setsockopt(socket.SOL_SOCKET, _DROPS, 1)
         self._here = self._socket.getsockname()[:2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import os
 import sys
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -19,8 +20,10 @@ from cellwright.cli.counts import print_counts
 from cellwright.cli.plans import number
 from cellwright.errors import ExitCode, UsageError
 from cellwright.lake import Lake
+from cellwright.telemetry.quality import Span
 from cellwright.units import DURATION
-from cellwright.wiring.lakes import export_lake, forget_before, moment_before, verify_lake
+from cellwright.wiring.lakes import export_lake, forget_before, moment_before, quality_of, verify_lake
+from cellwright.wiring.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cellwright.lake import Balance
+    from cellwright.telemetry.quality import Score
 
 LakeArgument = Annotated[Path, typer.Argument(metavar="DIR", help="The lake's folder.")]
 AgeOption = Annotated[str | None, typer.Option(metavar="AGE", help="An age since ingestion, such as 90d.")]
@@ -91,6 +95,35 @@ def query(
             console.note(f"and {found.num_rows - len(shown):,} more rows; -o json or -o csv prints all")
 
 
+@lake.command("quality")
+def quality(
+    folder: LakeArgument,
+    span: Annotated[Span, typer.Option(help="What one score is of.")] = Span.DAY,
+    alarm_below: Annotated[
+        float | None, typer.Option(min=0, max=100, help="Write an alarm into the lake for each score below.")
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Score every source over time: missing, doubled, late, reset, silent, impossible; exit 2 if alarms were raised."""
+    settings = read_settings(os.environ, Path.home())
+    found, raised = quality_of(folder, span, alarm_below, settings)
+    if output is Output.JSON:
+        scored = [{**dataclasses.asdict(each), "start": each.start.isoformat()} for each in found]
+        console.say_json({"scores": [_plain(each) for each in scored], "alarms": raised})
+    else:
+        rows = [
+            (each.source, f"{each.start:%Y-%m-%d %H:%M}", number(each.rows, 0), f"{each.score:.1f}", _issues(each))
+            for each in sorted(found, key=lambda each: (each.score, each.source, each.start))[:_MOST_ROWS]
+        ]
+        console.table(None, ("source", span.value, "rows", "score", "what is wrong"), rows, ("rows", "score"))
+        if len(found) > len(rows):
+            console.say(f"and {len(found) - len(rows)} better ones; -o json lists all")
+        if alarm_below is not None:
+            console.say(f"{number(raised, 0)} alarms raised")
+    if raised:
+        raise console.Finish(ExitCode.CHANGES)
+
+
 @lake.command("compact")
 def compact(folder: LakeArgument, output: OutputOption = Output.TABLE) -> None:
     """Merge the small parts of a lake into few large ones; what it says stays the same."""
@@ -133,6 +166,11 @@ def export(
     """Write what a lake holds in the format of another system."""
     export_lake(folder, form, out)
     console.say(f"wrote {out}")
+
+
+def _issues(score: Score) -> str:
+    worst = sorted(score.issues, key=lambda each: -each.share)
+    return ", ".join(f"{each.check} {number(each.wrong, 0)} of {number(each.of, 0)}" for each in worst)
 
 
 def _age(text: str | None) -> datetime | None:

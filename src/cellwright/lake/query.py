@@ -18,8 +18,8 @@ _SETTINGS: Final = {
     "enable_external_access": False,  # no COPY, ATTACH, INSTALL, nor reading of files
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
-    "lock_configuration": True,  # and no SET that would change the above
 }
+_LOCKED: Final = ("SET TimeZone = 'UTC'", "SET lock_configuration = true")  # and no SET that would change any of it
 
 
 def answer(sql: str, tables: Mapping[str, pads.Dataset]) -> pa.Table:
@@ -28,6 +28,8 @@ def answer(sql: str, tables: Mapping[str, pads.Dataset]) -> pa.Table:
     Raises UsageError where the statement is no single SELECT, or DuckDB refuses it.
     """
     connection = duckdb.connect(":memory:", config=dict(_SETTINGS))
+    for setting in _LOCKED:
+        connection.execute(setting)
     try:
         statements = connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type is not duckdb.StatementType.SELECT:

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from cellwright.errors import CellwrightError
 from cellwright.telemetry.listener import Gate, Intake
 from cellwright.telemetry.outcome import MediationResult
 from cellwright.telemetry.sources import RawFile
@@ -76,7 +77,7 @@ class Collector:
         try:
             for name, listener in self._listeners.items():
                 opened[name] = await listener.open()
-        except BaseException:
+        except CellwrightError:
             for name in opened:
                 await self._listeners[name].close()
             raise

@@ -15,6 +15,7 @@ from cellwright.lake import identity
 from cellwright.lake.schema import FACTS, TABLES
 from cellwright.telemetry.coverage import Coverage
 from cellwright.telemetry.outcome import MediationResult, Outcome
+from cellwright.telemetry.quality_flags import flagged
 from cellwright.telemetry.sources import Limits, expand, feed, lend, walk
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ class _Line:
     def _take(self, draft: FileDraft, batch: Batch, coverage: Coverage, envelope: dict[str, pa.Scalar]) -> str | None:
         vendor = None
         for table, rows in batch.tables.items():
-            clean = self.pseudonymiser.batch(rows)
+            clean = flagged(table, self.pseudonymiser.batch(rows), envelope["ingest_ts"].as_py())
             draft.append(table, _enveloped(table, clean, envelope))
             coverage.add(clean["ordinal"].to_numpy())
             vendors = pc.drop_null(clean["vendor"])

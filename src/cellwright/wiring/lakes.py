@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from cellwright.lake import Lake
 from cellwright.plugins import PluginSet
+from cellwright.privacy import Pseudonymiser, load_or_create_key
+from cellwright.telemetry.quality import scores
+from cellwright.telemetry.quality_alarms import raise_alarms
 from cellwright.wiring.files import write_atomically
 
 if TYPE_CHECKING:
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cellwright.lake import Balance, FileRecord
+    from cellwright.telemetry.quality import Score, Span
+    from cellwright.wiring.settings import Settings
 
 
 def verify_lake(folder: Path) -> tuple[Balance, ...]:
@@ -34,6 +39,20 @@ def forget_before(
     with Lake.open(folder) as lake:
         gone = lake.expire(files) if files else ()
         return gone, lake.forget_payloads(quarantine) if quarantine else 0
+
+
+def quality_of(
+    folder: Path, span: Span, alarm_below: float | None, settings: Settings
+) -> tuple[tuple[Score, ...], int]:
+    """Return the scores of all sources, and how many alarms were written for those below a limit."""
+    with Lake.open(folder) as lake:
+        found = scores(lake, span)
+        low = [] if alarm_below is None else [each for each in found if each.score < alarm_below]
+        if not low or alarm_below is None:
+            return found, 0
+        key = Pseudonymiser(load_or_create_key(settings.key_file)).derive("quarantine")
+        with lake.writer(key) as writer:
+            return found, raise_alarms(writer, low, alarm_below, settings.tenant, datetime.now(tz=UTC))
 
 
 def export_lake(folder: Path, name: str, out: Path) -> None:

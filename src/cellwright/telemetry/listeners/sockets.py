@@ -21,7 +21,7 @@ def bind(spec: ListenerSpec, kind: socket.SocketKind) -> socket.socket:
         if kind is socket.SOCK_STREAM:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((spec.host, spec.port))
-        bound.setblocking(False)  # noqa: FBT003 - the socket's own method
+        bound.settimeout(0)
     except OSError as error:
         bound.close()
         raise UnavailableError.of(

@@ -154,7 +154,8 @@ def needs_of(shape: Shape, kind: Kind) -> Needs:
 
 def thousandths(demand: Demand, gpu_gib: float) -> int:
     """Return what a replica takes of a GPU that it shares: of its time or of its memory, whichever is more of it."""
-    part = max(demand.gpu_share, demand.gpu_memory_gib / gpu_gib)
+    memory = demand.gpu_memory_gib / gpu_gib if demand.gpu_memory_gib else 0.0  # a trace may not say what GPUs have
+    part = max(demand.gpu_share, memory)
     return min(math.ceil(round(part * WHOLE, 6)), WHOLE)
 
 

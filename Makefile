@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 WEB := src/cellwright/portal/static/vendor
 
-.PHONY: help run serve test lock clean
+.PHONY: help run serve test fuzz lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,9 @@ test: $(VENV)/.test  ## run all that CI runs: ruff, mypy, import-linter, pytest
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -n auto
+
+fuzz: $(VENV)/.test  ## throw damaged files at every telemetry format for SECONDS (600)
+	$(BIN)/python tests/telemetry/fuzz.py --seconds $(or $(SECONDS),600)
 
 lock:  ## write the locks anew from pyproject.toml, without registry addresses (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \

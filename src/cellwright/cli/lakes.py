@@ -22,7 +22,14 @@ from cellwright.errors import ExitCode, UsageError
 from cellwright.lake import Lake
 from cellwright.telemetry.quality import Span
 from cellwright.units import DURATION
-from cellwright.wiring.lakes import export_lake, forget_before, moment_before, quality_of, verify_lake
+from cellwright.wiring.lakes import (
+    export_lake,
+    forget_before,
+    moment_before,
+    publish_lake,
+    quality_of,
+    verify_lake,
+)
 from cellwright.wiring.settings import read_settings
 
 if TYPE_CHECKING:
@@ -166,6 +173,21 @@ def export(
     """Write what a lake holds in the format of another system."""
     export_lake(folder, form, out)
     console.say(f"wrote {out}")
+
+
+@lake.command("publish")
+def publish(
+    folder: LakeArgument,
+    to: Annotated[str, typer.Option(metavar="ADDRESS", help="A folder, or s3://, gs:// or abfss:// address.")],
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Add what is new in a lake to Delta tables that many machines write, each file once."""
+    done = publish_lake(folder, to)
+    if output is Output.JSON:
+        console.say_json(dataclasses.asdict(done))
+    else:
+        told = f"{number(done.files, 0)} files with {number(done.rows, 0)} rows added"
+        console.say(f"{told}, {number(done.known, 0)} were there before")
 
 
 def _issues(score: Score) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cellwright.lake import Lake
+from cellwright.lake.delta import publish
 from cellwright.plugins import PluginSet
 from cellwright.privacy import Pseudonymiser, load_or_create_key
 from cellwright.telemetry.quality import scores
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cellwright.lake import Balance, FileRecord
+    from cellwright.lake.delta import Published
     from cellwright.telemetry.quality import Score, Span
     from cellwright.wiring.settings import Settings
 
@@ -53,6 +55,12 @@ def quality_of(
         key = Pseudonymiser(load_or_create_key(settings.key_file)).derive("quarantine")
         with lake.writer(key) as writer:
             return found, raise_alarms(writer, low, alarm_below, settings.tenant, datetime.now(tz=UTC))
+
+
+def publish_lake(folder: Path, address: str) -> Published:
+    """Add what is new in a lake to Delta tables at an address."""
+    with Lake.open(folder) as lake:
+        return publish(lake, address)
 
 
 def export_lake(folder: Path, name: str, out: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import io
 import json
 import socket
@@ -286,7 +287,7 @@ def test_what_the_kernel_dropped_is_counted(tmp_path: Path) -> None:
     assert counts["received"] + counts["lost-in-kernel"] == 51
 
 
-def test_otlp_logs_in_json_are_kept_and_other_encodings_are_named(tmp_path: Path) -> None:
+def test_otlp_is_kept_as_json_whatever_its_encoding(tmp_path: Path) -> None:
     request = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "hi"}}]}]}]}
     as_json = {"content-type": "application/json; charset=utf-8"}
 
@@ -296,12 +297,20 @@ def test_otlp_logs_in_json_are_kept_and_other_encodings_are_named(tmp_path: Path
         assert (await post(url, b"{}", headers=as_json))[:2] == (200, {})
         assert (await post(url, b"[]", headers=as_json))[0] == 400
         assert (await post(url, b"{", headers=as_json))[0] == 400
-        status, error, _headers = await post(url, b"x", headers={"content-type": "application/x-protobuf"})
+        protobuf = {"content-type": "application/x-protobuf"}
+        message = bytes.fromhex("0a0c 120a 1208 2a06 0a04 68656c6f".replace(" ", ""))
+        assert (await post(url, message, headers=protobuf))[:2] == (200, {})
+        assert (await post(url, gzip.compress(message), headers=protobuf | {"content-encoding": "gzip"}))[0] == 200
+        assert (await post(url, gzip.compress(message)[:-9], headers=protobuf | {"content-encoding": "gzip"}))[0] == 400
+        assert (await post(url, gzip.compress(bytes(10**6)), headers=as_json | {"content-encoding": "gzip"}))[0] == 413
+        assert (await post(url, message[:-1], headers=protobuf))[0] == 400
+        status, error, _headers = await post(url, b"x", headers={"content-type": "text/plain"})
         assert status == 415
-        assert "http/json" in error["message"]
+        assert "application/x-protobuf" in error["message"]
 
-    lake, _ = collected(tmp_path, [spec("otlp")], play)
-    assert [json.loads(line) for line in lake.files[0][2].splitlines()] == [request]
+    lake, _ = collected(tmp_path, [spec("otlp", most_bytes=10**5)], play)
+    other = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "helo"}}]}]}]}
+    assert [json.loads(line) for line in lake.files[0][2].splitlines()] == [request, other, other]
 
 
 def test_tls_is_served_and_a_client_without_certificate_is_turned_away(tmp_path: Path) -> None:

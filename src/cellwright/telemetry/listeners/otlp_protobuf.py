@@ -1,8 +1,8 @@
 """OTLP requests in protobuf as the JSON that the protocol's JSON encoding has for them.
 
 Field numbers: opentelemetry-proto 1.x (common, resource, logs and metrics v1). Wire format: Protocol Buffers, chapter
-"Encoding". Fields that are not known are skipped, as the format asks. JSON: proto3's mapping, with trace and span ids in
-hexadecimal, as OTLP/JSON has them.
+"Encoding". Fields that are not known are skipped, as the format asks. JSON: the mapping of proto3, with trace and span
+ids in hexadecimal, as OTLP/JSON has them.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from capture_kit import flow_set, ipfix, template
+from format_kit import read
 
 from cellwright.errors import StorageError, UnavailableError, UsageError
 from cellwright.plugins import PluginSet
@@ -263,6 +265,22 @@ def test_datagrams_are_kept_with_time_and_sender_as_a_capture(tmp_path: Path) ->
     ((_, form, content, _),) = lake.files
     assert form == NetFlow.name
     assert [datagram.payload for datagram in packets(io.BytesIO(content))] == [b"\0\5one", b"\0\5three"]  # type: ignore[union-attr]
+
+
+def test_flows_are_read_by_templates_that_came_with_an_earlier_segment(tmp_path: Path) -> None:
+    described = ipfix(flow_set(2, template(300, (1, 4), (2, 4))))
+    flows = ipfix(flow_set(300, bytes([0, 0, 0, 40, 0, 0, 0, 2])), sequence=0)
+
+    async def play(collector: Collector, addresses: dict[str, str], _: Lake) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for payload in (described, flows):
+                sender.sendto(payload, ("127.0.0.1", port_of(addresses["netflow"])))
+                collector._listeners["netflow"]._receive()
+                await collector.flush()
+
+    lake, _ = collected(tmp_path, [spec("netflow")], play)
+    rows = [row for _, _, content, _ in lake.files for row in read(NetFlow(), content).rows.get("flows", [])]
+    assert [(row["octetDeltaCount"], row["packetDeltaCount"]) for row in rows] == [(40, 2)]
 
 
 def test_what_the_kernel_dropped_is_counted(tmp_path: Path) -> None:

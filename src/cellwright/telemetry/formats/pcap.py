@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Datagram", "Skipped", "capture_header", "capture_record", "count_packets", "packets"]
 
 LARGEST_PAYLOAD: Final = 65_507
-"""Bytes of the largest UDP datagram over IPv4 (RFC 768, RFC 791); over IPv6 without jumbograms it is 20 more."""
+"""Bytes in the largest UDP datagram over IPv4 (RFC 768, RFC 791); over IPv6 without jumbograms there are 20 more."""
+_IPV6_MORE: Final = 20
 _RAW_IP: Final = 101
 _UDP: Final = 17
 
@@ -93,12 +94,13 @@ def capture_header() -> bytes:
 def capture_record(us: int, source: tuple[str, int], destination: tuple[str, int], payload: bytes) -> bytes:
     """Return the pcap record of one datagram between two (address, port), received `us` microseconds after 1970.
 
-    Both addresses are IPv4 or both IPv6, without zone; raises ValueError for others and for a payload over
-    `LARGEST_PAYLOAD`. The checksum that IPv6 requires is there; over IPv4 it is 0, which says that there is none.
+    Both addresses are IPv4 or both IPv6, without zone; raises ValueError for others and for more than a datagram can
+    hold (`LARGEST_PAYLOAD`). The checksum that IPv6 requires is there; over IPv4 it is 0, which says there is none.
     """
     sender, receiver = ip_address(source[0]), ip_address(destination[0])
-    if sender.version != receiver.version or len(payload) > LARGEST_PAYLOAD:
-        msg = "a datagram has two addresses of one kind and at most 65507 bytes"
+    largest = LARGEST_PAYLOAD + (_IPV6_MORE if sender.version == 6 else 0)  # noqa: PLR2004 - the version says itself
+    if sender.version != receiver.version or len(payload) > largest:
+        msg = f"a datagram has two addresses of one kind and at most {largest} bytes"
         raise ValueError(msg)
     size = 8 + len(payload)
     ports = struct.pack(">HHH", source[1], destination[1], size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import socket
 import struct
 import time
@@ -11,7 +12,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import UsageError
-from cellwright.telemetry.formats.pcap import LARGEST_PAYLOAD, capture_header, capture_record
+from cellwright.telemetry.formats.netflow_recall import Recall
+from cellwright.telemetry.formats.pcap import LARGEST_PAYLOAD, Datagram, capture_header, capture_record, packets
 from cellwright.telemetry.listeners.sockets import address, bind
 
 if TYPE_CHECKING:
@@ -97,9 +99,25 @@ class _Captured(_Datagrams):
 
 
 class NetFlowListener(_Captured):
-    """NetFlow v5 and v9, and IPFIX (port 2055 or 4739 by custom)."""
+    """NetFlow v5 and v9, and IPFIX (port 2055 or 4739 by custom).
+
+    Exporters repeat their templates now and then, captures are short: each begins with what exporters told before.
+    """
 
     format, scheme = "netflow", "netflow"
+
+    def __init__(self, spec: ListenerSpec, intake: Intake) -> None:
+        super().__init__(spec, intake)
+        self._recall = Recall()
+
+    def content(self, records: Sequence[bytes]) -> bytes:
+        """Return the capture, and before it the templates of earlier ones."""
+        known = [capture_record(0, (sender, 0), (sender, 0), payload) for sender, payload in self._recall.messages()]
+        capture = super().content(records)
+        for datagram in packets(io.BytesIO(capture)):
+            if isinstance(datagram, Datagram):
+                self._recall.note(datagram.source, datagram.payload)
+        return super().content([*known, *records])
 
 
 class SnmpListener(_Captured):

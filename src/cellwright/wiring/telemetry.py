@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import UsageError, nearest
 from cellwright.lake import Lake
@@ -12,23 +13,32 @@ from cellwright.privacy import Pseudonymiser, load_or_create_key
 from cellwright.telemetry.format import Format
 from cellwright.telemetry.formats.delimited import Delimited
 from cellwright.telemetry.formats.delimited_mapping import load_mapping
+from cellwright.telemetry.formats.table_ndjson import NdjsonTable
+from cellwright.telemetry.formats.table_parquet import ParquetTable
 from cellwright.telemetry.mediate import mediate
 from cellwright.telemetry.sources import walk
 from cellwright.wiring.files import read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from cellwright.telemetry.formats.delimited_mapping import Mapping
     from cellwright.telemetry.outcome import MediationResult
     from cellwright.wiring.progress import Progress
     from cellwright.wiring.settings import Settings
+
+_TABLES: Final[MappingProxyType[str, Callable[[Mapping], Format]]] = MappingProxyType(
+    {"delimited": Delimited, "ndjson": NdjsonTable, "parquet": ParquetTable}
+)
+"""How tables are read, by the `format` of their mapping."""
 
 
 def known_formats(mappings: Iterable[Path]) -> tuple[Format, ...]:
     """Return every installed format, and one for each column mapping; raise UsageError for a wrong mapping."""
     plugins = PluginSet[type[Format]]("formats")
-    tables = tuple(Delimited(load_mapping(read_text(path), str(path))) for path in mapping_files(mappings))
+    loaded = (load_mapping(read_text(path), str(path)) for path in mapping_files(mappings))
+    tables = tuple(_TABLES[mapping.spec.format](mapping) for mapping in loaded)
     return (*tables, *(plugin() for plugin in plugins))
 
 

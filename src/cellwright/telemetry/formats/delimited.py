@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 from collections import deque
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from cellwright.telemetry.formats.delimited_columns import column_readers
-from cellwright.telemetry.formats.facts import BATCH_FACTS, RAW_LIMIT_BYTES, FactBuffer
+from cellwright.telemetry.formats.facts import RAW_LIMIT_BYTES, FactBuffer
+from cellwright.telemetry.formats.table_rows import Refusal, TableRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
     from cellwright.telemetry.format import Batch
-    from cellwright.telemetry.formats.delimited_columns import Reader
     from cellwright.telemetry.formats.delimited_mapping import Mapping
 
 _MOST_LINES: Final = 64  # a quote that is still open after so many lines was never meant as one
@@ -28,11 +27,9 @@ class Delimited:
 
     def __init__(self, mapping: Mapping) -> None:
         self.name = f"delimited:{mapping.metadata.name}"
-        self._table = mapping.spec.table
+        self._rows = TableRows(mapping)
         self._header = mapping.spec.header
         self._delimiter = mapping.spec.delimiter
-        self._shared: dict[str, object] = {"vendor": mapping.spec.vendor, "dq_flags": mapping.spec.dq_flags}
-        self._readers: tuple[tuple[str, Reader], ...] = column_readers(mapping.spec)
 
     def detects(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the header decides
         """Return whether the first line is exactly the mapping's header."""
@@ -50,18 +47,11 @@ class Delimited:
         _, header = next(records, (0, b""))
         if not self._is_header(header):
             self._refuse_all(facts, header, records)
-        rows: list[list[object]] = []
         for line, raw in records:
-            read = self._read(raw, facts.ordinal + len(rows))
-            if isinstance(read, list):
-                rows.append(read)
-            if not isinstance(read, list) or len(rows) == BATCH_FACTS:
-                self._add_rows(facts, rows)
-            if not isinstance(read, list):
-                facts.quarantine(read.code, read.reason, raw, line=line)
+            self._rows.add(facts, self._read(raw), raw, line)
             if facts.full():
                 yield from facts.take()
-        self._add_rows(facts, rows)
+        self._rows.settle(facts)
         yield from facts.take()
 
     def _is_header(self, raw: bytes) -> bool:
@@ -83,33 +73,14 @@ class Delimited:
             reason = f"the header is not the one that {self.name} reads"
             facts.quarantine("wrong-header", reason, bytes(raw), facts=count, line=1)
 
-    def _read(self, raw: bytes, ordinal: int) -> list[object] | _Refusal:
-        """Return the values of a record in the order of the readers."""
+    def _read(self, raw: bytes) -> list[str] | Refusal:
+        """Return the fields of a record."""
         cells = self._cells(raw)
         if cells is None:
-            return _Refusal("unreadable-record", "expected UTF-8 text with quotes in pairs")
+            return Refusal("unreadable-record", "expected UTF-8 text with quotes in pairs")
         if len(cells) != len(self._header):
-            return _Refusal("wrong-field-count", f"expected {len(self._header)} fields, found {len(cells)}")
-        values: list[object] = []
-        for target, read in self._readers:
-            try:
-                values.append(read(cells, ordinal))
-            except ValueError as error:
-                return _Refusal("unreadable-field", f"{target}: {error}")
-        return values
-
-    def _add_rows(self, facts: FactBuffer, rows: list[list[object]]) -> None:
-        if rows:
-            varied = dict(zip((target for target, _ in self._readers), zip(*rows, strict=True), strict=True))
-            facts.rows(self._table, len(rows), self._shared, varied)
-            rows.clear()
-
-
-class _Refusal(NamedTuple):
-    """Why a record is no row."""
-
-    code: str
-    reason: str
+            return Refusal("wrong-field-count", f"expected {len(self._header)} fields, found {len(cells)}")
+        return cells
 
 
 def _count_records(stream: BinaryIO) -> int:

@@ -1,4 +1,4 @@
-"""The document that says how a delimited table becomes rows, checked with file, line and column for every problem."""
+"""The document that says how a table becomes rows, checked with file, line and column for every problem."""
 
 from __future__ import annotations
 
@@ -54,9 +54,18 @@ class Spec(Part):
     """One table and the columns that fill it."""
 
     table: Text = Field(description=f"a table of the lake, one of {', '.join(FACTS)}")
-    header: tuple[Text, ...] = Field(min_length=1, description="the names in the first line, all and in their order")
+    format: Literal["delimited", "ndjson", "parquet"] = Field(
+        default="delimited", description="how the table is written: delimited text, JSON objects in lines, or Parquet"
+    )
+    header: tuple[Text, ...] = Field(
+        min_length=1,
+        description="the names in the first line, all and in their order; of ndjson and parquet the names of all"
+        " members or columns, in any order, those within others by a path with points",
+    )
     columns: dict[str, Column] = Field(description="columns of the lake by name")
-    delimiter: Annotated[Text, Field(min_length=1, max_length=1)] = Field(default=",", description="one character")
+    delimiter: Annotated[Text, Field(min_length=1, max_length=1)] = Field(
+        default=",", description="one character, of delimited"
+    )
     vendor: Text | None = None
     dq_flags: tuple[Text, ...] = Field(default=(), alias="dq_flags", description="what is odd about every row")
     ignore: tuple[Text, ...] = Field(default=(), description="columns left out on purpose")
@@ -110,7 +119,19 @@ def _contradictions(spec: Spec) -> Iterator[tuple[Place, str, str | None]]:
         for name in (*column.columns, *([column.column] if column.column is not None else [])):
             if name not in spec.header:
                 yield at, f"the header has no column {name!r}", nearest(name, spec.header)
+    yield from _nestings(spec)
     yield from _gaps(spec, targets)
+
+
+def _nestings(spec: Spec) -> Iterator[tuple[Place, str, str | None]]:
+    """Yield what only one of the formats can have."""
+    if spec.format == "delimited":
+        return
+    if "delimiter" in spec.model_fields_set:
+        yield ("delimiter",), f"a delimiter is for delimited tables, not for {spec.format}", None
+    for name in spec.header:
+        if any(other.startswith(f"{name}.") for other in spec.header):
+            yield ("header",), f"column {name!r} holds another one: name the whole or its parts", None
 
 
 def _gaps(spec: Spec, targets: list[str]) -> Iterator[tuple[Place, str, str | None]]:

@@ -34,6 +34,7 @@ LARGEST_PAYLOAD: Final = 65_507
 _IPV6_MORE: Final = 20
 _RAW_IP: Final = 101
 _UDP: Final = 17
+_RECORD: Final = 16  # bytes of the header of a packet
 
 
 def packets(stream: BinaryIO) -> Iterator[Datagram | Skipped]:
@@ -59,9 +60,9 @@ def _count_records(stream: BinaryIO, order: str) -> int:
     count = 0
     if len(read_up_to(stream, 20)) < 20:  # noqa: PLR2004 - the file header has 24 bytes
         return 1
-    while head := read_up_to(stream, 16):
+    while head := read_up_to(stream, _RECORD):
         count += 1
-        size = struct.unpack_from(f"{order}I", head, 8)[0] if len(head) == 16 else LARGEST_FRAME + 1  # noqa: PLR2004
+        size = struct.unpack_from(f"{order}I", head, 8)[0] if len(head) == _RECORD else LARGEST_FRAME + 1
         if size > LARGEST_FRAME or len(read_up_to(stream, size)) < size:
             break
     return count

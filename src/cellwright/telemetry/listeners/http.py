@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from cellwright.telemetry.listener import Intake, ListenerSpec
 
+    Check = Callable[[bytes, Mapping[bytes, bytes]], Sequence[bytes] | "Answer"]
     Message = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _RECEIVE_S: Final = 30.0  # until a sender has sent its body
 _GRACE_S: Final = 5  # for answers under way when the door is closed
 _CONNECTIONS: Final = 512
+_AT_ONCE: Final = 1 << 14  # bytes of a body that are checked in less time than a thread takes to begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class HttpDoor:
         spec: ListenerSpec,
         intake: Intake,
         answers: Answers,
-        checks: Mapping[str, Callable[[bytes, Mapping[bytes, bytes]], Sequence[bytes] | Answer]],
+        checks: Mapping[str, Check],
     ) -> None:
         """`checks` return by path what is to be kept of a body and its headers, or why nothing is."""
         self._spec, self._intake, self._answers, self._checks = spec, intake, answers, checks
@@ -141,11 +143,17 @@ class HttpDoor:
             found = self._answers.wrong_method
         else:
             body = await self._body(headers, receive)
-            found = body if isinstance(body, Answer) else check(body, headers)
+            found = body if isinstance(body, Answer) else await self._ask(check, body, headers)
         if isinstance(found, Answer):
             self._counts[f"refused-{found.status}"] += 1
             return found
         return await self._kept(found)
+
+    async def _ask(self, check: Check, body: bytes, headers: Mapping[bytes, bytes]) -> Sequence[bytes] | Answer:
+        """Return what a check says; a large body is looked at while others are served."""
+        if len(body) > _AT_ONCE:
+            return await asyncio.to_thread(check, body, headers)
+        return check(body, headers)
 
     async def _kept(self, records: Sequence[bytes]) -> Answer:
         try:

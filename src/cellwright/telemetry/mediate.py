@@ -17,6 +17,7 @@ from cellwright.telemetry.coverage import Coverage
 from cellwright.telemetry.outcome import MediationResult, Outcome
 from cellwright.telemetry.quality_flags import flagged
 from cellwright.telemetry.sources import Limits, expand, feed, lend, walk
+from cellwright.telemetry.standard_names import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -235,7 +236,8 @@ class _Line:
     def _take(self, draft: FileDraft, batch: Batch, coverage: Coverage, envelope: dict[str, pa.Scalar]) -> str | None:
         vendor = None
         for table, rows in batch.tables.items():
-            clean = flagged(table, self.pseudonymiser.batch(rows), envelope["ingest_ts"].as_py())
+            known = named(rows) if table == "pm_counters" else rows
+            clean = flagged(table, self.pseudonymiser.batch(known), envelope["ingest_ts"].as_py())
             draft.append(table, _enveloped(table, clean, envelope))
             coverage.add(clean["ordinal"].to_numpy())
             vendors = pc.drop_null(clean["vendor"])

@@ -1,0 +1,31 @@
+"""Counters of the standard's names get its spelling and unit; all others stay as they came."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from cellwright.lake.schema import FACTS
+from cellwright.telemetry.standard_names import MEASUREMENTS, named
+
+
+def rows(*counters: tuple[str, str | None]) -> pa.RecordBatch:
+    values = [{"counter": name, "unit": unit, "ordinal": 0, "dq_flags": []} for name, unit in counters]
+    return pa.RecordBatch.from_pylist(values, schema=FACTS["pm_counters"])
+
+
+def test_a_standard_counter_is_named_in_whatever_case_and_keeps_its_own_name_and_unit() -> None:
+    found = named(rows(("DRB.PdcpSduVolumeDl", None), ("RRU.PrbTotDl", "1"), ("pmRrcConnEstabAtt", None)))
+    assert found.schema == FACTS["pm_counters"]
+    assert found["counter"].to_pylist() == ["DRB.PdcpSduVolumeDl", "RRU.PrbTotDl", "pmRrcConnEstabAtt"]
+    assert found["std_name"].to_pylist() == ["DRB.PdcpSduVolumeDL", "RRU.PrbTotDl", None]
+    assert found["unit"].to_pylist() == ["Mbit", "1", None]
+
+
+def test_rows_of_none_of_its_names_pass_as_they_are() -> None:
+    batch = rows(("pmRrcConnEstabAtt", None))
+    assert named(batch) is batch
+
+
+def test_every_name_is_a_family_and_a_measurement_once() -> None:
+    assert all(name.count(".") == 1 for name in MEASUREMENTS)
+    assert len({name.lower() for name in MEASUREMENTS}) == len(MEASUREMENTS)

@@ -12,21 +12,22 @@ from cellwright.cli.app import Output, OutputOption, app
 from cellwright.cli.plans import number
 from cellwright.errors import ExitCode, UsageError, nearest
 from cellwright.privacy import Kind
+from cellwright.wiring.anonymising import Order, anonymise_lake, recount
 from cellwright.wiring.audits import audit_folder
 
 if TYPE_CHECKING:
+    from cellwright.wiring.anonymising import Certificate
     from cellwright.wiring.audits import Audit
 
+LakeArgument = Annotated[Path, typer.Argument(metavar="LAKE", help="The lake's folder.")]
+CopyArgument = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that anonymise wrote.")]
+OutOption = Annotated[Path, typer.Option(metavar="DIR", help="The folder to write; it must not exist.")]
+SpecOption = Annotated[Path | None, typer.Option(metavar="FILE.yaml", help="Which columns to keep, and how.")]
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of any files, or one file.")]
 _MOST_ROWS: Final = 40
 
 privacy = typer.Typer(help="Prove that what you hold names nobody.", no_args_is_help=True)
 app.add_typer(privacy, name="privacy")
-
-
-@privacy.callback()
-def _group() -> None:
-    """Prove that what you hold names nobody."""
 
 
 @privacy.command("audit")
@@ -47,6 +48,70 @@ def audit(
         raise console.Finish(ExitCode.ERROR)
     if found.unread:
         raise console.Finish(ExitCode.PARTIAL)
+
+
+@privacy.command("recount")
+def recount_copy(folder: CopyArgument, output: OutputOption = Output.TABLE) -> None:
+    """Recount the smallest class of each anonymised table from what was written; exit 1 if one is below k."""
+    k, found = recount(folder)
+    if output is Output.JSON:
+        console.say_json({"k": k, "smallest": found})
+    else:
+        rows = [(name, number(rows, 0)) for name, rows in found.items()]
+        console.table(None, ("table", "smallest class"), rows, ("smallest class",))
+    if any(0 < rows < k for rows in found.values()):
+        raise console.Finish(ExitCode.ERROR)
+
+
+@app.command()
+def anonymise(  # noqa: PLR0913, PLR0917 - options of a command
+    lake: LakeArgument,
+    out: OutOption,
+    k: Annotated[int, typer.Option("--k", help="The fewest subjects of a class.")] = 20,
+    spec: SpecOption = None,
+    l_diversity: Annotated[
+        list[str] | None,
+        typer.Option("--l", metavar="COLUMN=N", help="A class has N values or more of this column; may be repeated."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The name of the new dataset in the estate.")] = None,
+    derived_from: Annotated[str | None, typer.Option(help="The dataset in the estate that the lake holds.")] = None,
+    home: Annotated[str | None, typer.Option(help="The site that the new dataset lives at.")] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Write a copy of a lake in which everybody is one of k, with a certificate and a Dataset document."""
+    order = Order(k, tuple(map(_diverse, l_diversity or ())), spec, name, derived_from, home)
+    certificate = anonymise_lake(lake, out, order, console.progress_bar)
+    if output is Output.JSON:
+        console.say_json(certificate)
+    else:
+        _print_certificate(certificate, out)
+
+
+def _diverse(text: str) -> tuple[str, int]:
+    column, _, least = text.partition("=")
+    if not column or not least.isascii() or not least.isdecimal():
+        raise UsageError.of("wrong-l", f"{text!r} is no column with a number", expected="such as probable_cause=2")
+    return column, int(least)
+
+
+def _print_certificate(certificate: Certificate, out: Path) -> None:
+    rows = [
+        (
+            name,
+            number(table["rows"], 0),
+            number(table["written"], 0),
+            number(table["suppressed"], 0),
+            number(table["classes"]["count"], 0),
+            table["unit"],
+            ", ".join(f"{each['column']}: {each['meaning']}" for each in table["quasi"]),
+        )
+        for name, table in certificate["tables"].items()
+    ]
+    counts = ("rows", "written", "suppressed", "classes")
+    console.table(None, ("table", *counts, "of k", "made coarser to"), rows, counts)
+    console.say(f"wrote {out}: {certificate['guarantee']}")
+    for limit in certificate["limits"]:
+        console.note(f"limit: {limit}")
 
 
 def _kind(name: str) -> Kind:

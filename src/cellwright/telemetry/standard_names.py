@@ -1,8 +1,7 @@
 """The names and units that TS 28.552 gives to measurements, for counters that vendors report under those names.
 
 A counter keeps the name it came with; `std_name` is filled where the name, in whatever case, is one of the standard's,
-and `unit` (UCUM) where the standard has one and the file said none. Names that are not here stay without, though they may
-be in the standard.
+and `unit` (UCUM) where the standard has one and the file said none. The standard has more names than these.
 
 Source: 3GPP TS 28.552 (release 18), clauses 5.1 (gNB), 5.2 (AMF), 5.3 (SMF), 5.4 (UPF) and 5.1.1.19 (power, energy and
 environment). Measurements by family, as in the standard, with their unit.

@@ -28,6 +28,7 @@ from cellwright.privacy.audit import (
 )
 from cellwright.privacy.audit_columns import survivors_in_batch, survivors_in_schema
 from cellwright.telemetry.sources import lend
+from cellwright.wiring.audit_pdf import survivors_in_pdf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -180,6 +181,7 @@ _READERS: Final[tuple[tuple[bytes, Reader], ...]] = (
     (b"\xff\xff\xff\xff", _arrow_stream),
     (b"ORC", _orc),
     (b"SQLite format 3\0", _sqlite),
+    (b"%PDF-", lambda stream, _spool: survivors_in_pdf(stream)),
     (b"BZh", _unpacked(_bzip2)),
     (b"\xfd7zXZ\0", _unpacked(_xz)),
     (b"\x28\xb5\x2f\xfd", _unpacked(_arrow_codec("zstd"))),

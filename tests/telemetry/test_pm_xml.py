@@ -165,7 +165,7 @@ def test_memory_does_not_grow_with_the_file() -> None:
     head = b'<measCollecFile><measData><measInfo><measType p="1">X</measType>'
     data = head + value * 1000 + b"</measInfo></measData></measCollecFile>"
     batches = list(PmXml().parse(io.BytesIO(data)))
-    assert len(batches) > 4
+    assert len(batches) > 2
     assert sum(batch.tables["pm_counters"].num_rows for batch in batches) == 100_000
 
 

@@ -38,6 +38,7 @@ class _Sink(io.RawIOBase):
         return memoryview(data).nbytes if self.discards else self.stream.write(data)
 
 
+_RISING: Final = "ordinal"
 ROW_GROUP: Final = 65_536  # rows held in memory for each table of the file being written
 
 
@@ -52,7 +53,14 @@ class PartWriter:
         self._pending: list[pa.RecordBatch] = []
         self._waiting = 0
         self._sink = _Sink(disk.create(self._temporary))
-        self._parquet = pq.ParquetWriter(self._sink, TABLES[table], compression="zstd", use_dictionary=True)
+        # Ordinals rise one by one: as differences they take next to no room, and no dictionary is tried on them first.
+        self._parquet = pq.ParquetWriter(
+            self._sink,
+            TABLES[table],
+            compression="zstd",
+            use_dictionary=[leaf for field in TABLES[table] if field.name != _RISING for leaf in _leaves(field)],
+            column_encoding={_RISING: "DELTA_BINARY_PACKED"},
+        )
 
     def append(self, batch: pa.RecordBatch) -> None:
         """Add rows; full row groups go to the disk."""
@@ -86,6 +94,13 @@ class PartWriter:
         if self._pending:
             self._parquet.write_table(pa.Table.from_batches(self._pending))
             self._pending, self._waiting = [], 0
+
+
+def _leaves(field: pa.Field) -> list[str]:
+    """Return the paths of a column's leaves as Parquet's encodings are set by (LogicalTypes.md, lists and maps)."""
+    if pa.types.is_map(field.type):
+        return [f"{field.name}.key_value.key", f"{field.name}.key_value.value"]
+    return [f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name]
 
 
 def read_part(path: Path, columns: list[str] | None, where: pc.Expression | None, *, sorts: bool = True) -> pa.Table:

@@ -6,8 +6,15 @@ import codecs
 import re
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
+from cellwright.telemetry.formats.facts import chunks
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import BinaryIO
+
+    from numpy.typing import NDArray
 
 _MARK: Final = re.compile(
     rb"(?P<comment><!--)|(?P<cdata><!\[CDATA\[)|(?P<instruction><\?)"
@@ -16,10 +23,42 @@ _MARK: Final = re.compile(
 _UNFINISHED: Final = re.compile(rb"<[^\s<>]*\Z")
 _TAG_END: Final = re.compile(rb"(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
 _REFERENCE: Final = re.compile(rb"&#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,7}));")
+_PREFIXED: Final = re.compile(rb"<[^\s<>/!?'\"=&]*:r[\s/>]")
+_RESULTS: Final = b"measResults"
+_ENDS_NAME: Final = np.isin(np.arange(256), list(b" \t\n\r\f\v/>"))
+_CHUNK_BYTES: Final = 1 << 18
 _SPACES: Final = frozenset((9, 10, 13, 32))
 _CLOSING: Final = {b"<!--": b"-->", b"<?": b"?>", b"<![CDATA[": b"]]>"}
 _LONGEST_OPENING: Final = len(b"<![CDATA[")
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff", b"<\x00", b"\x00<")
+
+
+class _Marks:
+    """Where in a piece of a file plain `<r>` begin, and where something begins that needs a closer look."""
+
+    def __init__(self, data: bytes) -> None:
+        letters = np.frombuffer(data, np.uint8)
+        tags = np.flatnonzero(letters == ord("<"))
+        self.last = int(tags[-1]) if len(tags) else 0  # the tags before it are complete, or broken
+        tags = tags[:-1]
+        after = letters[tags + 1]
+        self._values = tags[(after == ord("r")) & _ENDS_NAME[letters[np.minimum(tags + 2, self.last)]]]
+        if np.any((letters[:-1] == ord(":")) & (letters[1:] == ord("r"))):
+            more = [found.start() for found in _PREFIXED.finditer(data, 0, self.last)]
+            self._values = np.sort(np.append(self._values, np.array(more, np.int64)))
+        odd = tags[(after == ord("!")) | (after == ord("?"))].tolist()
+        odd += [data.rfind(b"<", 0, found.start()) for found in re.finditer(_RESULTS, data)]
+        self._odd: NDArray[np.int64] = np.array(sorted(odd), np.int64)
+
+    def count(self, start: int, stop: int) -> int:
+        """Return how many `<r>` begin from `start` to before `stop`."""
+        first, last = np.searchsorted(self._values, (start, stop))
+        return int(last - first)
+
+    def next_odd(self, position: int) -> int:
+        """Return the place of the first that needs a closer look from `position` on, or of the last tag."""
+        index = int(np.searchsorted(self._odd, position))
+        return min(int(self._odd[index]), self.last) if index < len(self._odd) else self.last
 
 
 class ValueCounter:
@@ -31,6 +70,7 @@ class ValueCounter:
     def __init__(self) -> None:
         self._total = 0
         self._rest = b""
+        self._marks = _Marks(b"")
         self._decoder: codecs.IncrementalDecoder | None = None
         self._started = False
         self._state: Callable[[bytes, int], int] = self._between
@@ -40,6 +80,7 @@ class ValueCounter:
     def feed(self, chunk: bytes) -> None:
         """Count what one more piece of the file shows."""
         data = self._rest + self._utf8(chunk)
+        self._marks = _Marks(data)
         position, state = 0, None
         while True:
             before, state = position, self._state
@@ -64,6 +105,10 @@ class ValueCounter:
         return self._decoder.decode(chunk).encode() if self._decoder else chunk
 
     def _between(self, data: bytes, position: int) -> int:
+        odd = self._marks.next_odd(position)
+        if odd > position:
+            self._total += self._marks.count(position, odd)
+            position = odd
         mark = _MARK.search(data, position)
         if mark is None:
             unfinished = _UNFINISHED.search(data, position)
@@ -116,6 +161,14 @@ class ValueCounter:
         text = _REFERENCE.sub(_space_or_letter, b"".join(self._words or ()))
         self._total += len(text.split())
         self._words, self._state = None, self._between
+
+
+def count_values(stream: BinaryIO) -> int:
+    """Return how many values the rest of a stream holds."""
+    counter = ValueCounter()
+    for chunk in chunks(stream, _CHUNK_BYTES):
+        counter.feed(chunk)
+    return counter.close()
 
 
 def _utf16_of(head: bytes) -> str:

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 from cellwright.telemetry.formats.facts import FactBuffer
 from cellwright.telemetry.formats.instants import FIRST_US, read_duration_s, read_instant
 from cellwright.telemetry.formats.names import class_of, join_dn, split_counter
+from cellwright.telemetry.formats.pm_head import types_of
+from cellwright.telemetry.formats.pm_rows import Around
 from cellwright.telemetry.formats.pm_values import Value, read_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from cellwright.telemetry.formats.pm_head import Head, Types
 
 ROOTS: Final = ("measCollecFile", "measDataFile")
 _WORDS: Final = re.compile(r"[^ \t\r\n]+")  # parted by the white space of XML 1.0, 2.3
@@ -69,10 +73,43 @@ class _Reported(NamedTuple):
 class _Group:
     """One <measInfo>: the measurement types by position from 1, and what all its values have in common."""
 
-    types: dict[int, str] = field(default_factory=dict)
-    ambiguous: set[int] = field(default_factory=set)  # positions that two measurement types claim
+    types: Mapping[int, str] = field(default_factory=dict)
+    ambiguous: frozenset[int] = frozenset()  # positions that two measurement types claim
     shared: dict[str, object] = field(default_factory=dict)
     flags: tuple[str, ...] = ("no-period",)
+    table: Types | None = None  # what the types come to, until another is named: then they are a copy
+
+    def name(self, position: int, name: str) -> None:
+        """Give one position its name; the first stays, and a second makes it ambiguous."""
+        types = self.types if isinstance(self.types, dict) and self.table is None else dict(self.types)
+        if types.setdefault(position, name) != name:
+            self.ambiguous |= {position}
+        self.types, self.table = types, None
+
+
+class _Period(NamedTuple):
+    """A granularity period: what is odd about it, and its columns."""
+
+    flags: tuple[str, ...]
+    columns: Mapping[str, object]
+
+
+@lru_cache(maxsize=256)
+def _period(duration: str, end_time: str) -> _Period:
+    end, duration_s = read_instant(end_time), read_duration_s(duration)
+    checks = {
+        "unreadable-end-time": end is None,
+        "no-utc-offset": end is not None and end.offset_s is None,
+        "unreadable-duration": duration_s is None,
+    }
+    begin_us = end.us - round(duration_s * 1e6) if end and duration_s else None
+    columns = {
+        "begin_ts": begin_us if begin_us is not None and begin_us >= FIRST_US else None,
+        "end_ts": end.us if end else None,
+        "utc_offset_s": end.offset_s if end else None,
+        "gran_s": duration_s,
+    }
+    return _Period(tuple(flag for flag, found in checks.items() if found), MappingProxyType(columns))
 
 
 class Elements:
@@ -112,21 +149,9 @@ class Elements:
 
     def start_period(self, attributes: dict[str, str]) -> None:
         """Set the granularity period, which lasts `duration` and ends at `endTime`."""
-        end = read_instant(attributes.get("endTime", "").strip())
-        duration_s = read_duration_s(attributes.get("duration", ""))
-        checks = {
-            "unreadable-end-time": end is None,
-            "no-utc-offset": end is not None and end.offset_s is None,
-            "unreadable-duration": duration_s is None,
-        }
-        self._group.flags = tuple(flag for flag, found in checks.items() if found)
-        begin_us = end.us - round(duration_s * 1e6) if end and duration_s else None
-        self._group.shared |= {
-            "begin_ts": begin_us if begin_us is not None and begin_us >= FIRST_US else None,
-            "end_ts": end.us if end else None,
-            "utc_offset_s": end.offset_s if end else None,
-            "gran_s": duration_s,
-        }
+        period = _period(attributes.get("duration", ""), attributes.get("endTime", "").strip())
+        self._group.flags = period.flags
+        self._group.shared |= period.columns
 
     def start_object(self, attributes: dict[str, str]) -> None:
         """Open a <measValue>."""
@@ -138,12 +163,13 @@ class Elements:
         """Name one measurement type."""
         position = element.position
         name = element.text.strip()
-        if position and name and self._group.types.setdefault(position, name) != name:
-            self._group.ambiguous.add(position)
+        if position and name:
+            self._group.name(position, name)
 
     def read_types(self, element: ElementText) -> None:
         """Name all measurement types of the group."""
-        self._group.types |= dict(enumerate(_WORDS.findall(element.text), start=1))
+        self._group.table = None
+        self._group.types = dict(self._group.types) | dict(enumerate(_WORDS.findall(element.text), start=1))
 
     def read_suspect(self, element: ElementText) -> None:
         """Take the element's own doubt (xs:boolean, of any case) about the values of the object, None if unreadable."""
@@ -190,6 +216,32 @@ class Elements:
         self._values = []
         self._object = None
 
+    @property
+    def object(self) -> str | None:
+        """The name of the open object, None where none is open."""
+        return self._object
+
+    def read_head(self, head: Head) -> None:
+        """Take the head of a group, read elsewhere."""
+        for name, attributes in head.elements:
+            if name in self.STARTS:
+                self.STARTS[name](self, attributes)
+        group = self._group
+        group.types, group.ambiguous, group.table = head.types.names, head.types.ambiguous, head.types
+
+    def types(self) -> Types:
+        """Return the measurement types of the open group."""
+        group = self._group
+        if group.table is None:
+            group.table = types_of(dict(group.types), group.ambiguous)
+        return group.table
+
+    def around(self) -> Around:
+        """Return what all values of the open group have in common."""
+        shared = {"vendor": self._header.get("vendorName") or None, "ne_dn": self._ne_dn}
+        flags = self._group.flags if self._ne_dn else (*self._group.flags, "no-element-name")
+        return Around(self._group.shared | shared, flags)
+
     def _report(self, values: list[_Reported]) -> None:
         if self._object is not None:
             self._values += values
@@ -205,14 +257,10 @@ class Elements:
         if not values:
             return
         names = [split_counter(reported.counter) for reported in values]
-        flags = (
-            *self._group.flags,
-            *(["no-element-name"] if not self._ne_dn else []),
-            *(["unreadable-suspect"] if self._suspect is None else []),
-        )
-        shared = self._group.shared | {
-            "vendor": self._header.get("vendorName") or None,
-            "ne_dn": self._ne_dn,
+        around = self.around()
+        flags = (*around.flags, *(["unreadable-suspect"] if self._suspect is None else []))
+        shared = {
+            **around.shared,
             "obj_ldn": self._object or None,
             "obj_class": class_of(self._object or ""),
             "suspect": self._suspect,

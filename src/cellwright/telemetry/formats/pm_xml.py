@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
-from xml.parsers import expat
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
+import pyarrow as pa
+
+from cellwright.telemetry.format import Batch
 from cellwright.telemetry.formats.facts import RAW_LIMIT_BYTES, chunks
-from cellwright.telemetry.formats.pm_count import ValueCounter
-from cellwright.telemetry.formats.pm_elements import ROOTS, Elements, ElementText
+from cellwright.telemetry.formats.pm_count import ValueCounter, count_values
+from cellwright.telemetry.formats.pm_elements import ROOTS
+from cellwright.telemetry.formats.pm_scan import AdaptiveScanner
+from cellwright.telemetry.formats.pm_stretches import StretchReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-    from cellwright.telemetry.format import Batch
+    from cellwright.telemetry.formats.pm_parser import Break
+    from cellwright.telemetry.formats.pm_scan import Scanner
 
 _ROOT: Final = re.compile(rb"<(?:[^\s<>:/]+:)?(?:" + "|".join(ROOTS).encode() + rb")[\s/>]")
+_WINDOW_BYTES: Final = 1 << 19
+_BATCH_FACTS: Final = 32_768
 
 
 class PmXml:
@@ -27,129 +35,102 @@ class PmXml:
 
     name = "pm-xml"
 
+    def __init__(
+        self, scanner: Scanner | None = None, *, parses_all: bool = False, window_bytes: int = _WINDOW_BYTES
+    ) -> None:
+        """Read with another scanner, with the XML parser alone, or in other pieces: what is read stays the same."""
+        self._scanner = None if parses_all else scanner or AdaptiveScanner()
+        self._window_bytes = window_bytes
+
     def detects(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content decides
         """Return whether the head mentions a root of the two schemas, in UTF-8 or UTF-16."""
         return _ROOT.search(head.replace(b"\0", b"")) is not None
 
     def count_facts(self, stream: BinaryIO) -> int:
         """Return the number of values, counted from the bytes."""
-        counter = ValueCounter()
-        for chunk in chunks(stream):
-            counter.feed(chunk)
-        return counter.close()
+        return count_values(stream)
 
     def parse(self, stream: BinaryIO) -> Iterator[Batch]:
         """Yield the rows of every complete object; from a break in the XML on, the rest is one quarantined piece."""
-        return _Reading().batches(stream)
-
-
-class _RefusedError(Exception):
-    """The file is XML of another kind, or uses what is never read; carries the code and the reason."""
-
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-
-
-class _Break(NamedTuple):
-    """Where and why reading ended before the file did."""
-
-    code: str
-    reason: str
-    line: int
+        return _Reading(self._scanner).batches(stream, self._window_bytes)
 
 
 class _Reading:
-    """One pass over one file: expat drives the elements; the bytes since the last complete object are held back."""
+    """One pass over one file; the bytes since the last complete object are held back."""
 
-    def __init__(self) -> None:
-        self._parser = expat.ParserCreate()
-        self._parser.buffer_text = True
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._text
-        self._parser.EntityDeclHandler = self._refuse_entity
-        self._parser.SkippedEntityHandler = self._refuse_entity
-        self._elements = Elements()
-        self._open: ElementText | None = None  # the element whose text is being read
-        self._counter = ValueCounter()
-        self._started = False
+    def __init__(self, scanner: Scanner | None) -> None:
+        self._reader = StretchReader(scanner)
+        self._counter: ValueCounter | None = None  # only for a stream that cannot be read again
         self._held = bytearray()
-        self._held_from = 0  # index in the file of the first byte held
-        self._settled = 0  # index in the file up to which every value became a fact
+        self._held_from = 0  # place of the first byte held
+        self._taken = 0  # facts that were handed out
 
-    def batches(self, stream: BinaryIO) -> Iterator[Batch]:
-        """Yield batches; the counter follows in step, so that after a break it knows what is left."""
-        pieces = chunks(stream)
+    def batches(self, stream: BinaryIO, window_bytes: int) -> Iterator[Batch]:
+        """Yield batches in the order of the file."""
+        start = stream.tell() if stream.seekable() else None
+        if start is None:
+            self._counter = ValueCounter()
+        windows = _windows(stream, window_bytes)
         broken = None
-        for chunk in pieces:
-            self._hold(chunk)
-            broken = self._advance(chunk)
+        for window in windows:
+            self._hold(window)
+            broken = self._reader.feed(window)
             if broken is not None:
                 break
             self._release()
-            if self._elements.facts.full():
-                yield from self._elements.facts.take()
-        broken = broken or self._advance(None)
-        for chunk in pieces:
-            self._hold(chunk)
+            if self._reader.facts.ordinal - self._taken >= _BATCH_FACTS:
+                yield from self._take()
+        broken = broken or self._reader.close()
+        for window in windows:
+            self._hold(window)
         if broken is not None:
-            self._set_rest_aside(broken)
-        yield from self._elements.facts.take()
+            self._set_rest_aside(broken, self._count(stream, start))
+        yield from self._take()
 
-    def _advance(self, chunk: bytes | None) -> _Break | None:
-        try:
-            self._parser.Parse(chunk or b"", chunk is None)
-        except expat.ExpatError as error:
-            return _Break("malformed-xml", f"not well-formed XML: {expat.ErrorString(error.code)}", error.lineno)
-        except _RefusedError as error:
-            return _Break(error.code, error.reason, self._parser.CurrentLineNumber)
-        except ValueError:  # an encoding that expat asks Python for and that is not of single bytes
-            return _Break("unknown-encoding", "the declared encoding cannot be read", 1)
-        return None
-
-    def _hold(self, chunk: bytes) -> None:
-        self._counter.feed(chunk)
+    def _hold(self, window: bytes) -> None:
+        if self._counter is not None:
+            self._counter.feed(window)
         if len(self._held) < RAW_LIMIT_BYTES:
-            self._held += chunk
+            self._held += window
 
     def _release(self) -> None:
-        surplus = min(self._settled - self._held_from, len(self._held))
+        surplus = min(self._reader.settled - self._held_from, len(self._held))
         del self._held[:surplus]
         self._held_from += surplus
 
-    def _set_rest_aside(self, broken: _Break) -> None:
+    def _count(self, stream: BinaryIO, start: int | None) -> int:
+        if start is not None:
+            stream.seek(start)
+            return count_values(stream)
+        return self._counter.close() if self._counter else 0
+
+    def _set_rest_aside(self, broken: Break, count: int) -> None:
         self._release()
-        facts = self._elements.facts
-        left = self._counter.close() - facts.ordinal
+        facts = self._reader.facts
+        left = count - facts.ordinal
         facts.quarantine(broken.code, broken.reason, bytes(self._held), facts=left, line=broken.line)
 
-    def _refuse_entity(self, *_: object) -> None:
-        raise _RefusedError("entity-refused", "entities of its own or from outside are never expanded")
+    def _take(self) -> Iterator[Batch]:
+        """Yield what was read since the last call as one batch, its rows in the order of the file."""
+        parsed = next(iter([*self._reader.facts.take()]), Batch())  # to its end, where the buffer is emptied
+        rows = [*parsed.tables.values(), *self._reader.take_rows()]
+        if len(rows) > 1:
+            both = pa.Table.from_batches(rows)
+            rows = both.take(np.argsort(both["ordinal"].to_numpy())).combine_chunks().to_batches()
+        if rows or parsed.quarantined:
+            yield Batch({"pm_counters": rows[0]} if rows else {}, parsed.quarantined)
+        self._taken = self._reader.facts.ordinal
 
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        name = tag.rpartition(":")[2]
-        if not self._started and name not in ROOTS:
-            raise _RefusedError("not-a-measurement-file", "expected the root element " + " or ".join(ROOTS))
-        self._started = True
-        self._close_text(whole=False)
-        if name in Elements.TEXTS:
-            self._open = ElementText(name, attributes, [], self._parser.CurrentLineNumber)
-        elif name in Elements.STARTS:
-            Elements.STARTS[name](self._elements, attributes)
 
-    def _end(self, tag: str) -> None:
-        self._close_text(whole=True)
-        if tag.rpartition(":")[2] == "measValue":
-            self._elements.end_object()
-            self._settled = self._parser.CurrentByteIndex
-
-    def _text(self, text: str) -> None:
-        if self._open is not None:
-            self._open.parts.append(text)
-
-    def _close_text(self, *, whole: bool) -> None:
-        if self._open is not None:
-            closed, self._open = self._open, None
-            Elements.TEXTS[closed.name](self._elements, closed if whole else closed.interrupted())
+def _windows(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    """Yield the bytes of a stream in pieces of one size, however they arrive."""
+    pieces: list[bytes] = []
+    held = 0
+    for chunk in chunks(stream, size):
+        pieces.append(chunk)
+        held += len(chunk)
+        if held >= size:
+            yield b"".join(pieces)
+            pieces, held = [], 0
+    if pieces:
+        yield b"".join(pieces)

@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 FAULT_NAMESPACE: Final = "3GPP-FaultSupervision"
 CLEARED: Final = "CLEARED"
-_NEW: Final = "notifyNewAlarm"
+NEW_ALARM: Final = "notifyNewAlarm"
 _CHANGED: Final = "notifyChangedAlarm"
-_CLEARED: Final = "notifyClearedAlarm"
+CLEARED_ALARM: Final = "notifyClearedAlarm"
 ALARM_NOTIFICATIONS: Final = frozenset(
     (
-        _NEW,
+        NEW_ALARM,
         _CHANGED,
         "notifyChangedAlarmGeneral",
-        _CLEARED,
+        CLEARED_ALARM,
         "notifyAckStateChanged",
         "notifyCorrelatedNotificationChanged",
     )
 )
 """Notifications of TS 28.532 (11.2) that speak of one alarm; others manage the list."""
-_ACTIONS: Final = MappingProxyType({"SET": _NEW, "CONT": _CHANGED, "CLEAR": _CLEARED})
+ACTIONS: Final = MappingProxyType({"SET": NEW_ALARM, "CONT": _CHANGED, "CLEAR": CLEARED_ALARM})
 _TAKEN: Final = frozenset(
     (
         "ackState",
@@ -61,7 +61,7 @@ def fault_row(header: Header, fault: Fault) -> dict[str, object]:
         extra["ves.eventCategory"] = fault.event_category
     return header_row(header) | {
         "alarm_id": header.event_id,
-        "notification_type": _CLEARED if cleared else _NEW,
+        "notification_type": CLEARED_ALARM if cleared else NEW_ALARM,
         "event_ts": int(header.last_epoch_microsec),
         "raised_ts": int(header.start_epoch_microsec),
         "cleared_ts": int(header.last_epoch_microsec) if cleared else None,
@@ -92,7 +92,7 @@ def crossing_row(header: Header, alert: ThresholdCrossingAlert) -> dict[str, obj
     }
     return header_row(header) | {
         "alarm_id": header.event_id,
-        "notification_type": _CLEARED if cleared else _ACTIONS[alert.alert_action],
+        "notification_type": CLEARED_ALARM if cleared else ACTIONS[alert.alert_action],
         "event_ts": int(header.last_epoch_microsec),
         "raised_ts": int(header.start_epoch_microsec),
         "cleared_ts": int(header.last_epoch_microsec) if cleared else None,
@@ -111,7 +111,7 @@ def notification_row(header: Header, fields: StandardDefined) -> dict[str, objec
     data = fields.data
     event_us = _us(data.get("eventTime"))
     raised_us = _us(data.get("alarmRaisedTime"))
-    cleared = data.get("notificationType") == _CLEARED
+    cleared = data.get("notificationType") == CLEARED_ALARM
     cleared_us = _us(data.get("alarmClearedTime"))
     given = event_us if event_us is not None else int(header.last_epoch_microsec)
     row = header_row(header)

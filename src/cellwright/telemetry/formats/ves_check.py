@@ -58,7 +58,7 @@ _MISSING: Final = re.compile(r"Object missing required field `(\w+)`(?: - at `(\
 _TYPE: Final = re.compile(r"Expected `([^`]+)`(?: (>=|<=) (\S+))?(?:, got `[^`]+`)?(?: - at `(\S+)`)?")
 _AT: Final = re.compile(r" - at `(\$\S*)`$")
 # What an entry of these lists must say, ONAP VES Event Listener 7.2.1, 4.3 (measurement datatypes).
-_REQUIRED: Final = MappingProxyType(
+REQUIRED_MEMBERS: Final = MappingProxyType(
     {
         "additional_measurements": ("name", "hashMap"),
         "additional_objects": ("objectName", "objectInstances"),
@@ -112,12 +112,17 @@ def _check_block(header: model.Header, domain: _Domain, fields: dict[str, Any], 
 
 
 def _measurement_flaws(block: model.Measurement, path: str) -> Iterator[Flaw]:
-    for attribute, names in _REQUIRED.items():
+    for attribute, names in REQUIRED_MEMBERS.items():
         for index, entry in enumerate(getattr(block, attribute)):
             for name in names:
                 if name not in entry:
                     place = f"{path}.{model.member_name(model.Measurement, attribute)}[{index}].{name}"
                     yield Flaw("missing-field", f"{place} is required")
+
+
+def has_wrong_address(block: model.Registration) -> bool:
+    """Return whether one of the addresses is none."""
+    return next(_address_flaws(block, ""), None) is not None
 
 
 def _address_flaws(block: model.Registration, path: str) -> Iterator[Flaw]:

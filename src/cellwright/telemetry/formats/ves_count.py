@@ -9,11 +9,23 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import Final
 
+_STRING: Final = rb'"[^"\\]*+"'
+_WORD_MARK: Final = rb'[^\s{}\[\],:"\\]'
+# An object of texts and words alone, spelt as JSON has it: most objects are, and one look is enough for all of it.
+_FLAT: Final = (
+    rb"\{[ \t\r\n]*+(?:" + _STRING + rb"[ \t\r\n]*+:[ \t\r\n]*+(?:" + _STRING + rb"|" + _WORD_MARK + rb"++)[ \t\r\n]*+"
+    rb"(?:,[ \t\r\n]*+|(?=\})))*+\}"
+)
 _TOKEN: Final = re.compile(
-    rb'"([^"\\]*(?:\\.[^"\\]*)*)(?:"|\Z)([ \t\r\n]*:)?|([{}\[\]])|([^\s{}\[\],:"]+)',
+    rb'"([^"\\]*(?:\\.[^"\\]*)*)(?:"|\Z)([ \t\r\n]*:)?|(' + _FLAT + rb')|([{}\[\]])|([^\s{}\[\],:"]+)',
     re.DOTALL,
 )
-_TEXT, _KEY, _MARK, _WORD = 1, 2, 3, 4  # groups of a token; a key is a text that a colon follows
+_TEXT, _KEY, _OBJECT, _MARK, _WORD = 1, 2, 3, 4, 5  # groups of a token; a key is a text that a colon follows
+_DOMAIN: Final = re.compile(rb'"domain"[ \t\r\n]*:[ \t\r\n]*(?:"([^"]*)")?')
+_MEMBER: Final = re.compile(
+    _STRING + rb"[ \t\r\n]*+:[ \t\r\n]*+"
+    rb"(?:" + _STRING + rb"|(-?\d++(?:\.\d++)?+(?:[eE][+-]?\d++)?+)(?=[ \t\r\n,}])|" + _WORD_MARK + rb"++)"
+)
 _NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 TEXT_MAPS: Final = frozenset(("hashMap", "additionalFields", "featureUsageArray"))
 """Members of measurementFields whose texts may be numbers: VES writes vendors' own counters so."""
@@ -80,6 +92,8 @@ class FactCounter:
             kind = token.lastindex
             if kind == _KEY:
                 self._stack[-1].key = token[_TEXT]
+            elif kind == _OBJECT:
+                self._object(token[_OBJECT])
             elif kind == _MARK:
                 self._nest(token[_MARK])
             elif self._stack[-1].role in _WITH_FACTS:
@@ -87,6 +101,27 @@ class FactCounter:
         while len(self._stack) > 1:
             self._close()
         return self._stack[0].facts
+
+    def _object(self, raw: bytes) -> None:
+        """Follow an object of texts and words alone."""
+        opened = _Open(_role_within(self._stack[-1], b"{"))
+        self._stack.append(opened)
+        match opened.role:
+            case _Role.OTHER:
+                pass
+            case _Role.HEADER:
+                said = _DOMAIN.findall(raw)
+                opened.domain = _plain(said[-1]) if said else ""
+            case _Role.MEASUREMENT:
+                opened.facts = sum(map(bool, _MEMBER.findall(raw)))
+            case _:
+                for token in _TOKEN.finditer(raw, 1, len(raw) - 1):
+                    if token.lastindex == _KEY:
+                        opened.key = token[_TEXT]
+                    elif opened.role in _WITH_FACTS:
+                        is_quoted = token.lastindex == _TEXT
+                        self._scalar(token[_TEXT] if is_quoted else token[_WORD], quoted=is_quoted)
+        self._close()
 
     def _nest(self, mark: bytes) -> None:
         if mark in b"{[":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cellwright.telemetry.formats.facts import chunks
 
@@ -25,8 +25,7 @@ _DEEPEST: Final = 64  # the deepest member that VES 7.2.1 names lies ten levels 
 _STREAM_BYTES: Final = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """Bytes that begin where a document does; `line` is the number of the first."""
 
     raw: bytes
@@ -64,12 +63,13 @@ def split_pieces(stream: BinaryIO) -> Iterator[Piece]:
         if not begun:
             begun = True
             del held[: len(_BOM) if held.startswith(_BOM) else 0]
-        cut = 0
-        for match in _DOCUMENT_LINE.finditer(held, searched):
-            piece = bytes(held[cut : match.end()])
+        ends = [match.end() for match in _DOCUMENT_LINE.finditer(held, searched)]
+        whole, cut = bytes(held[: ends[-1]]) if ends else b"", 0
+        for end in ends:
+            piece = whole[cut:end]
             yield Piece(piece, line)
             line += piece.count(b"\n")
-            cut = match.end()
+            cut = end
         del held[:cut]
         searched = max(0, len(held) - _LONGEST_START)
     if held:
@@ -134,6 +134,31 @@ def _text_flaw(source: str, value: object) -> str | None:
         except UnicodeEncodeError:
             return "half of a surrogate pair"
     return None
+
+
+class LineCount:
+    """The number of the line on which a place of a piece stands; places are asked for as they follow each other."""
+
+    def __init__(self, text: str | bytes, line: int) -> None:
+        self._text = text
+        self._position = 0
+        self._line = line
+
+    def at(self, position: int) -> int:
+        """Return the line of a place that is not before the last one asked for."""
+        text, since = self._text, self._position
+        more = text.count("\n", since, position) if isinstance(text, str) else text.count(b"\n", since, position)
+        self._position, self._line = position, self._line + more
+        return self._line
+
+
+def read_event(text: str, path: str) -> Found | None:
+    """Return the event that a text is, None where that is not JSON."""
+    try:
+        value, end, flaw = _Decoder().decode(text, 0)
+    except BrokenError:
+        return None
+    return Found(path, value, 0, end, flaw)
 
 
 def find_events(text: str) -> Iterator[Found]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from cellwright.telemetry.formats.names import rdn
@@ -12,6 +13,20 @@ if TYPE_CHECKING:
 
 _OFFSET: Final = re.compile(r"(?:UTC|GMT)?\s*([+-])(\d{1,2})(?::?(\d{2}))?", re.ASCII)
 _ZERO: Final = frozenset(("UTC", "GMT", "Z", "UTC0"))
+HEADER_TEXTS: Final = MappingProxyType(
+    {
+        "ves.eventName": "event_name",
+        "ves.eventType": "event_type",
+        "ves.sequence": "sequence",
+        "ves.priority": "priority",
+        "ves.sourceId": "source_id",
+        "ves.reportingEntityName": "reporting_entity_name",
+        "ves.reportingEntityId": "reporting_entity_id",
+        "ves.nfNamingCode": "nf_naming_code",
+        "ves.nfcNamingCode": "nfc_naming_code",
+    }
+)
+"""Members of the header that have no column, by the name under which rows keep them as text."""
 _LARGEST_OFFSET_S: Final = 14 * 3600  # UTC+14:00, the farthest east
 
 
@@ -33,17 +48,9 @@ def header_row(header: Header) -> dict[str, object]:
 
 def header_texts(header: Header) -> dict[str, str | None]:
     """Return the members of the header that have no column, as text under `ves.` names."""
-    return {
-        "ves.eventName": header.event_name,
-        "ves.eventType": header.event_type,
-        "ves.sequence": str(header.sequence),
-        "ves.priority": header.priority,
-        "ves.sourceId": header.source_id,
-        "ves.reportingEntityName": header.reporting_entity_name,
-        "ves.reportingEntityId": header.reporting_entity_id,
-        "ves.nfNamingCode": header.nf_naming_code,
-        "ves.nfcNamingCode": header.nfc_naming_code,
-    }
+    texts: dict[str, str | None] = {name: getattr(header, attribute) for name, attribute in HEADER_TEXTS.items()}
+    texts["ves.sequence"] = str(header.sequence)
+    return texts
 
 
 def read_offset_s(text: str) -> int | None:

@@ -30,20 +30,23 @@ class Leaf(NamedTuple):
 def leaves(fields: dict[str, Any]) -> Iterator[Leaf]:
     """Yield the numbers of a measurementFields object in the order of the file."""
     for name, value in fields.items():
-        yield from _below(value, Leaf((name,), (), Value(), suspect=False), in_map=name in TEXT_MAPS)
+        yield from leaves_below(value, Leaf((name,), (), Value(), suspect=False), in_map=name in TEXT_MAPS)
 
 
-def _below(value: object, around: Leaf, *, in_map: bool) -> Iterator[Leaf]:
+def leaves_below(value: object, around: Leaf, *, in_map: bool, since: int = 0) -> Iterator[Leaf]:
+    """Yield the numbers of a value that stands at `around`; of a list those of the entries from `since` on."""
     match value:
         case dict():
             inside = around._replace(suspect=around.suspect or value.get("valuesAreSuspect") == "true")
             for name, member in value.items():
                 below = inside._replace(path=(*inside.path, name))
-                yield from _below(member, below, in_map=in_map or name in TEXT_MAPS)
+                # A text is a value of a map only inside of it, as the count of facts has it.
+                is_mapped = in_map or (name in TEXT_MAPS and not isinstance(member, str))
+                yield from leaves_below(member, below, in_map=is_mapped)
         case list():
-            for index, member in enumerate(value):
+            for index, member in enumerate(value[since:], start=since):
                 entry = rdn(around.path[-1], _identifier(member) or str(index))
-                yield from _below(member, around._replace(objects=(*around.objects, entry)), in_map=in_map)
+                yield from leaves_below(member, around._replace(objects=(*around.objects, entry)), in_map=in_map)
         case bool():
             return
         case int() | float():
@@ -79,9 +82,17 @@ def measurement_row(header: Header, leaf: Leaf, interval_s: float) -> dict[str, 
         "counter": ".".join(leaf.path),
         "begin_ts": int(header.start_epoch_microsec),
         "end_ts": int(header.last_epoch_microsec),
-        "gran_s": interval_s,
+        "gran_s": seconds_of(interval_s),
         "value_i64": leaf.value.i64,
         "value_f64": leaf.value.f64,
         "null_reason": leaf.value.null_reason,
         "suspect": leaf.suspect,
     }
+
+
+def seconds_of(interval: float) -> float | None:
+    """Return an interval as a real number, None where it is an integer beyond all of them."""
+    try:
+        return float(interval)
+    except OverflowError:
+        return None

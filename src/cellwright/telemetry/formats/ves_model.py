@@ -16,7 +16,7 @@ TextMap = dict[str, str]
 Severity = Literal["CRITICAL", "MAJOR", "MINOR", "WARNING", "NORMAL"]
 
 
-class Header(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class Header(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True, rename="camel"):
     """The commonEventHeader of every event."""
 
     domain: Literal[
@@ -56,7 +56,7 @@ class Header(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     time_zone_offset: str | None = None
 
 
-class Fault(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class Fault(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True, rename="camel"):
     """The faultFields of a fault."""
 
     alarm_condition: str
@@ -70,7 +70,7 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     event_category: str | None = None
 
 
-class Crossing(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class Crossing(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True, rename="camel"):
     """One counter beyond its threshold."""
 
     criticality: Literal["CRIT", "MAJ"]
@@ -78,7 +78,9 @@ class Crossing(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     threshold_crossed: str
 
 
-class ThresholdCrossingAlert(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class ThresholdCrossingAlert(
+    Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True, rename="camel"
+):
     """The thresholdCrossingAlertFields of a threshold crossing."""
 
     additional_parameters: list[Crossing]
@@ -99,7 +101,7 @@ class ThresholdCrossingAlert(Struct, frozen=True, forbid_unknown_fields=True, re
     possible_root_cause: str | None = None
 
 
-class Syslog(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class Syslog(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True, rename="camel"):
     """The syslogFields of a log record."""
 
     event_source_type: str
@@ -120,7 +122,7 @@ class Syslog(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     syslog_ver: Number | None = None
 
 
-class Heartbeat(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class Heartbeat(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True, rename="camel"):
     """The heartbeatFields of a sign of life."""
 
     heartbeat_fields_version: Literal["3.0"]
@@ -128,7 +130,7 @@ class Heartbeat(Struct, frozen=True, forbid_unknown_fields=True, rename="camel")
     additional_fields: TextMap = {}
 
 
-class Registration(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class Registration(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True, rename="camel"):
     """The pnfRegistrationFields of a network function that announces itself."""
 
     pnf_registration_fields_version: Literal["2.0", "2.1"]
@@ -146,7 +148,7 @@ class Registration(Struct, frozen=True, forbid_unknown_fields=True, rename="came
     vendor_name: str | None = None
 
 
-class StandardDefined(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class StandardDefined(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True, rename="camel"):
     """The stndDefinedFields that carry another standard's notification."""
 
     data: dict[str, Any]
@@ -157,7 +159,7 @@ class StandardDefined(Struct, frozen=True, forbid_unknown_fields=True, rename="c
 Entries = list[dict[str, Any]]
 
 
-class Measurement(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class Measurement(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True, rename="camel"):
     """The measurementFields; what single entries hold is left to vendors and later minor versions."""
 
     measurement_interval: Number
@@ -189,7 +191,7 @@ class Measurement(Struct, frozen=True, forbid_unknown_fields=True, rename="camel
 Block = dict[str, Any]
 
 
-class Event(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class Event(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True, rename="camel"):
     """One event; the block of its own domain is checked in a second step, others are only objects."""
 
     common_event_header: Header

@@ -1,0 +1,189 @@
+"""Builds rows of `pm_counters` out of whole arrays of values, a micro-batch at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from cellwright.lake.schema import FACTS
+from cellwright.telemetry.formats.names import class_of
+from cellwright.telemetry.formats.pm_scan import BLANK, INTEGER, REAL, VECTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from cellwright.telemetry.formats.pm_head import Types
+    from cellwright.telemetry.formats.pm_scan import Scan
+
+NIL, NAN, BEYOND_INT64 = range(BLANK + 2, BLANK + 5)  # kinds that are found when OTHER texts are read
+_NULL_REASONS: Final = ("blank", "nil", "nan")
+_REASON_OF: Final = np.array([-1, -1, -1, 0, -1, 1, 2, -1], np.int8)
+_SCHEMA: Final = FACTS["pm_counters"]
+_TEXT: Final = pa.string()
+
+
+class Around(NamedTuple):
+    """What stands around the values of some objects: what all share, by column, and their flags."""
+
+    shared: Mapping[str, object]
+    flags: tuple[str, ...]
+
+
+class Plain(NamedTuple):
+    """A scan with the counter of each value, as an index in the counters of the batch."""
+
+    scan: Scan
+    counters: NDArray[np.int32]
+    blocks: list[list[int]]  # as in the scan
+    is_special: bool  # some value is OTHER, or some object a list
+
+    def values(self, blocks: range) -> tuple[int, int]:
+        """Return the first value of some neighbouring objects and the one behind the last."""
+        return self.blocks[blocks.start - 1][6] if blocks.start else 0, self.blocks[blocks.stop - 1][6]
+
+
+class _Piece(NamedTuple):
+    """Some neighbouring objects of one scan, and the ordinal of their first value."""
+
+    plain: Plain
+    blocks: range
+    ordinal: int
+
+    def part(self, column: NDArray[Any]) -> NDArray[Any]:
+        """Return of a column of the values what belongs to these objects."""
+        first, last = self.plain.values(self.blocks)
+        return column[first:last]
+
+    def members(self, column: NDArray[Any]) -> NDArray[Any]:
+        """Return of a column of the members of vectors what belongs to these objects."""
+        blocks = self.plain.blocks
+        return column[blocks[self.blocks.start - 1][7] if self.blocks.start else 0 : blocks[self.blocks.stop - 1][7]]
+
+    def ordinals(self) -> NDArray[np.int64]:
+        """Return those of the values."""
+        first, last = self.plain.values(self.blocks)
+        return np.arange(self.ordinal, self.ordinal + last - first)
+
+    def next_ordinal(self) -> int:
+        """Return that of a value behind the last."""
+        first, last = self.plain.values(self.blocks)
+        return self.ordinal + last - first
+
+    def sizes(self) -> NDArray[np.int32]:
+        """Return how many values each object has."""
+        return np.diff(self.of_objects(6), prepend=np.int32(self.plain.values(self.blocks)[0]))
+
+    def of_objects(self, column: int) -> NDArray[np.int32]:
+        """Return a column of the objects."""
+        return self.plain.scan.blocks[self.blocks.start : self.blocks.stop, column]
+
+
+class PlainRows:
+    """Values of plain objects, collected for one micro-batch."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._pieces: list[_Piece] = []
+        self._objects: list[str] = []
+        self._around_of: list[int] = []  # each object
+        self._arounds: list[Around] = []
+        self._counters: list[tuple[str, str | None]] = []
+        self._bases: dict[int, tuple[int, Types]] = {}
+
+    def base(self, types: Types) -> int:
+        """Return where the counters of a group begin among those of the batch."""
+        known = self._bases.get(id(types))
+        if known is None:
+            known = self._bases[id(types)] = (len(self._counters), types)  # holding it keeps its id its own
+            self._counters += types.counters
+        return known[0]
+
+    def add(self, plain: Plain, blocks: range, around: Around, names: list[str], ordinal: int) -> int:
+        """Add the values of neighbouring objects of one group and return how many there are."""
+        first, last = plain.values(blocks)
+        before = self._pieces[-1] if self._pieces else None
+        if before and before.plain is plain and before.blocks.stop == blocks.start and before.next_ordinal() == ordinal:
+            self._pieces[-1] = before._replace(blocks=range(before.blocks.start, blocks.stop))
+        else:
+            self._pieces.append(_Piece(plain, blocks, ordinal))
+        self._objects += names
+        self._around_of += [len(self._arounds)] * len(blocks)
+        self._arounds.append(around)
+        self.count += last - first
+        return last - first
+
+    def batch(self) -> pa.RecordBatch:
+        """Return all rows in the order they were added."""
+        kinds = self._joined("kinds")
+        sizes = np.concatenate([piece.sizes() for piece in self._pieces])
+        by_object = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+        by_around = np.array(self._around_of, np.int32)[by_object]
+        counters = np.concatenate([piece.part(piece.plain.counters) for piece in self._pieces])
+        columns = {
+            **self._shared(by_around),
+            **self._of_objects(by_object),
+            "counter": _taken([counter for counter, _ in self._counters], counters),
+            "subcounter": _taken([subcounter for _, subcounter in self._counters], counters),
+            "value_i64": pa.array(self._joined("integers"), mask=kinds != INTEGER),
+            "value_f64": pa.array(self._joined("reals"), mask=(kinds != REAL) & (kinds != BEYOND_INT64)),
+            "vec": self._vectors(kinds),
+            "null_reason": _null_reasons(kinds),
+            "ordinal": pa.array(np.concatenate([piece.ordinals() for piece in self._pieces])),
+            "dq_flags": self._flags(by_around, kinds),
+        }
+        arrays = [columns.get(field.name) for field in _SCHEMA]
+        filled = [
+            pa.nulls(len(kinds), field.type) if array is None else array
+            for array, field in zip(arrays, _SCHEMA, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(filled, schema=_SCHEMA)
+
+    def _joined(self, name: str) -> NDArray[Any]:
+        return np.concatenate([piece.part(getattr(piece.plain.scan, name)) for piece in self._pieces])
+
+    def _shared(self, by_around: NDArray[np.int32]) -> dict[str, pa.Array]:
+        columns = {}
+        for name in dict.fromkeys(name for around in self._arounds for name in around.shared):
+            values = [around.shared.get(name) for around in self._arounds]
+            columns[name] = _taken(values, by_around, _SCHEMA.field(name).type)
+        return columns
+
+    def _of_objects(self, by_object: NDArray[np.int32]) -> dict[str, pa.Array]:
+        suspect = np.concatenate([piece.of_objects(4) for piece in self._pieces]) == 1
+        return {
+            "obj_ldn": _taken([name or None for name in self._objects], by_object),
+            "obj_class": _taken([class_of(name) for name in self._objects], by_object),
+            "suspect": pa.array(suspect[by_object]),
+        }
+
+    def _vectors(self, kinds: NDArray[np.uint8]) -> pa.Array:
+        offsets = np.zeros(len(kinds) + 1, np.int32)
+        np.cumsum(self._joined("lengths"), out=offsets[1:])
+        members = np.concatenate([piece.members(piece.plain.scan.members) for piece in self._pieces])
+        known = np.concatenate([piece.members(piece.plain.scan.known) for piece in self._pieces])
+        mask = pa.array(kinds != VECTOR)
+        return pa.ListArray.from_arrays(pa.array(offsets), pa.array(members, mask=known == 0), mask=mask)
+
+    def _flags(self, by_around: NDArray[np.int32], kinds: NDArray[np.uint8]) -> pa.Array:
+        beyond = kinds == BEYOND_INT64
+        lists = [around.flags for around in self._arounds]
+        if not any(lists) and not beyond.any():
+            return pa.ListArray.from_arrays(pa.array(np.zeros(len(kinds) + 1, np.int32)), pa.array([], _TEXT))
+        lists += [(*flags, "beyond-int64") for flags in lists]
+        return _taken(lists, by_around + beyond * np.int32(len(self._arounds)), pa.list_(_TEXT))
+
+
+def _null_reasons(kinds: NDArray[np.uint8]) -> pa.Array:
+    reasons = _REASON_OF[kinds]
+    return pa.array(_NULL_REASONS).take(pa.array(reasons, mask=reasons < 0))
+
+
+def _taken(values: Sequence[object], indices: NDArray[np.int32], kind: pa.DataType = _TEXT) -> pa.Array:
+    """Return `values` by index; what is the same everywhere is repeated."""
+    if values and all(value == values[0] for value in values):
+        return pa.repeat(pa.scalar(values[0], kind), len(indices))
+    return pa.array(values, kind).take(pa.array(indices))

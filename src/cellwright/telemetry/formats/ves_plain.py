@@ -1,0 +1,225 @@
+"""Reads plain documents and events from bytes without a value for each member; says of which it is sure."""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec import Raw, Struct
+
+from cellwright.telemetry.formats import ves_model as model
+from cellwright.telemetry.formats.ves_check import REQUIRED_MEMBERS, has_wrong_address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_SEPARATORS: Final = re.compile(rb"[ \t\r\n,]*")
+_BETWEEN: Final = b" \t\r\n,[]"
+_SPACE: Final = b" \t\r\n"
+_TAIL: Final = 16
+CHUNK_EVENTS: Final = 256
+_SHALLOW: Final = 64  # brackets in an event that can then not be nested too deeply
+_SHORT: Final = 256  # bytes of a member beside the events that can neither be nested too deeply nor say a long integer
+_LONG: Final = 1 << 14  # bytes from which on numpy counts faster
+_QUOTE: Final = b'"'
+_ESCAPED_QUOTE: Final = b"\\u0022"
+_UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+_ONE, _MANY = "event", "eventList"
+
+
+class PlainEvent(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True, rename="camel"):
+    """An event whose blocks are right, and which has no block that is not looked into."""
+
+    common_event_header: model.Header
+    fault_fields: model.Fault | None = None
+    heartbeat_fields: model.Heartbeat | None = None
+    measurement_fields: dict[str, Any] | None = None
+    pnf_registration_fields: model.Registration | None = None
+    stnd_defined_fields: model.StandardDefined | None = None
+    syslog_fields: model.Syslog | None = None
+    threshold_crossing_alert_fields: model.ThresholdCrossingAlert | None = None
+
+
+def _entry_of(attribute: str, names: tuple[str, ...]) -> type[Struct]:
+    return msgspec.defstruct(f"_{attribute}", [(name, Any) for name in names])
+
+
+def _shape() -> type[Struct]:
+    """Return the type of measurementFields whose entries say what they must; what else they say is left open."""
+    fields: list[tuple[str, Any, Any]] = []
+    for field in msgspec.structs.fields(model.Measurement):
+        required = REQUIRED_MEMBERS.get(field.name)
+        kind = list[_entry_of(field.name, required)] if required else field.type  # type: ignore[misc]
+        default: Any = [] if required else field.default
+        if field.default_factory is not msgspec.NODEFAULT and not required:
+            default = msgspec.field(default_factory=field.default_factory)
+        fields.append((field.name, kind, default))
+    fields.sort(key=lambda field: field[2] is not msgspec.NODEFAULT)
+    named = [(name, kind) if default is msgspec.NODEFAULT else (name, kind, default) for name, kind, default in fields]
+    return msgspec.defstruct("_MeasurementShape", named, forbid_unknown_fields=True, rename="camel")
+
+
+_SHAPE: Final = _shape()
+_OWN: Final = MappingProxyType(
+    {
+        "fault": "fault_fields",
+        "measurement": "measurement_fields",
+        "stndDefined": "stnd_defined_fields",
+        "syslog": "syslog_fields",
+        "thresholdCrossingAlert": "threshold_crossing_alert_fields",
+    }
+)
+_document = msgspec.json.Decoder(dict[str, Raw])
+_list = msgspec.json.Decoder(list[Raw])
+_event = msgspec.json.Decoder(PlainEvent)
+_encode = msgspec.json.Encoder().encode
+
+
+class PlainDocument(NamedTuple):
+    """A document with one event or one list of events."""
+
+    path: str  # of the event or the list
+    events: list[Raw]
+    quotes: int  # how many quotation marks the event has, or all of the list
+    start: int | None = None  # where the list stands in the piece, None: no list
+
+    @property
+    def is_list(self) -> bool:
+        """Return whether the events are members of a list."""
+        return self.start is not None
+
+    def places(self, piece: bytes) -> EventPlaces:
+        """Return where the events of the list stand in the piece."""
+        return EventPlaces(piece, (self.start or 0) + 1, self.events)
+
+
+class EventPlaces:
+    """Where the events of a list stand in a piece; they are asked for as they follow each other."""
+
+    def __init__(self, piece: bytes, start: int, events: list[Raw]) -> None:
+        self._piece = piece
+        self._events = events
+        self._index = 0
+        self._position = self._behind_separators(start)
+
+    def of(self, index: int) -> int:
+        """Return the place of an event that is not before the last one asked for."""
+        while self._index < index:
+            end = self._position + len(memoryview(self._events[self._index]))
+            self._position = self._behind_separators(end)
+            self._index += 1
+        return self._position
+
+    def _behind_separators(self, position: int) -> int:
+        match = _SEPARATORS.match(self._piece, position)
+        return match.end() if match else position
+
+
+def plain_document(raw: bytes) -> PlainDocument | None:
+    """Return the document that a piece is, None when not sure that it is one, valid and plain."""
+    try:
+        if not raw.isascii():
+            raw.decode()
+        members = _document.decode(_unwrapped(raw))
+    except _UNREADABLE:
+        return None
+    name = _ONE if _ONE in members else _MANY
+    value = members.pop(name, None)
+    if value is None or _MANY in members:
+        return None
+    quotes = _quotes(raw) - 2
+    for other in map(bytes, members.values()):
+        if len(other) > _SHORT:
+            return None
+        quotes -= 2 + other.count(_QUOTE)
+    if name == _ONE:
+        return PlainDocument(f"$.{name}", [value], quotes)
+    return _plain_list(raw, value, quotes, is_alone=not members)
+
+
+def _plain_list(raw: bytes, value: Raw, quotes: int, *, is_alone: bool) -> PlainDocument | None:
+    """Return the document with a list; a name that stands there twice has quotes that are not in what was found."""
+    if quotes != _quotes(value) or len(memoryview(value)) <= _SHORT:  # another member could hold a short list too
+        return None
+    start = raw.find(b"[", raw.find(b"{")) if is_alone else raw.find(value)
+    try:
+        return PlainDocument(f"$.{_MANY}", _list.decode(value), quotes, start)
+    except _UNREADABLE:
+        return None
+
+
+def _unwrapped(raw: bytes) -> bytes:
+    """Return the piece without the marks of an array around its document."""
+    is_bare = raw.startswith(b"{") and raw[-_TAIL:].rstrip(_SPACE).endswith(b"}")
+    return raw if is_bare else raw.strip(_BETWEEN)
+
+
+def _quotes(text: bytes | Raw) -> int:
+    if isinstance(text, bytes) and len(text) < _LONG:
+        return text.count(_QUOTE)
+    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == ord(_QUOTE)))
+
+
+def plain_events(documents: Sequence[PlainDocument]) -> Iterator[PlainEvent | None]:
+    """Yield each event that is valid for sure, and holds no name twice and no depth in a block; None when not sure.
+
+    The documents are one with a list, or some with one event each.
+    """
+    first = documents[0]
+    if not first.is_list:
+        yield from _plain_chunk([one.events[0] for one in documents], [one.quotes for one in documents])
+        return
+    for start in range(0, len(first.events), CHUNK_EVENTS):
+        yield from _plain_chunk(first.events[start : start + CHUNK_EVENTS])
+
+
+def _plain_chunk(raws: list[Raw], quotes: list[int] | None = None) -> list[PlainEvent | None]:
+    """Return the same as `_plain_event` of each: all written anew have as many quotes when each of them has."""
+    together = b"".join(raws)
+    try:
+        events = [_read(raw) for raw in raws]
+        expected = _quotes(together) if quotes is None else sum(quotes)
+        if _quotes(_encode(events)) == expected and not _has_escaped_quote(together):
+            return [*events]
+    except _UNREADABLE:
+        pass
+    texts = [*map(bytes, raws)]
+    return [*map(_plain_event, texts, quotes or [text.count(_QUOTE) for text in texts])]
+
+
+def _plain_event(raw: bytes, quotes: int) -> PlainEvent | None:
+    """Return the event when sure of it; `quotes` is how many quotation marks it has.
+
+    What is written anew says each name once, so fewer quotes tell that one stood there twice, or with its default.
+    """
+    try:
+        event = _read(raw)
+        return event if _quotes(_encode(event)) == quotes and not _has_escaped_quote(raw) else None
+    except _UNREADABLE:
+        return None
+
+
+def _has_escaped_quote(raw: bytes) -> bool:
+    return b"\\" in raw and _ESCAPED_QUOTE in raw
+
+
+def _read(raw: bytes | Raw) -> PlainEvent:
+    event = _event.decode(raw)
+    domain = event.common_event_header.domain
+    own = _OWN.get(domain)
+    if own is not None and getattr(event, own) is None:
+        raise ValueError(own)
+    if domain == "measurement":
+        msgspec.convert(event.measurement_fields, _SHAPE)
+    if event.pnf_registration_fields is not None and has_wrong_address(event.pnf_registration_fields):
+        raise ValueError(domain)
+    return event
+
+
+def is_shallow(raw: bytes | Raw) -> bool:
+    """Return whether nothing in the event can be nested too deeply."""
+    text = bytes(raw)
+    return text.count(b"{") + text.count(b"[") <= _SHALLOW

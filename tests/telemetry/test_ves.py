@@ -221,3 +221,7 @@ def test_headers_are_accepted_and_refused_as_the_schema_of_onap_does(change: dic
     schema = json.loads(public_data("ves/CommonEventFormat_30.2.1_ONAP.json").read_text(encoding="utf-8"))
     document = {"event": _event(**change)}
     assert (not _read(document).quarantined) == _accepts(schema, document, schema["definitions"])
+
+
+def test_an_unterminated_text_is_counted_in_one_go() -> None:
+    assert Ves().count_facts(io.BytesIO(b'"\\' * 300_000)) == 1

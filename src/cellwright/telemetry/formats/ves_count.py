@@ -17,7 +17,7 @@ _FLAT: Final = (
     rb"(?:,[ \t\r\n]*+|(?=\})))*+\}"
 )
 _TOKEN: Final = re.compile(
-    rb'"([^"\\]*(?:\\.[^"\\]*)*)(?:"|\Z)([ \t\r\n]*:)?|(' + _FLAT + rb')|([{}\[\]])|([^\s{}\[\],:"]+)',
+    rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)(?:"|\\?\Z)([ \t\r\n]*+:)?|(' + _FLAT + rb')|([{}\[\]])|([^\s{}\[\],:"]+)',
     re.DOTALL,
 )
 _TEXT, _KEY, _OBJECT, _MARK, _WORD = 1, 2, 3, 4, 5  # groups of a token; a key is a text that a colon follows

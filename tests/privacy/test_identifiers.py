@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellwright.errors import DeniedError, ExitCode
-from cellwright.privacy import Kind, find, guard_egress
+from cellwright.privacy import Kind, columns, find, guard_egress
+from cellwright.privacy.columns import scan_column
+from cellwright.privacy.hints import HINTS, SLOW, any_hint
+from cellwright.privacy.identifiers import scan
+from cellwright.privacy.patterns import FAMILIES, HINT, pattern_for, pattern_of
+from cellwright.privacy.reading import lowered
 
 FOUND = [
     ("imsi-262011234567890", Kind.IMSI),
@@ -40,6 +48,13 @@ FOUND = [
     ("PEI: 490154203237518", Kind.IMEI),
     ("49-015420-323751-8", Kind.IMEI),
     ("5g-tmsi=0xdeadbe12", Kind.TMSI),
+    ("5g-guti-26201800040deadbe12", Kind.TMSI),
+    ("GUTI: 262-01-80-0040-0-deadbeef", Kind.TMSI),
+    ("5G-S-TMSI 0040-0x0badcafe", Kind.TMSI),
+    ("m-tmsi=deadbeef", Kind.TMSI),
+    ("mac=00AA22bbccdd", Kind.MAC),
+    ("trace_imsi_262011234567890_amf.pcap", Kind.IMSI),
+    ("supi-262011234567890.log", Kind.IMSI),
     ("10.45.0.7", Kind.IP),
     ("[10.45.0.7]:2152", Kind.IP),
     ("ue=2001:db8::1,", Kind.IP),
@@ -99,6 +114,9 @@ LEFT = [
     "1 0 3 5 2 6 6 7 8 9 10 11 100 2345",
     "shelf 1-2-3-4",
     "32.435 V10.0",
+    "hmac=00aa22bbccddeeff",
+    "tmsi reallocation failed 17 times",
+    "imsi~masked",
     "ŧıšİ no digits",
     "",
 ]
@@ -137,3 +155,124 @@ def test_any_text_can_be_searched(text: str) -> None:
     matches = find(text)
     assert all(match.start < match.end for match in matches)
     assert all(before.end <= after.start for before, after in pairwise(matches))
+
+
+# Pieces that make, break and border what the alternatives look for; joined at random they meet in every order.
+TRICKY = [
+    "imsi 12345678 90123456789012345678901 gone",
+    "1.2.3.420260301120000262011234567890",
+    "1.2.3.42620112345678901234",
+    "0049 171 1234567",
+    "00491-7112 345678",
+    "35209900 176148 1",
+    "352099-00-176148-23",
+    "ec2_10_0_0_7",
+    "2026-03-01 00491711234567",
+    "a-number 4712345678, b_number:4712345679",
+    "extid-a@b c extid-d",
+    "gci-0a1b2c3d gli-0a1b",
+    "fe80:0:0:0:0:0:10.0.0.1",
+    "eui-00-11-22-33-44-55-66-77 m.0011.2233.4455",
+    "999.5.6.7 1234.5.6.7 1.2.3.4.5.6.7.8",
+    "12345678-1234-1234-1234-491711234567 12345678-1234-1234-1234-4917112345678",
+    "imsi~ghjkmnpqrstvwxyzghjk@home.example supi~masked@home.example",
+    "1.3.6.1.4.1.262.01.1234567890 1.3.6.1.6.3.1.1.5.3",
+    "::1 ::ffff:1.2.3.4 a::b std::dead::beef 1::",
+    "tel:+49-171-1234567;ext=12345678901",
+]
+
+PIECES = st.sampled_from(
+    [text for text, _ in FOUND]
+    + LEFT
+    + TRICKY
+    + list('0123456789abcdefimsxy.:-_/+ ~@=,%&\\\n"')
+    + ["::", "1.2.3.", "10.", "25", "imsi", "msisdn=", "called ", "tel", "suci", "guti ", "mac-", "ip-", "ue_", "cell "]
+    + ["cell\n", "a-number ", "imsi~ghjkmnpqrstvwxyzghjk", "1.3.6.1.4.1.", "1413378172000", "20260301120000", "0x"]
+    + [
+        "12:00:00",
+        "2026-03-01T",
+        "00:11:22:33:44:",
+        "deadbeef-",
+        "-1234-1234-",
+        "\r",
+        "\x00",
+        "\u00e9",
+        "3gppnetwork.org",
+    ]
+)
+MIXED = st.lists(PIECES, max_size=12).map("".join)
+
+
+def found_in(text: str) -> list[tuple[int, int, str, str]]:
+    return [(each.match.start, each.match.end, each.match.kind, each.canonical) for each in scan(text)]
+
+
+def found_in_column(texts: list[str | None]) -> list[tuple[int, int, int, str, str]]:
+    """Return what is found where all texts are joined, and check that few are scanned alike."""
+    alone = as_found(scan_column(pa.array(texts, pa.string())))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "_SMALL", -1)
+        joined = as_found(scan_column(pa.array(texts, pa.string())))
+    assert joined == alone
+    return joined
+
+
+def as_found(column: columns.Column) -> list[tuple[int, int, int, str, str]]:
+    places = zip(column.rows.tolist(), column.starts.tolist(), column.ends.tolist(), strict=True)
+    return [(*place, *name) for place, name in zip(places, column.names(), strict=True)]
+
+
+def test_a_column_of_all_that_is_tried_elsewhere_holds_what_its_texts_hold() -> None:
+    texts = [*(text for text, _ in FOUND), *LEFT, *TRICKY, *(f"{text} {text}" for text in TRICKY)]
+    for chosen in (texts, texts[::-1], *([text] for text in texts)):
+        assert found_in_column(chosen) == [(row, *each) for row, text in enumerate(chosen) for each in found_in(text)]
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.lists(st.none() | MIXED, max_size=6))
+def test_a_column_holds_what_its_texts_hold(texts: list[str | None]) -> None:
+    assert found_in_column(texts) == [(row, *each) for row, text in enumerate(texts) for each in found_in(text or "")]
+
+
+@settings(max_examples=600, deadline=None)
+@given(MIXED)
+def test_leaving_out_what_cannot_match_makes_no_difference(text: str) -> None:
+    lower = lowered(text)
+    whole = pattern_of(*[True] * len(FAMILIES))
+    expected = [(found.lastgroup, found.span()) for found in whole.finditer(lower)]
+    assert [(found.lastgroup, found.span()) for found in pattern_for(lower).finditer(lower)] == expected
+
+
+@settings(max_examples=600, deadline=None)
+@given(MIXED)
+def test_what_shows_no_hint_holds_nothing(text: str) -> None:
+    shown = re.search(f"(?i){HINT}", text), re.search(f"(?i){any_hint()}", text)
+    assert all(shown) or not found_in(text)
+
+
+def test_the_hints_are_in_the_syntax_of_the_engine_that_runs_them() -> None:
+    for pattern in (any_hint(), SLOW, *(hint.text for hint in HINTS)):
+        pc.match_substring_regex(pa.array(["text"]), pattern)
+
+
+def test_a_joint_of_texts_joins_nothing() -> None:
+    halves = [
+        ("262011234", "567890"),
+        ("10.0.", "0.1"),
+        ("cell", "49171123456"),
+        ("imsi", "262011"),
+        ("2001:db8:", ":1"),
+        ("10.0.0.1 cell", "49171123456"),
+        ("10.0.0.1 c", "f49171123456"),
+        ("10.0.0.1 ip", "-10-0-0-1"),
+    ]
+    for first, second in halves:
+        expected = [(row, *each) for row, text in enumerate((first, second)) for each in found_in(text)]
+        assert found_in_column([first, second]) == expected
+
+
+def test_more_than_one_block_of_texts_is_scanned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "_BLOCK_BYTES", 64)
+    monkeypatch.setattr(columns, "_SMALL", -1)
+    texts = [f"ue 10.0.0.{number} imsi-26201{number:010} left" for number in range(99)]
+    assert scan_column(pa.array(texts)).rows.tolist() == [number for number in range(99) for _ in range(2)]

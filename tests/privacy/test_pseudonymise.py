@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellwright.privacy import Pseudonymiser, find
+from cellwright.privacy import Kind, Pseudonymiser, columns, find
+from cellwright.privacy.identifiers import read
 
 KEY = bytes(range(32))
 MASK = Pseudonymiser(KEY)
@@ -37,6 +38,10 @@ CONTEXT = st.text(
 )
 
 
+def joined(groups: list[int]) -> ipaddress.IPv6Address:
+    return ipaddress.IPv6Address(":".join(f"{group:x}" for group in groups))
+
+
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.tuples(CONTEXT, PLANTED), min_size=1, max_size=3), CONTEXT)
 def test_no_planted_identifier_survives(pieces: list[tuple[str, tuple[str, str]]], tail: str) -> None:
@@ -57,7 +62,10 @@ def test_applying_it_twice_changes_nothing_and_leaves_nothing_to_find(text: str)
 @given(st.lists(st.none() | st.text(alphabet="0123456789abc:.+- @=imsdnp\u0663", max_size=40), max_size=8))
 def test_an_array_becomes_what_its_texts_become(texts: list[str | None]) -> None:
     expected = [None if text is None else MASK.text(text) for text in texts]
-    assert MASK.array(pa.array(texts, pa.string())).to_pylist() == expected
+    for small in (-1, 100):  # joined, and one by one
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(columns, "_SMALL", small)
+            assert MASK.array(pa.array(texts, pa.string())).to_pylist() == expected
 
 
 @pytest.mark.parametrize(
@@ -145,6 +153,12 @@ def test_all_string_like_columns_of_a_batch_are_cleaned_and_numbers_kept() -> No
 def test_a_hundred_thousand_letters_take_no_time() -> None:
     for text in ("a" * 100_000, "a:" * 50_000, "imsi" * 25_000, "@" * 100_000, "1." * 50_000, "+1 " * 30_000):
         MASK.text(text)
+
+
+@given(st.ip_addresses(v=6) | st.lists(st.sampled_from((0, 0, 0, 1, 0xABC)), min_size=8, max_size=8).map(joined))
+def test_the_canonical_form_of_an_address_is_the_standard_librarys(address: ipaddress.IPv6Address) -> None:
+    for written in (address.exploded, address.compressed):
+        assert read("v6_long", written) == (Kind.IP, f"ip:{address.ipv4_mapped or address}")
 
 
 def test_pseudonyms_of_addresses_are_of_the_parsed_address() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
+import socket
+import struct
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -28,6 +29,8 @@ class Kind(StrEnum):
     IP = "ip"
     MAC = "mac"
     NUMBER = "number"  # a run of digits too long or odd to tell
+    CELL = "cell"  # where somebody is, not who: see `geography`
+    POSITION = "position"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,16 @@ class Identifier:
 
 _NOT_NAMES: Final = frozenset({"pseudonym", "oid", "uuid"})
 _LIKE_CELLS: Final = frozenset({"short_run", "imsi_split"})
+DOUBTFUL: Final = _NOT_NAMES | _LIKE_CELLS
+"""Groups whose matches may name nobody: `names_someone` tells."""
+_PADDED: Final = re.compile(r"(?<![0-9])0[0-9]")
+_MAPPED: Final = bytes(10) + b"\xff\xff"  # before an IPv4 address (RFC 4291 clause 2.5.5.2)
+_ZEROS: Final = re.compile(r"(?::0){2,8}(?![^:])")
 _CELL_LENGTHS: Final = range(11, 18)  # digits of 2**36; with MCC, MNC and two separators
 _CONTEXT: Final = 40  # characters before a number that may call it a cell
 _NULL_SCHEME: Final = re.compile(r"(?:suci-)?0-(\d{3})-(\d{2,3})-\d{1,4}-0-0-(\d+)")
+_DOUBLED: Final = str.maketrans("0123456789", "0246813579")  # twice a digit, and the sum of its digits
+_NO_DIGITS: Final = re.compile("[^0-9]")
 _IMSI_DIGITS: Final = 15
 _IMEI_DIGITS: Final = 14  # without check digit and software version
 
@@ -90,18 +100,28 @@ def _search(text: str) -> Iterator[Identifier]:
     for found in pattern_for(text).finditer(text):
         group = found.lastgroup or ""
         start, end = found.span(group)
-        if group in _NOT_NAMES or (group in _LIKE_CELLS and _is_cell(text, start, end)):
-            continue
-        kind, canonical = _READERS[group](text[start:end])
-        yield Identifier(Match(kind, start, end), canonical)
+        if names_someone(group, text, start, end):
+            kind, canonical = read(group, text[start:end])
+            yield Identifier(Match(kind, start, end), canonical)
 
 
-def _is_cell(text: str, start: int, end: int) -> bool:
-    return end - start in _CELL_LENGTHS and bool(CELL_BEFORE.search(text, max(0, start - _CONTEXT), start))
+def names_someone(group: str, text: str, start: int, end: int, since: int = 0) -> bool:
+    """Return whether a match of a group of the pattern is an identifier; `since` is where what is said begins."""
+    if group in _NOT_NAMES:
+        return False
+    is_cell = group in _LIKE_CELLS and end - start in _CELL_LENGTHS
+    return not (is_cell and CELL_BEFORE.search(text, max(since, start - _CONTEXT), start))
+
+
+def read(group: str, written: str) -> tuple[Kind, str]:
+    """Return kind and canonical form of what a group of the pattern matched, in lower case."""
+    return _READERS[group](written)
 
 
 def _digits(text: str) -> str:
     """Return the decimal digits of `text`, of whatever script, as ASCII."""
+    if text.isascii():
+        return text if text.isdecimal() else _NO_DIGITS.sub("", text)
     return "".join(str(int(c)) for c in text if c.isdecimal())
 
 
@@ -118,8 +138,7 @@ def _imei(text: str) -> tuple[Kind, str]:
 
 def _check_digit(body: str) -> int:
     """Return the Luhn check digit of fourteen digits."""
-    doubled = (int(digit) * (1 + index % 2) for index, digit in enumerate(body))
-    return -sum(value // 10 + value % 10 for value in doubled) % 10
+    return -sum(map(int, body[::2] + body[1::2].translate(_DOUBLED))) % 10
 
 
 def _msisdn(text: str) -> tuple[Kind, str]:
@@ -133,7 +152,7 @@ def _long_run(text: str) -> tuple[Kind, str]:
     if digits.startswith("00") and not digits.startswith("001"):
         return _msisdn(digits)
     if len(digits) == _IMSI_DIGITS:
-        return _imsi(digits)
+        return Kind.IMSI, f"number:{digits}"
     if len(digits) == _IMEI_DIGITS or (len(digits) == _IMEI_DIGITS + 2 and not digits.startswith("1")):
         return _imei(digits)
     return Kind.NUMBER, f"number:{digits}"
@@ -159,14 +178,27 @@ def _suci(text: str) -> tuple[Kind, str]:
 def _address(text: str) -> tuple[Kind, str]:
     written = text.partition("%")[0]
     head, _, quad = written.rpartition(":")
-    if "." in quad:
-        quad = ".".join(str(int(octet)) for octet in quad.split("."))
+    if "." in quad and (_PADDED.search(quad) or not quad.isascii()):
+        quad = ".".join([str(int(octet)) for octet in quad.split(".")])
+    if ":" not in written:
+        return Kind.IP, f"ip:{quad}"
     try:
-        address = ipaddress.ip_address(f"{head}:{quad}" if ":" in written else quad)
-    except ValueError:
+        packed = socket.inet_pton(socket.AF_INET6, f"{head}:{quad}")
+    except OSError:
         return Kind.IP, f"ip:{written}"
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return Kind.IP, f"ip:{mapped or address}"
+    if packed.startswith(_MAPPED):
+        return Kind.IP, "ip:{}.{}.{}.{}".format(*packed[len(_MAPPED) :])
+    return Kind.IP, f"ip:{_compressed(packed)}"
+
+
+def _compressed(packed: bytes) -> str:
+    """Return the text of an IPv6 address with its longest run of zeros left out (RFC 5952 clause 4.2)."""
+    groups = "".join([f":{group:x}" for group in struct.unpack(">8H", packed)])
+    runs = _ZEROS.findall(groups)
+    if not runs:
+        return groups[1:]
+    before, _, after = groups.partition(max(runs, key=len))
+    return f"{before[1:]}::{after[1:]}"
 
 
 def _mac(text: str) -> tuple[Kind, str]:
@@ -193,6 +225,7 @@ _READERS: Final[dict[str, Callable[[str], tuple[Kind, str]]]] = {
     "imei_labelled": _imei,
     "imei_split": _imei,
     "tmsi_labelled": lambda text: (Kind.TMSI, f"tmsi:{text}"),
+    "tmsi_split": lambda text: (Kind.TMSI, "tmsi:" + re.sub("[^0-9a-f]", "", text.replace("0x", ""))),
     "long_run": _long_run,
     "v4": _address,
     "v4_dashed": lambda text: _address(re.sub("[_-]", ".", text)),
@@ -203,4 +236,5 @@ _READERS: Final[dict[str, Callable[[str], tuple[Kind, str]]]] = {
     "mac_colons": _mac,
     "mac_dashes": _mac,
     "mac_dots": _mac,
+    "mac_labelled": _mac,
 }

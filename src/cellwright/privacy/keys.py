@@ -7,6 +7,9 @@ import secrets
 import stat
 from typing import TYPE_CHECKING, Final
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
 from cellwright.errors import StorageError
 
 if TYPE_CHECKING:
@@ -33,6 +36,21 @@ def load_or_create_key(path: Path) -> bytes:
         return _load(path)
     except OSError as error:
         raise _unavailable(path, error, "created") from error
+
+
+def derive_key(key: bytes, purpose: str) -> bytes:
+    """Return 32 bytes for a purpose that do not reveal the key (HKDF-SHA256, RFC 5869)."""
+    return HKDF(SHA256(), KEY_BYTES, salt=None, info=f"cellwright {purpose} 1".encode()).derive(key)
+
+
+def scoped_key(key: bytes, *, tenant: str = "", epoch: str = "") -> bytes:
+    """Return the key of the pseudonyms of a tenant in an epoch such as 2026-03; the key itself where neither is named.
+
+    Who holds a scoped key learns nothing of the others.
+    """
+    if not tenant and not epoch:
+        return key
+    return derive_key(key, f"pseudonym key {len(tenant)}:{tenant}:{epoch}")
 
 
 def _load(path: Path) -> bytes:

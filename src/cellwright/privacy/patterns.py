@@ -57,11 +57,12 @@ LABEL: Final = re.compile(rf"(?:{'|'.join(labels for labels, _, _ in _LABELS.val
 _IMEI_TAC: Final = r"(?:\d{2}[ /-]\d{6}|\d{6}[ /-]\d{2}|(?!(?:19|20)\d\d[01]\d[0-3])\d{8})"
 _IMEI_SPLIT: Final = rf"{_IMEI_TAC}[ /-]\d{{6}}(?:[ /-]?\d\d?)?"
 _KINDS: Final = "imsi|supi|suci|gpsi|msisdn|imei|tmsi|ip|mac|number"
-_PSEUDONYM: Final = (rf"(?P<pseudonym>(?:{_KINDS})~[{PSEUDONYM_LETTERS}]{{{PSEUDONYM_LENGTH}}})",)
+_PSEUDONYM: Final = (rf"(?P<pseudonym>(?:{_KINDS})~(?:[{PSEUDONYM_LETTERS}]{{{PSEUDONYM_LENGTH}}}|masked))",)
 _WITH_AT: Final = (
     rf"(?:supi|gpsi|nai|impi|impu){_TO_VALUE}(?P<nai_labelled>[^{_END}=:@~]{{1,64}}@[a-z0-9.-]{{1,128}})",
     rf"(?P<nai_realm>[^{_END}=:@~]{{1,64}}@[a-z0-9.-]{{0,128}}3gppnetwork\.org)",
 )
+_TMSI_PARTS: Final = r"(?:[0-9a-f]{1,6}[-_.:/ ](?:0x)?){0,6}[0-9a-f]{8}"
 _WITH_WORDS: Final = (
     rf"(?P<suci>suci-[^{_END}]{{1,600}})",
     rf"suci[a-z_]{{0,12}}{_TO_VALUE}(?P<suci_labelled>[0-7]-[^{_END}]{{5,600}})",
@@ -71,6 +72,9 @@ _WITH_WORDS: Final = (
     rf"(?P<msisdn>msisdn-(?:\d{{11,}}|\d{{5,10}}(?!{_GAP}?\d)))",
     r"(?P<imei>imei(?:sv)?-\d{14,})",
     r"(?:tmsi|guti)[a-z_]{0,12}[^\w\n]{0,8}(?:0x)?(?P<tmsi_labelled>(?=[a-f]{0,21}\d)[0-9a-f]{6,22})(?![0-9a-z])",
+    # In parts, as 001-01-80-0040-0-deadbeef (clauses 2.8.1 and 2.10.1), and of eight letters.
+    rf"(?:tmsi|guti)[a-z_]{{0,12}}[^\w\n]{{0,8}}(?:0x)?(?P<tmsi_split>{_TMSI_PARTS})(?![0-9a-z])",
+    r"(?<![a-z])mac[a-z_]{0,12}[^\w\n]{1,8}(?P<mac_labelled>(?=\d{0,11}[a-f])[0-9a-f]{12})(?![0-9a-z])",
     *(_labelled(labels, group, least, most) for group, (labels, least, most) in _LABELS.items()),
 )
 _WITH_COLONS: Final = (
@@ -89,9 +93,9 @@ _BEFORE: Final = r"(?:(?<![0-9a-f])|(?<=[^0-9a-f][a-f])|(?<=^[a-f]))"
 _AFTER: Final = r"(?![0-9]|[a-f](?![g-z]))"
 # A date and time without separators, which no IMEI looks like: no body reports type allocation codes from 19 or 20 on.
 _COMPACT_TIME: Final = r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d"
-_DIGITS: Final = (
-    r"(?<![\d.])(?P<oid>\.?1\.3\.6\.1\.(?:4\.1|6\.3)(?:\.\d{1,10})*)(?!\d)",
-    rf"(?P<v4>{_V4})",
+_OIDS: Final = (r"(?<![\d.])(?P<oid>\.?1\.3\.6\.1\.(?:4\.1|6\.3)(?:\.\d{1,10})*)(?!\d)",)
+_QUADS: Final = (rf"(?P<v4>{_V4})",)
+_SPLIT_NUMBERS: Final = (
     # A host name made of its address, as `ip-10-0-0-7` and `ec2_10_0_0_7`.
     rf"(?:(?<=ip[_-])|(?<=ue[_-])|(?<=ec2[_-]))(?P<v4_dashed>{_OCTET}(?:-{_OCTET}){{3}}|{_OCTET}(?:_{_OCTET}){{3}})(?!\d)",
     # An offset and an end time of a TS 32.432 file name, `+1000-0715`, is no telephone number.
@@ -99,6 +103,8 @@ _DIGITS: Final = (
     r"(?<!\d)(?P<imsi_split>\d{3}[ \t._:/-]\d{2,3}[ \t._:/-]\d{9,10})(?!\d)",
     rf"(?<!\d)(?P<imei_split>{_IMEI_SPLIT})(?!\d)",
     r"(?<!\d)(?P<e164_split>00[1-9]\d?\d?[ /-]\d{2,5}[ /-]?\d{4,8})(?!\d)",
+)
+_RUNS: Final = (
     rf"(?P<long_run>(?!{_COMPACT_TIME}(?!\d))\d{{14,}})",
     # 13 digits from 1 on are milliseconds since 1970: no E.164 number of country code 1 has more than 11 digits.
     # Digits behind a point are the decimals of a number, unless a suffix follows as in a file's name.
@@ -107,10 +113,18 @@ _DIGITS: Final = (
 
 _WORDS: Final = re.compile(
     "imsi|supi|suci|msin|msisdn|gpsi|imei|pei|e164|e\\.164|nai|gci|gli|extid|tmsi|guti|call|dial|phone|mobile|subscriber"
-    "|tel|number"
+    "|tel|number|mac"
 )
 _LEAST_COLONS: Final = 5  # of a MAC address; a time has two
 _LEAST_DASHES: Final = 4  # of a UUID
+
+FAMILIES: Final = ("at", "pseudonym", "words", "colons", "macs", "uuids", "oids", "quads", "splits", "runs")
+"""Groups of alternatives, in the order of their precedence."""
+_PARTS: Final = (
+    _WITH_AT, _PSEUDONYM, _WITH_WORDS, _WITH_COLONS, _MACS, _UUIDS, _OIDS, _QUADS, _SPLIT_NUMBERS, _RUNS
+)  # fmt: skip
+_OF_DIGITS: Final = FAMILIES.index("oids")
+_ALL_DIGITS: Final = (True,) * (len(FAMILIES) - _OF_DIGITS)
 
 
 def pattern_for(lowered: str) -> re.Pattern[str]:
@@ -119,15 +133,17 @@ def pattern_for(lowered: str) -> re.Pattern[str]:
     dashes = lowered.count("-")
     macs = dashes >= _LEAST_COLONS or lowered.count(".") > 1
     uuids = dashes >= _LEAST_DASHES
-    return _compiled("@" in lowered, "~" in lowered, _WORDS.search(lowered) is not None, colons, macs, uuids)
+    words = _WORDS.search(lowered) is not None
+    return pattern_of("@" in lowered, "~" in lowered, words, colons, macs, uuids, *_ALL_DIGITS)
 
 
 @functools.cache
-def _compiled(*held: bool) -> re.Pattern[str]:
-    groups = (_WITH_AT, _PSEUDONYM, _WITH_WORDS, _WITH_COLONS, _MACS, _UUIDS)
-    parts = [part for group, has in zip(groups, held, strict=True) if has for part in group]
-    digits = "|".join(_DIGITS)
-    return re.compile("|".join((*parts, rf"(?=[\d+.])(?:{digits})")))
+def pattern_of(*held: bool) -> re.Pattern[str]:
+    """Return the pattern of those of `FAMILIES` that are held; one that cannot match makes no difference."""
+    chosen = [parts if has else () for parts, has in zip(_PARTS, held, strict=True)]
+    lettered = [part for parts in chosen[:_OF_DIGITS] for part in parts]
+    digits = "|".join(part for parts in chosen[_OF_DIGITS:] for part in parts)
+    return re.compile("|".join((*lettered, *([rf"(?=[\d+.])(?:{digits})"] if digits else []))))
 
 
 CELL_BEFORE: Final = re.compile(r"(?:cell[a-z]*|n?cgi|nci|eci|[eg]nb[a-z]*)[^\w\n]{0,6}$")
@@ -136,6 +152,7 @@ CELL_BEFORE: Final = re.compile(r"(?:cell[a-z]*|n?cgi|nci|eci|[eg]nb[a-z]*)[^\w\
 HINT: Final = (
     r"[0-9](?:[^A-Za-z0-9]{0,2}[0-9]){4}|[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]|:[0-9a-f]{0,4}:"
     r"|[0-9][_-][0-9]{1,3}[_-][0-9]{1,3}[_-][0-9]|\\u00|%[0-9a-f]{2}|&#"
-    r"|(?:[0-9a-f]{2}-){5}|[0-9a-f]{4}\.[0-9a-f]{4}\.|@|suci|nai-|gci-|gli-|extid-|tmsi|guti|[^\x00-\x7f]"
+    r"|(?:[0-9a-f]{2}-){5}|[0-9a-f]{4}\.[0-9a-f]{4}\.|@|suci|nai-|gci-|gli-|extid-|tmsi|guti|mac[^\n]{0,24}[0-9a-f]{12}"
+    r"|[^\x00-\x7f]"
 )
 """Necessary for any match, in the common syntax of `re` and RE2, case ignored: what lacks it needs no scan."""

@@ -1,7 +1,10 @@
-"""Commands about privacy: privacy audit, anonymise."""
+"""Commands about privacy: audit, policies, the vault, anonymise."""
 
 from __future__ import annotations
 
+import dataclasses
+import getpass
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -14,6 +17,8 @@ from cellwright.errors import ExitCode, UsageError, nearest
 from cellwright.privacy import Kind
 from cellwright.wiring.anonymising import Order, anonymise_lake, recount
 from cellwright.wiring.audits import audit_folder
+from cellwright.wiring.pseudonyms import looks, policy_of, reveal
+from cellwright.wiring.settings import read_settings
 
 if TYPE_CHECKING:
     from cellwright.wiring.anonymising import Certificate
@@ -24,6 +29,7 @@ CopyArgument = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that
 OutOption = Annotated[Path, typer.Option(metavar="DIR", help="The folder to write; it must not exist.")]
 SpecOption = Annotated[Path | None, typer.Option(metavar="FILE.yaml", help="Which columns to keep, and how.")]
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of any files, or one file.")]
+PolicyArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A document of kind PrivacyPolicy.")]
 _MOST_ROWS: Final = 40
 
 privacy = typer.Typer(help="Prove that what you hold names nobody.", no_args_is_help=True)
@@ -61,6 +67,39 @@ def recount_copy(folder: CopyArgument, output: OutputOption = Output.TABLE) -> N
         console.table(None, ("table", "smallest class"), rows, ("smallest class",))
     if any(0 < rows < k for rows in found.values()):
         raise console.Finish(ExitCode.ERROR)
+
+
+@privacy.command("check")
+def check_policy(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A document of kind PrivacyPolicy.")],
+) -> None:
+    """Check a privacy policy; exit 64 with every problem and its place."""
+    policy_of(dataclasses.replace(read_settings(os.environ, Path.home()), privacy_policy=file))
+    console.say(f"{file} is a privacy policy without problems")
+
+
+@privacy.command("reveal")
+def reveal_one(
+    pseudonym: Annotated[str, typer.Argument(metavar="PSEUDONYM", help="Such as imsi~...")],
+    why: Annotated[str, typer.Option(help="The case or ticket that needs it; it is logged, with who asks.")],
+) -> None:
+    """Print the identifier behind a pseudonym from the vault CELLWRIGHT_VAULT; exit 1 where it has none."""
+    found = reveal(read_settings(os.environ, Path.home()), pseudonym, getpass.getuser(), why)
+    if found is None:
+        console.note("the vault does not know this pseudonym; the look was logged")
+        raise console.Finish(ExitCode.ERROR)
+    console.say(found)
+
+
+@privacy.command("looks")
+def list_looks(output: OutputOption = Output.TABLE) -> None:
+    """List who looked into the vault, when and why."""
+    found = looks(read_settings(os.environ, Path.home()))
+    if output is Output.JSON:
+        console.say_json({"looks": [each._asdict() for each in found]})
+    else:
+        rows = [(each.at, each.who, each.pseudonym, each.outcome, each.why) for each in found]
+        console.table(None, ("at", "who", "pseudonym", "outcome", "why"), rows)
 
 
 @app.command()

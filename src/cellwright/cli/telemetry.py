@@ -32,17 +32,32 @@ def simulate(
 
 
 @app.command()
-def mediate(
+def mediate(  # noqa: PLR0913, PLR0917 - options of a command
     sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="Files, folders or archives.")],
     lake: Annotated[Path, typer.Option("--lake", metavar="DIR", help="The lake to write to; made when absent.")],
     mappings: Annotated[
         list[Path] | None, typer.Option("--mapping", help="A column mapping for tables, or a folder of them.")
     ] = None,
     form: Annotated[str, typer.Option("--format", metavar="F", help="Read every file as this format.")] = "auto",
+    privacy_policy: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A PrivacyPolicy: what becomes of each kind of identifier.")
+    ] = None,
+    data_class: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="The sensitivity class whose actions the policy takes.")
+    ] = None,
+    vault: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep the way back from pseudonyms in this sealed file.")
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Turn raw telemetry into clean records; exit 5 if something had to be quarantined."""
     settings = read_settings(os.environ, Path.home())
+    settings = dataclasses.replace(
+        settings,
+        privacy_policy=privacy_policy or settings.privacy_policy,
+        data_class=data_class or settings.data_class,
+        vault=vault or settings.vault,
+    )
     formats = known_formats(mappings or ())
     chosen = formats if form == "auto" else pick_format(formats, form)
     result = mediate_into(lake, sources, chosen, settings, console.progress_bar)

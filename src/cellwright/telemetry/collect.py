@@ -55,6 +55,7 @@ class Collector:
         self.gate = Gate(spool.size(), limit)
         self.progress = Progress()
         self._spool, self._mediate = spool, mediate
+        self._at_end: Callable[[], None] | None = None
         self._listeners: dict[str, Listener] = {}
         self._intakes: list[Intake] = []
         self._folders: list[tuple[DropFolder, Callable[[Sequence[Entry]], MediationResult]]] = []
@@ -70,6 +71,10 @@ class Collector:
         intake = Intake(self._spool.feed(spec.name), self.gate, self._disk)
         self._listeners[spec.name] = open_listener(spec, intake)
         self._intakes.append(intake)
+
+    def at_end(self, work: Callable[[], None]) -> None:
+        """Do something when all is closed."""
+        self._at_end = work
 
     async def open(self) -> Mapping[str, str]:
         """Open all doors, or none; return the address of each listener. Raises UnavailableError."""
@@ -111,6 +116,8 @@ class Collector:
         finally:
             self._disk.shutdown()
             self._lake.shutdown()
+            if self._at_end is not None:
+                self._at_end()
 
     def waiting(self) -> tuple[str, ...]:
         """Return the feeds whose segments no listener of this collector reads."""

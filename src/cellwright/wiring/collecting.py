@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from cellwright.errors import UsageError
 from cellwright.lake import Lake
 from cellwright.plugins import PluginSet
-from cellwright.privacy import Pseudonymiser, load_or_create_key
 from cellwright.telemetry.collect import Collector, run_until
 from cellwright.telemetry.collector_document import load_collector
 from cellwright.telemetry.drop_folder import DropFolder
 from cellwright.telemetry.mediate import mediate_entries, mediate_received
 from cellwright.telemetry.spool import Spool
 from cellwright.wiring.files import read_text
+from cellwright.wiring.pseudonyms import Pseudonyms
 from cellwright.wiring.telemetry import known_formats, pick_format
 
 if TYPE_CHECKING:
@@ -53,11 +53,12 @@ def build(config: CollectorConfig, folder: Path, settings: Settings) -> Collecto
     spool = folder / config.spool if config.spool else settings.state / "spool" / config.name
     if spool.resolve().is_relative_to(lake.resolve()):
         raise UsageError.of("spool-in-lake", f"the spool {spool} lies in the lake", expected="a folder beside it")
-    pseudonymiser = Pseudonymiser(load_or_create_key(settings.key_file))
+    pseudonyms = Pseudonyms(settings, [lake])
     formats = known_formats([folder / mapping for mapping in config.mappings])
     Lake.open(lake, create=True).close()
-    line = _Line(lake, formats, pseudonymiser, settings.tenant)
-    collector = Collector(Spool(spool, pseudonymiser.derive("spool")), config.spool_bytes, line.received)
+    line = _Line(lake, formats, pseudonyms, settings.tenant)
+    collector = Collector(Spool(spool, pseudonyms.now().derive("spool")), config.spool_bytes, line.received)
+    collector.at_end(pseudonyms.close)
     listeners: PluginSet[OpenListener] = PluginSet("listeners")
     for spec in config.listeners:
         collector.add(spec, listeners.get(spec.protocol))
@@ -72,28 +73,32 @@ def build(config: CollectorConfig, folder: Path, settings: Settings) -> Collecto
 class _Line:
     """The way into one lake, opened anew for each file so that others may write between two."""
 
-    def __init__(self, lake: Path, formats: tuple[Format, ...], pseudonymiser: Pseudonymiser, tenant: str) -> None:
-        self._lake, self._formats, self._pseudonymiser, self._tenant = lake, formats, pseudonymiser, tenant
+    def __init__(self, lake: Path, formats: tuple[Format, ...], pseudonyms: Pseudonyms, tenant: str) -> None:
+        self._lake, self._formats, self._pseudonyms, self._tenant = lake, formats, pseudonyms, tenant
 
     def received(self, raw: RawFile, name: str) -> MediationResult:
         """Store a file that a listener received."""
         (read_as,) = pick_format(self._formats, name)
         with Lake.open(self._lake) as lake:
-            return mediate_received(
-                raw, lake, read_as=read_as, pseudonymiser=self._pseudonymiser, tenant=self._tenant, now=_now
+            result = mediate_received(
+                raw, lake, read_as=read_as, pseudonymiser=self._pseudonyms.now(), tenant=self._tenant, now=_now
             )
+        self._pseudonyms.flush()
+        return result
 
     def found(self, entries: Sequence[Entry]) -> MediationResult:
         """Store files that lie in a folder."""
         with Lake.open(self._lake) as lake:
-            return mediate_entries(
+            result = mediate_entries(
                 entries,
                 lake,
                 formats=self._formats,
-                pseudonymiser=self._pseudonymiser,
+                pseudonymiser=self._pseudonyms.now(),
                 tenant=self._tenant,
                 now=_now,
             )
+        self._pseudonyms.flush()
+        return result
 
 
 async def _run(

@@ -32,6 +32,9 @@ class Settings:
     state: Path  # default folder for lakes and meters
     tenant: str
     cloud: CloudTier | None
+    privacy_policy: Path | None = None  # what becomes of each kind of identifier; None: all are tokenised
+    data_class: str | None = None  # the sensitivity class whose actions the policy takes
+    vault: Path | None = None  # the way back from pseudonyms; None: none is kept
 
 
 def read_settings(environ: Mapping[str, str], home: Path) -> Settings:
@@ -44,7 +47,14 @@ def read_settings(environ: Mapping[str, str], home: Path) -> Settings:
         state=state,
         tenant=environ.get("CELLWRIGHT_TENANT") or "operator",
         cloud=_cloud_tier(environ),
+        privacy_policy=_path(environ.get("CELLWRIGHT_PRIVACY_POLICY")),
+        data_class=environ.get("CELLWRIGHT_DATA_CLASS") or None,
+        vault=_path(environ.get("CELLWRIGHT_VAULT")),
     )
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
 
 
 def _cloud_tier(environ: Mapping[str, str]) -> CloudTier | None:

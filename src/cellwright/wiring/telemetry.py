@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from cellwright.errors import UsageError, nearest
 from cellwright.lake import Lake
 from cellwright.plugins import PluginSet
-from cellwright.privacy import Pseudonymiser, load_or_create_key
 from cellwright.telemetry.format import Format
 from cellwright.telemetry.formats.delimited import Delimited
 from cellwright.telemetry.formats.delimited_mapping import load_mapping
@@ -18,6 +17,7 @@ from cellwright.telemetry.formats.table_parquet import ParquetTable
 from cellwright.telemetry.mediate import mediate
 from cellwright.telemetry.sources import walk
 from cellwright.wiring.files import read_text
+from cellwright.wiring.pseudonyms import Pseudonyms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -52,13 +52,16 @@ def mediate_into(
 ) -> MediationResult:
     """Store what `sources` hold in the lake at `folder`; a single format reads every file, several are detected."""
     walk(sources, folder)  # a source that does not exist is told before a lake is made
-    pseudonymiser = Pseudonymiser(load_or_create_key(settings.key_file))
-    with Lake.open(folder, create=True) as lake, progress("mediate") as advance:
+    with (
+        Pseudonyms(settings, [folder]) as pseudonyms,
+        Lake.open(folder, create=True) as lake,
+        progress("mediate") as advance,
+    ):
         return mediate(
             sources,
             lake,
             formats=formats,
-            pseudonymiser=pseudonymiser,
+            pseudonymiser=pseudonyms.now(),
             tenant=settings.tenant,
             now=lambda: datetime.now(tz=UTC),
             progress=advance,

@@ -5,8 +5,7 @@ generated from a seed, of which a stated share name a subscriber, a device or an
 processor time of this process, all threads together. Identifiers are counted as whole columns of distinct texts, and
 then replaced by pseudonyms; the column of identifiers has 5 % distinct values. Memory is what Arrow's pool and Python's
 allocator hold at the peak, beyond the input. Presidio needs an interpreter that has `presidio-analyzer`
-(`--peers-python`); without one it is left out, loudly. It runs its pattern recognisers on a blank spaCy pipeline, without
-a model of names.
+(`--peers-python`); without one it is left out, loudly. It runs its pattern recognisers on a blank spaCy pipeline.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ MODULES: Final = MappingProxyType(
         "telemetry": ("simulate", "mediate"),
         "lakes": ("lake",),
         "collecting": ("collect",),
+        "forwarding": ("forward", "receive"),
         "incidents": ("digest",),
         "inventories": ("import",),
         "pictures": ("estate",),

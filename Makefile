@@ -56,6 +56,8 @@ $(VENV)/.run: $(BIN)/python requirements.lock pyproject.toml
 
 $(VENV)/.test: $(VENV)/.run requirements-dev.lock
 	@$(PIP) --require-hashes -r requirements-dev.lock
+	@command -v nats-server >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && apt-get install -y -qq nats-server >/dev/null 2>&1; } \
+		|| echo "nats-server is not installed: the tests that need it are skipped"
 	@touch $@
 
 $(WEB)/.built: web/build.py web/package.json web/package-lock.json requirements-web.lock

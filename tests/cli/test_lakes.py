@@ -29,7 +29,9 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(tmp_path / "lake")
 
 
-def test_a_query_is_printed_as_table_json_and_csv(lake: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_query_is_printed_as_table_json_and_csv(
+    lake: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     sql = "SELECT severity_number, count(*) AS n, max(ts) AS last, sum(ordinal) AS s FROM logs GROUP BY 1 ORDER BY 1"
     capsys.readouterr()
     assert run(["lake", "query", lake, sql, "-o", "json"]) == 0
@@ -40,8 +42,12 @@ def test_a_query_is_printed_as_table_json_and_csv(lake: str, capsys: pytest.Capt
     ]
     assert run(["lake", "query", lake, sql, "-o", "csv"]) == 0
     assert next(csv.DictReader(io.StringIO(capsys.readouterr().out)))["n"] == "4"
-    assert run(["lake", "query", lake, "SELECT * FROM logs"]) == 0
-    assert "Handover" in capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(["lake", "query", lake, "SELECT * FROM logs LIMIT 1"]) == 0
+    wide = capsys.readouterr().out  # too wide for a table: a column a line
+    assert "body             Handover complete\n" in wide
+    assert run(["lake", "query", lake, "SELECT body, app FROM logs LIMIT 1"]) == 0
+    assert capsys.readouterr().out.split() == ["body", "app", "Handover", "complete", "amfd"]
 
 
 def test_a_wrong_query_is_a_usage_error(lake: str, capsys: pytest.CaptureFixture[str]) -> None:

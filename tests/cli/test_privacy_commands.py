@@ -87,7 +87,9 @@ def test_what_a_person_confirmed_is_not_overwritten(tmp_path: Path, capsys: pyte
     assert "error[file-exists]" in capsys.readouterr().err
 
 
-def test_tables_of_every_kind_are_read_and_others_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables_of_every_kind_are_read_and_others_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "a.csv").write_text("email;n\nuser1@mail.example;1\nuser2@mail.example;2\n", encoding="utf-8")
     (tmp_path / "b.ndjson").write_text('{"ue":{"supi":"imsi-262011234567890"}}\n{"ue":{"n":[1,2]}}\n', encoding="utf-8")
     (tmp_path / "c.json").write_text('[\n{"msisdn": 491711234567}\n]', encoding="utf-8")
@@ -107,6 +109,7 @@ def test_tables_of_every_kind_are_read_and_others_named(tmp_path: Path, capsys: 
         "cell": "network_configuration",
     }
     assert [each["code"] for each in found["unread"]] == ["damaged", "no-table", "damaged"]
+    monkeypatch.setenv("COLUMNS", "200")
     assert run(["classify", str(tmp_path / "a.csv")]) == 0
     assert "e-mail address" in capsys.readouterr().out
 

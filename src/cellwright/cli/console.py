@@ -73,6 +73,20 @@ def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str
     _console(sys.stdout).print(grid)
 
 
+def records(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows as a table where they fit side by side, else each as a block of lines, a column a line."""
+    screen = _console(sys.stdout)
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    if sum(widths) + 2 * len(widths) <= screen.width:
+        table(None, columns, rows)
+        return
+    longest = max(map(len, columns))
+    for row in rows:
+        for name, cell in zip(columns, row, strict=True):
+            say(f"{name:{longest}}  {cell}")
+        say()
+
+
 @contextlib.contextmanager
 def progress_bar(title: str) -> Iterator[Advance]:
     """Show a bar on standard error while a step runs; the Progress of wiring."""

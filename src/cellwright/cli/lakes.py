@@ -97,7 +97,7 @@ def query(
         _print_csv(found)
     else:
         shown = [tuple(map(_cell, row.values())) for row in _rows(found.slice(0, _MOST_ROWS))]
-        console.table(None, tuple(found.schema.names), shown)
+        console.records(tuple(found.schema.names), shown)
         if found.num_rows > len(shown):
             console.note(f"and {found.num_rows - len(shown):,} more rows; -o json or -o csv prints all")
 

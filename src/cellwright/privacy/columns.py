@@ -158,7 +158,7 @@ def _few(texts: pa.Array) -> NDArray[np.int64] | None:
     """Return the rows that may hold identifiers where these are so few that preparing to join them costs more."""
     if len(texts) > _SMALL:
         return None
-    shown = pc.fill_null(pc.match_substring_regex(texts, HINT, ignore_case=True), False)  # noqa: FBT003 - a value
+    shown = pc.fill_null(pc.match_substring_regex(texts, HINT, ignore_case=True), fill_value=False)
     rows = np.flatnonzero(shown.to_numpy(zero_copy_only=False))
     return rows if len(rows) <= _FEW else None
 
@@ -172,7 +172,7 @@ def _suspects(texts: pa.Array) -> Iterator[NDArray[np.int64]]:
 
 
 def _hits(lower: pa.Array, pattern: str) -> NDArray[np.int64]:
-    hit = pc.fill_null(pc.match_substring_regex(lower, pattern), False)  # noqa: FBT003 - a value, not a flag
+    hit = pc.fill_null(pc.match_substring_regex(lower, pattern), fill_value=False)
     return np.flatnonzero(hit.to_numpy(zero_copy_only=False))
 
 

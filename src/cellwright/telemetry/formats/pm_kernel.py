@@ -334,14 +334,17 @@ def _header(data: Text, at: int, tags: tuple[Text, Longs], groups: Ints, group: 
 def scan(
     data: Text,
     at: int,
-    is_open: bool,  # noqa: FBT001 - by position
-    is_inside: bool,  # noqa: FBT001 - by position
+    within: tuple[bool, bool],
     tags: tuple[Text, Longs],
     values: Values,
     blocks: Ints,
     groups: Ints,
 ) -> tuple[int, int, int, bool]:
-    """Fill the arrays as `pm_scan.Scan` describes them; return where it stopped, objects, groups, if in a group."""
+    """Fill the arrays as `pm_scan.Scan` describes them; return where it stopped, objects, groups, if in a group.
+
+    `within` says whether the scan begins in an open object, and whether in a group.
+    """
+    is_open, is_inside = within
     end, block, group, stop = len(data), 0, 0, at
     while block < len(blocks) and group < len(groups):
         at = stop if is_open else _past_space(data, stop, end)
@@ -382,7 +385,7 @@ class KernelScanner:
         text = np.frombuffer(data, np.uint8) if HAS_COMPILER else data
         letters = np.frombuffer(tags.letters, np.uint8) if HAS_COMPILER else tags.letters
         arrays = (cast("Values", self._values), self._blocks, self._groups)
-        stop, n_blocks, n_groups, inside = scan(text, at, is_open, is_inside, (letters, tags.offsets), *arrays)
+        stop, n_blocks, n_groups, inside = scan(text, at, (is_open, is_inside), (letters, tags.offsets), *arrays)
         blocks = self._blocks[:n_blocks].copy()
         n_values, n_members = (int(blocks[-1, 6]), int(blocks[-1, 7])) if n_blocks else (0, 0)
         kinds, integers, reals, positions, starts, ends, lengths = (each[:n_values] for each in self._values[:7])

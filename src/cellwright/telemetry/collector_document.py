@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from cellwright.errors import Diagnostic, Mark, Severity, UsageError, nearest
-from cellwright.estate.documents.parts import Document, Duration, Name, Part, Text, Volume, first_repeated, refuse
+from cellwright.estate.documents.parts import (
+    Document,
+    Duration,
+    Name,
+    Part,
+    Text,
+    Volume,
+    first_repeated,
+    refuse,
+    shown,
+)
 from cellwright.estate.refusals import refusals
 from cellwright.estate.yaml_nodes import read_yaml
 from cellwright.plugins import PluginSet
@@ -67,6 +77,14 @@ def _address(value: object) -> str:
         raise refuse("wrong-format", repr(value), expected="an IP address to listen on, such as 127.0.0.1") from error
 
 
+def _protocol(value: object) -> str:
+    known = PluginSet[object]("listeners").names()
+    if value not in known:
+        expected = "one of " + ", ".join(known)
+        raise refuse("unknown-name", shown(value), expected=expected, hint=nearest(str(value), known))
+    return str(value)
+
+
 class TlsPart(Part):
     """Transport security."""
 
@@ -83,7 +101,9 @@ class ListenerPart(Part):
     """One open port."""
 
     name: Name = Field(description="a unique name: the feed that rows name as their source")
-    protocol: Text = Field(description="ves, syslog-udp, syslog-tcp, netflow, snmp, otlp, or an installed one")
+    protocol: Annotated[str, BeforeValidator(_protocol)] = Field(
+        description="ves, syslog-udp, syslog-tcp, netflow, snmp, otlp, or an installed one"
+    )
     host: Annotated[str, BeforeValidator(_address)] = Field(
         default="127.0.0.1", description="the address to listen on; this machine alone by default"
     )
@@ -180,16 +200,10 @@ def load_collector(text: str, file: str) -> CollectorConfig:
 
 
 def _inconsistencies(spec: CollectorSpec, node: Node) -> Iterator[Diagnostic]:
-    """Yield what no single value shows: names that occur twice or that nothing has, and nothing to do."""
+    """Yield what no single value shows: names that occur twice, and nothing to do."""
     if repeated := first_repeated(part.name for part in spec.listeners):
         mark = node.descend(("spec", "listeners", repeated[0], "name")).mark
         yield Diagnostic("duplicate-name", f"the name {repeated[1]!r} is taken already", mark, "a name of its own")
-    known = PluginSet[object]("listeners").names()
-    for place, part in enumerate(spec.listeners):
-        if part.protocol not in known:
-            mark = node.descend(("spec", "listeners", place, "protocol")).mark
-            message = f"there is no listener for {part.protocol!r}"
-            yield Diagnostic("unknown-name", message, mark, f"one of {', '.join(known)}", nearest(part.protocol, known))
     if not spec.listeners and not spec.folders:
         message = "nothing is listened to and no folder is watched"
         yield Diagnostic("nothing-to-collect", message, node.descend(("spec",)).mark, "listeners or folders")

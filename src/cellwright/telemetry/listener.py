@@ -37,7 +37,7 @@ class ListenerSpec:
     port: int
     tls: Tls | None = None
     users: tuple[tuple[str, str], ...] = ()
-    most_bytes: int = 16 * 2**20  # of one message
+    most_bytes: int = 16 * 10**6  # of one message
 
 
 class Gate:

@@ -42,6 +42,22 @@ def test_what_was_compacted_answers_the_same(lake: Lake) -> None:
     assert lake.query(sql) == before
 
 
+def test_parts_that_are_merged_while_a_query_begins_are_read_all_the_same(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, merged = Lake.dataset, []
+
+    def listed_before(self: Lake, table: str) -> object:
+        found = dataset(self, table)
+        if table == "telemetry" and not merged:
+            merged.append(self.compact())
+        return found
+
+    monkeypatch.setattr(Lake, "dataset", listed_before)
+    assert lake.query("SELECT count(*) AS n, sum(length(body)) > 0 AS some FROM logs").to_pylist()[0]["n"] == 8
+    assert merged == [(2, 1)]
+
+
 @pytest.mark.parametrize(
     "sql",
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cellwright.errors import UsageError
-from cellwright.telemetry.collector_document import CollectorConfig, FolderSpec, load_collector
+from cellwright.telemetry.collector_document import CollectorConfig, FolderSpec, KeepSpec, load_collector
 from cellwright.telemetry.listener import ListenerSpec, Tls
 from cellwright.telemetry.listeners.passwords import hashed
 
@@ -35,11 +35,20 @@ def test_a_whole_document_becomes_a_configuration() -> None:
     - {{ name: flows, protocol: netflow, host: 0.0.0.0, port: 2055 }}
   folders:
     - {{ path: drop, after: delete }}
+  keep: {{ files: 90 d, every: 1 min }}
 """
     ves = ListenerSpec("ves", "ves", "::", 8443, Tls("c.pem", "k.pem", "ca.pem"), (("gnb", password),), 10**6)
     flows = ListenerSpec("flows", "netflow", "0.0.0.0", 2055)  # noqa: S104 - a text
     assert load_collector(text, "c.yaml") == CollectorConfig(
-        "edge-1", "lake", "spool", 2 * 10**9, 30.0, ("maps",), (ves, flows), (FolderSpec("drop", deletes=True),)
+        "edge-1",
+        "lake",
+        "spool",
+        2 * 10**9,
+        30.0,
+        ("maps",),
+        (ves, flows),
+        (FolderSpec("drop", deletes=True),),
+        KeepSpec(90 * 8.64e7, None, 60.0),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -56,6 +57,8 @@ class Collector:
         self.progress = Progress()
         self._spool, self._mediate = spool, mediate
         self._at_end: Callable[[], None] | None = None
+        self._chore: tuple[Callable[[], None], float] | None = None
+        self._next_chore_s = 0.0
         self._listeners: dict[str, Listener] = {}
         self._intakes: list[Intake] = []
         self._folders: list[tuple[DropFolder, Callable[[Sequence[Entry]], MediationResult]]] = []
@@ -71,6 +74,10 @@ class Collector:
         intake = Intake(self._spool.feed(spec.name), self.gate, self._disk)
         self._listeners[spec.name] = open_listener(spec, intake)
         self._intakes.append(intake)
+
+    def keep_house(self, work: Callable[[], None], every_s: float) -> None:
+        """Do something with the lake after a flush, at intervals of so many seconds; first an interval from now."""
+        self._chore, self._next_chore_s = (work, every_s), time.monotonic() + every_s
 
     def at_end(self, work: Callable[[], None]) -> None:
         """Do something when all is closed."""
@@ -106,6 +113,11 @@ class Collector:
                 result = await loop.run_in_executor(self._lake, mediate, entries)
                 await loop.run_in_executor(self._lake, folder.done, entries, result)
                 self.progress.add(result)
+
+        if self._chore is not None and time.monotonic() >= self._next_chore_s:
+            work, every_s = self._chore
+            self._next_chore_s = time.monotonic() + every_s
+            await loop.run_in_executor(self._lake, work)
 
     async def close(self) -> None:
         """Close all doors, then bring the rest into the lake; what cannot be brought stays in the spool."""

@@ -46,6 +46,15 @@ class FolderSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepSpec:
+    """How long the lake keeps what came in, in milliseconds since ingestion; None: for ever."""
+
+    files_ms: float | None = None
+    quarantine_ms: float | None = None
+    every_s: float = 3600.0  # between two looks, at which small parts are merged too
+
+
+@dataclass(frozen=True, slots=True)
 class CollectorConfig:
     """Everything one collector is told."""
 
@@ -57,6 +66,7 @@ class CollectorConfig:
     mappings: tuple[str, ...]
     listeners: tuple[ListenerSpec, ...]
     folders: tuple[FolderSpec, ...]
+    keep: KeepSpec = KeepSpec()
 
 
 def _hash(value: object) -> str:
@@ -148,6 +158,18 @@ class FolderPart(Part):
         return FolderSpec(self.path, self.after == "delete")
 
 
+class KeepPart(Part):
+    """How long the lake keeps what came in."""
+
+    files: Duration | None = Field(default=None, gt=0, description="after it, a file's rows are deleted, such as 90 d")
+    quarantine: Duration | None = Field(default=None, gt=0, description="after it, quarantined input is deleted")
+    every: Duration = Field(default=3.6e6, gt=0, description="how often that is done, and small parts are merged")
+
+    def build(self) -> KeepSpec:
+        """Return the frozen times."""
+        return KeepSpec(self.files, self.quarantine, self.every / 1000)
+
+
 class CollectorSpec(Part):
     """Everything one collector is told."""
 
@@ -158,6 +180,7 @@ class CollectorSpec(Part):
     mappings: tuple[Text, ...] = Field(default=(), description="a list of column mappings, or folders of them")
     listeners: tuple[ListenerPart, ...] = Field(default=(), description="a list of open ports")
     folders: tuple[FolderPart, ...] = Field(default=(), description="a list of folders to watch")
+    keep: KeepPart = Field(default=KeepPart(), description="how long the lake keeps what came in; for ever if absent")
 
 
 class CollectorDocument(Document):
@@ -178,6 +201,7 @@ class CollectorDocument(Document):
             mappings=spec.mappings,
             listeners=tuple(part.build() for part in spec.listeners),
             folders=tuple(part.build() for part in spec.folders),
+            keep=spec.keep.build(),
         )
 
 

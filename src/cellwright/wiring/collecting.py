@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cellwright.errors import UsageError
@@ -16,6 +17,7 @@ from cellwright.telemetry.drop_folder import DropFolder
 from cellwright.telemetry.mediate import mediate_entries, mediate_received
 from cellwright.telemetry.spool import Spool
 from cellwright.wiring.files import read_text
+from cellwright.wiring.lakes import moment_before
 from cellwright.wiring.pseudonyms import Pseudonyms
 from cellwright.wiring.telemetry import known_formats, pick_format
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from cellwright.telemetry.collector_document import CollectorConfig
+    from cellwright.telemetry.collector_document import CollectorConfig, KeepSpec
     from cellwright.telemetry.format import Format
     from cellwright.telemetry.listener import OpenListener
     from cellwright.telemetry.outcome import MediationResult
@@ -59,6 +61,7 @@ def build(config: CollectorConfig, folder: Path, settings: Settings) -> Collecto
     line = _Line(lake, formats, pseudonyms, settings.tenant)
     collector = Collector(Spool(spool, pseudonyms.now().derive("spool")), config.spool_bytes, line.received)
     collector.at_end(pseudonyms.close)
+    collector.keep_house(partial(keep_within, lake, config.keep), config.keep.every_s)
     listeners: PluginSet[OpenListener] = PluginSet("listeners")
     for spec in config.listeners:
         collector.add(spec, listeners.get(spec.protocol))
@@ -68,6 +71,16 @@ def build(config: CollectorConfig, folder: Path, settings: Settings) -> Collecto
             raise UsageError.of("no-folder", f"there is no folder {path} to watch", expected="a folder that exists")
         collector.watch(DropFolder(path, deletes=watched.deletes), line.found)
     return collector
+
+
+def keep_within(folder: Path, keep: KeepSpec) -> None:
+    """Delete what is older than it may be, and merge small parts."""
+    with Lake.open(folder) as lake:
+        if keep.files_ms is not None:
+            lake.expire(moment_before(keep.files_ms))
+        if keep.quarantine_ms is not None:
+            lake.forget_payloads(moment_before(keep.quarantine_ms))
+        lake.compact()
 
 
 class _Line:

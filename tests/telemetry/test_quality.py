@@ -113,6 +113,8 @@ def test_a_source_that_falls_silent_while_others_go_on_loses_what_it_would_have_
 
 def test_flags_of_rows_and_suspect_values_and_lost_times_count(lake: Filled) -> None:
     lake.add("logs", "log", {"ts": NOON, "dq_flags": ["latin-1-assumed"]}, {"ts": NOON}, {"ts": None})
+    lake.add("flows", "nf", *({"export_ts": NOON, "dq_flags": [f"lost-before:{lost}"]} for lost in (3, 4)))
+    assert lake.found("nf") == {"lost-before": (2, 2)}
     lake.periods("pm", 0, suspect=True)
     assert lake.found("log") == {"latin-1-assumed": (1, 2), "no-time": (1, 1)}
     assert lake.found("pm") == {"suspect": (1, 1)}

@@ -26,11 +26,13 @@ PERIODS: Final = """
 ROWS: Final = "WITH e AS ({events}) SELECT source, {span} AS start, count(*) FROM e WHERE ts IS NOT NULL GROUP BY ALL"
 """Source, start of the span, and its rows."""
 
+# A flag may say more behind a colon, as how many messages were lost: it is one check all the same.
 _FLAGGED: Final = """
     WITH e AS ({events}),
     n AS (SELECT source, {span} AS start, count(*) AS of FROM e WHERE ts IS NOT NULL GROUP BY ALL),
     f AS (SELECT source, {span} AS start, unnest(dq_flags) AS flag FROM e WHERE ts IS NOT NULL)
-    SELECT f.source, f.start, flag, count(*), any_value(n.of) FROM f JOIN n USING (source, start) GROUP BY ALL
+    SELECT f.source, f.start, split_part(flag, ':', 1), count(*), any_value(n.of)
+    FROM f JOIN n USING (source, start) GROUP BY ALL
 """
 _SUSPECT: Final = """
     WITH e AS ({events})

@@ -4,43 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cellwright.errors import Diagnostic, Mark, Severity, UsageError, nearest
-from cellwright.estate.refusals import refusals
-from cellwright.estate.yaml_nodes import read_yaml
+from cellwright.errors import Diagnostic, nearest
+from cellwright.estate.single import load_single
 from cellwright.gateway.document import GatewayDocument
 from cellwright.plugins import PluginSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cellwright.estate.documents.parts import Document
     from cellwright.estate.yaml_nodes import Node
-    from cellwright.gateway.document import GatewaySpec
     from cellwright.gateway.model import GatewayConfig
 
 
 def load_config(text: str, file: str) -> GatewayConfig:
     """Return the configuration in a YAML text; raise UsageError with every problem, marked with `file`."""
-    content = read_yaml(file, text)
-    problems = list(content.problems)
-    document: Document | None = None
-    if len(content.documents) == 1:
-        document, found = refusals(GatewayDocument, content.documents[0])
-        problems.extend(found)
-    elif not problems:
-        expected = "one document with apiVersion, kind: Gateway, metadata and spec"
-        problems.append(
-            Diagnostic("not-a-gateway", f"{len(content.documents)} documents stand here", Mark(file, 1, 1), expected)
-        )
-    if isinstance(document, GatewayDocument):
-        problems.extend(_inconsistencies(document.spec, content.documents[0]))
-    if any(problem.severity is Severity.ERROR for problem in problems) or not isinstance(document, GatewayDocument):
-        raise UsageError(*sorted(problems, key=lambda problem: problem.mark or Mark(file, 0, 0)))
-    return document.build()
+    return load_single(GatewayDocument, "not-a-gateway", text, file, _inconsistencies).build()
 
 
-def _inconsistencies(spec: GatewaySpec, node: Node) -> Iterator[Diagnostic]:
+def _inconsistencies(document: GatewayDocument, node: Node) -> Iterator[Diagnostic]:
     """Yield what no single value shows: names that occur twice, or that nothing has."""
+    spec = document.spec
     names = [backend.name for backend in spec.backends]
     yield from _repeated("keys", [key.name for key in spec.keys], node)
     yield from _repeated("backends", names, node)

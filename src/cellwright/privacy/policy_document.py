@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field
 
-from cellwright.errors import Diagnostic, Mark, UsageError, nearest
+from cellwright.errors import Diagnostic, nearest
 from cellwright.estate.documents.parts import Document, Flag, Part, Text, one_of
 from cellwright.estate.model import SensitivityClass
-from cellwright.estate.refusals import path_text, refusals
-from cellwright.estate.yaml_nodes import read_yaml
+from cellwright.estate.refusals import path_text
+from cellwright.estate.single import load_single
 from cellwright.privacy.identifiers import Kind
 from cellwright.privacy.policy import GENERAL, PLACES, Action, Epoch, Policy
 
@@ -83,25 +83,11 @@ class PrivacyDocument(Document):
 
 def load_policy(text: str, file: str) -> PrivacyDocument:
     """Return the document that a YAML text holds; raise UsageError with all problems, each marked in `file`."""
-    content = read_yaml(file, text)
-    problems = list(content.problems)
-    document: Document | None = None
-    if len(content.documents) == 1:
-        document, found = refusals(PrivacyDocument, content.documents[0])
-        problems += found
-    elif not problems:
-        expected = "one document with apiVersion, kind: PrivacyPolicy, metadata and spec"
-        message = f"{len(content.documents)} documents stand here"
-        problems.append(Diagnostic("not-a-privacy-policy", message, Mark(file, 1, 1), expected))
-    if isinstance(document, PrivacyDocument):
-        problems += _inconsistencies(document.spec, content.documents[0])
-    if problems or not isinstance(document, PrivacyDocument):
-        raise UsageError(*sorted(problems, key=lambda problem: problem.mark or Mark(file, 0, 0)))
-    return document
+    return load_single(PrivacyDocument, "not-a-privacy-policy", text, file, _inconsistencies)
 
 
-def _inconsistencies(spec: PrivacySpec, node: Node) -> Iterator[Diagnostic]:
-    for place, message, hint in _contradictions(spec):
+def _inconsistencies(document: PrivacyDocument, node: Node) -> Iterator[Diagnostic]:
+    for place, message, hint in _contradictions(document.spec):
         at = ("spec", *place)
         yield Diagnostic("invalid-privacy-policy", f"{path_text(at)}: {message}", node.key_mark(at), hint=hint)
 

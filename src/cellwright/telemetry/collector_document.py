@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from cellwright.errors import Diagnostic, Mark, Severity, UsageError, nearest
+from cellwright.errors import Diagnostic, nearest
 from cellwright.estate.documents.parts import (
     Document,
     Duration,
@@ -21,8 +21,7 @@ from cellwright.estate.documents.parts import (
     refuse,
     shown,
 )
-from cellwright.estate.refusals import refusals
-from cellwright.estate.yaml_nodes import read_yaml
+from cellwright.estate.single import load_single
 from cellwright.plugins import PluginSet
 from cellwright.telemetry.listener import ListenerSpec, Tls
 from cellwright.telemetry.listeners.passwords import is_hash
@@ -207,24 +206,12 @@ class CollectorDocument(Document):
 
 def load_collector(text: str, file: str) -> CollectorConfig:
     """Return the configuration in a YAML text; raise UsageError with every problem, marked with `file`."""
-    content = read_yaml(file, text)
-    problems, document = list(content.problems), None
-    if len(content.documents) == 1:
-        document, found = refusals(CollectorDocument, content.documents[0])
-        problems.extend(found)
-    elif not problems:
-        expected = "one document with apiVersion, kind: Collector, metadata and spec"
-        message = f"{len(content.documents)} documents stand here"
-        problems.append(Diagnostic("not-a-collector", message, Mark(file, 1, 1), expected))
-    if isinstance(document, CollectorDocument):
-        problems.extend(_inconsistencies(document.spec, content.documents[0]))
-    if any(each.severity is Severity.ERROR for each in problems) or not isinstance(document, CollectorDocument):
-        raise UsageError(*sorted(problems, key=lambda each: each.mark or Mark(file, 0, 0)))
-    return document.build()
+    return load_single(CollectorDocument, "not-a-collector", text, file, _inconsistencies).build()
 
 
-def _inconsistencies(spec: CollectorSpec, node: Node) -> Iterator[Diagnostic]:
+def _inconsistencies(document: CollectorDocument, node: Node) -> Iterator[Diagnostic]:
     """Yield what no single value shows: names that occur twice, and nothing to do."""
+    spec = document.spec
     if repeated := first_repeated(part.name for part in spec.listeners):
         mark = node.descend(("spec", "listeners", repeated[0], "name")).mark
         yield Diagnostic("duplicate-name", f"the name {repeated[1]!r} is taken already", mark, "a name of its own")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import pyarrow as pa
 from pydantic import BeforeValidator, Field
 
-from cellwright.errors import Diagnostic, Mark, UsageError, nearest
+from cellwright.errors import Diagnostic, nearest
 from cellwright.estate.documents.parts import Document, Part, Text, refuse, shown
-from cellwright.estate.refusals import path_text, refusals
-from cellwright.estate.yaml_nodes import read_yaml
+from cellwright.estate.refusals import path_text
+from cellwright.estate.single import load_single
 from cellwright.lake.schema import FACTS
 
 if TYPE_CHECKING:
@@ -80,25 +80,11 @@ class Mapping(Document):
 
 def load_mapping(text: str, file: str) -> Mapping:
     """Return the mapping that a YAML text holds; raise UsageError with all problems, each marked in `file`."""
-    content = read_yaml(file, text)
-    problems = list(content.problems)
-    document: Document | None = None
-    if len(content.documents) == 1:
-        document, found = refusals(Mapping, content.documents[0])
-        problems += found
-    elif not problems:
-        expected = "one document with apiVersion, kind: TelemetryMapping, metadata and spec"
-        message = f"{len(content.documents)} documents stand here"
-        problems.append(Diagnostic("not-a-mapping", message, Mark(file, 1, 1), expected))
-    if isinstance(document, Mapping):
-        problems += _inconsistencies(document.spec, content.documents[0])
-    if problems or not isinstance(document, Mapping):
-        raise UsageError(*sorted(problems, key=lambda problem: problem.mark or Mark(file, 0, 0)))
-    return document
+    return load_single(Mapping, "not-a-mapping", text, file, _inconsistencies)
 
 
-def _inconsistencies(spec: Spec, node: Node) -> Iterator[Diagnostic]:
-    for place, message, hint in _contradictions(spec):
+def _inconsistencies(document: Mapping, node: Node) -> Iterator[Diagnostic]:
+    for place, message, hint in _contradictions(document.spec):
         at = ("spec", *place)
         yield Diagnostic("invalid-mapping", f"{path_text(at)}: {message}", node.key_mark(at), hint=hint)
 

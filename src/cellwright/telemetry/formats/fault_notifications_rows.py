@@ -42,30 +42,30 @@ _TAKEN: Final = frozenset(
 )
 
 
-def notification_row(data: dict[str, Any]) -> dict[str, object]:
+def notification_row(data: dict[str, Any]) -> dict[str, Any]:
     """Return the row of a notification; a time that cannot be read is null and flagged."""
     kind = str(data["notificationType"])
     event, raised, cleared = (_instant(data, key) for key in ("eventTime", "alarmRaisedTime", "alarmClearedTime"))
-    severity = _text(data.get("perceivedSeverity"))
+    severity = text_of(data.get("perceivedSeverity"))
     is_cleared = kind == _CLEARED
     return {
-        "alarm_id": _text(data["alarmId"]),
+        "alarm_id": text_of(data.get("alarmId")),
         "notification_type": kind,
         "event_ts": event.us if event else None,
         "utc_offset_s": event.offset_s if event else None,
         "raised_ts": _raised(kind, event, raised),
         "cleared_ts": _us(cleared or event) if is_cleared else None,
-        "event_type": _text(data.get("alarmType")),
-        "probable_cause": _text(data.get("probableCause")),
+        "event_type": text_of(data.get("alarmType")),
+        "probable_cause": text_of(data.get("probableCause")),
         "perceived_severity": "CLEARED" if is_cleared else severity.upper() if severity else None,
-        "specific_problem": _text(data.get("specificProblem")),
+        "specific_problem": text_of(data.get("specificProblem")),
         "object_dn": _object_dn(data),
         "root_cause": data["rootCauseIndicator"] if isinstance(data.get("rootCauseIndicator"), bool) else None,
         "correlated_ids": _correlated(data.get("correlatedNotifications")),
-        "ack_state": _text(data.get("ackState")),
-        "additional": _pairs(
+        "ack_state": text_of(data.get("ackState")),
+        "additional": pairs(
             _flat(data.get("additionalInformation")),
-            {f"3gpp.{name}": _text(value) for name, value in data.items() if name not in _TAKEN},
+            {f"3gpp.{name}": text_of(value) for name, value in data.items() if name not in _TAKEN},
         ),
         "dq_flags": _flags(data, event),
     }
@@ -90,7 +90,7 @@ def _instant(data: dict[str, Any], key: str) -> Instant | None:
     return read_instant(value) if isinstance(value, str) else None
 
 
-def _pairs(*mappings: Mapping[str, str | None]) -> list[tuple[str, str]]:
+def pairs(*mappings: Mapping[str, str | None]) -> list[tuple[str, str]]:
     """Return the entries of all mappings; the first to name a key keeps it."""
     merged: dict[str, str] = {}
     for mapping in mappings:
@@ -100,7 +100,8 @@ def _pairs(*mappings: Mapping[str, str | None]) -> list[tuple[str, str]]:
     return list(merged.items())
 
 
-def _text(value: object) -> str | None:
+def text_of(value: object) -> str | None:
+    """Return a value as text, JSON where it is none."""
     if value is None or isinstance(value, str):
         return value
     return shown(value)
@@ -109,8 +110,8 @@ def _text(value: object) -> str | None:
 def _flat(value: object) -> dict[str, str | None]:
     """Return additional information by name: an object, or a list of names with values as AttributeNameValuePairSet."""
     if isinstance(value, dict):
-        return {str(name): _text(item) for name, item in value.items()}
-    return {"additionalInformation": _text(value)}
+        return {str(name): text_of(item) for name, item in value.items()}
+    return {"additionalInformation": text_of(value)}
 
 
 def _object_dn(data: dict[str, Any]) -> str | None:
@@ -128,5 +129,5 @@ def _correlated(value: object) -> list[str]:
     ids: list[str] = []
     for entry in value if isinstance(value, list) else []:
         listed = entry.get("notificationIds", []) if isinstance(entry, dict) else [entry]
-        ids += [text for item in (listed if isinstance(listed, list) else [listed]) if (text := _text(item))]
+        ids += [text for item in (listed if isinstance(listed, list) else [listed]) if (text := text_of(item))]
     return ids

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from cellwright.telemetry.formats.instants import LAST_US, read_instant
+from cellwright.telemetry.formats import fault_notifications_rows as standard
+from cellwright.telemetry.formats.fault_notifications_rows import pairs
 from cellwright.telemetry.formats.names import join_dn, rdn
 from cellwright.telemetry.formats.ves_header import element_dn, header_row, header_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cellwright.telemetry.formats.ves_model import Fault, Header, StandardDefined, ThresholdCrossingAlert
 
 FAULT_NAMESPACE: Final = "3GPP-FaultSupervision"
@@ -20,36 +18,7 @@ CLEARED: Final = "CLEARED"
 NEW_ALARM: Final = "notifyNewAlarm"
 _CHANGED: Final = "notifyChangedAlarm"
 CLEARED_ALARM: Final = "notifyClearedAlarm"
-ALARM_NOTIFICATIONS: Final = frozenset(
-    (
-        NEW_ALARM,
-        _CHANGED,
-        "notifyChangedAlarmGeneral",
-        CLEARED_ALARM,
-        "notifyAckStateChanged",
-        "notifyCorrelatedNotificationChanged",
-    )
-)
-"""Notifications of TS 28.532 (11.2) that speak of one alarm; others manage the list."""
 ACTIONS: Final = MappingProxyType({"SET": NEW_ALARM, "CONT": _CHANGED, "CLEAR": CLEARED_ALARM})
-_TAKEN: Final = frozenset(
-    (
-        "ackState",
-        "additionalInformation",
-        "alarmClearedTime",
-        "alarmId",
-        "alarmRaisedTime",
-        "alarmType",
-        "correlatedNotifications",
-        "eventTime",
-        "notificationType",
-        "objectInstance",
-        "perceivedSeverity",
-        "probableCause",
-        "rootCauseIndicator",
-        "specificProblem",
-    )
-)
 
 
 def fault_row(header: Header, fault: Fault) -> dict[str, object]:
@@ -69,7 +38,7 @@ def fault_row(header: Header, fault: Fault) -> dict[str, object]:
         "perceived_severity": CLEARED if cleared else fault.event_severity,
         "specific_problem": fault.specific_problem,
         "object_dn": join_dn(element_dn(header), part),
-        "additional": _pairs(fault.alarm_additional_information, extra, header_texts(header)),
+        "additional": pairs(fault.alarm_additional_information, extra, header_texts(header)),
     }
 
 
@@ -102,85 +71,23 @@ def crossing_row(header: Header, alert: ThresholdCrossingAlert) -> dict[str, obj
         "specific_problem": alert.alert_description,
         "object_dn": join_dn(element_dn(header), part),
         "correlated_ids": alert.associated_alert_id_list,
-        "additional": _pairs(crossed, alert.additional_fields, described, header_texts(header)),
+        "additional": pairs(crossed, alert.additional_fields, described, header_texts(header)),
     }
 
 
 def notification_row(header: Header, fields: StandardDefined) -> dict[str, object]:
-    """Return the row of a 3GPP fault notification (TS 28.532, 11.2); times it lacks come from the VES header."""
-    data = fields.data
-    event_us = _us(data.get("eventTime"))
-    raised_us = _us(data.get("alarmRaisedTime"))
-    cleared = data.get("notificationType") == CLEARED_ALARM
-    cleared_us = _us(data.get("alarmClearedTime"))
-    given = event_us if event_us is not None else int(header.last_epoch_microsec)
-    row = header_row(header)
-    flags = [] if event_us is not None else ["unreadable-event-time"]
-    severity = _text(data.get("perceivedSeverity"))
-    return row | {
-        "dq_flags": [*_flags(row), *flags],
-        "alarm_id": _text(data.get("alarmId")) or header.event_id,
-        "notification_type": _text(data.get("notificationType")),
-        "event_ts": given,
-        "raised_ts": raised_us if raised_us is not None else int(header.start_epoch_microsec),
-        "cleared_ts": (cleared_us if cleared_us is not None else given) if cleared else None,
-        "event_type": _text(data.get("alarmType")),
-        "probable_cause": _text(data.get("probableCause")),
-        "perceived_severity": CLEARED if cleared else severity.upper() if severity else None,
-        "specific_problem": _text(data.get("specificProblem")),
-        "object_dn": _object_dn(header, data),
-        "root_cause": data["rootCauseIndicator"] if isinstance(data.get("rootCauseIndicator"), bool) else None,
-        "correlated_ids": _correlated(data.get("correlatedNotifications")),
-        "ack_state": _text(data.get("ackState")),
-        "additional": _pairs(
-            _flat(data.get("additionalInformation")),
-            {f"3gpp.{name}": _text(value) for name, value in data.items() if name not in _TAKEN},
-            header_texts(header),
-        ),
-    }
-
-
-def _flags(row: Mapping[str, object]) -> tuple[str, ...]:
-    flags = row.get("dq_flags")
-    return tuple(flags) if isinstance(flags, list | tuple) else ()
-
-
-def _pairs(*mappings: Mapping[str, str | None]) -> list[tuple[str, str]]:
-    """Return the entries of all mappings; the first to name a key keeps it."""
-    merged: dict[str, str] = {}
-    for mapping in mappings:
-        for name, text in mapping.items():
-            if text is not None:
-                merged.setdefault(name, text)
-    return list(merged.items())
-
-
-def _text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _flat(value: object) -> dict[str, str | None]:
-    if isinstance(value, dict):
-        return {str(name): _text(item) for name, item in value.items()}
-    return {"additionalInformation": _text(value)}
-
-
-def _us(value: object) -> int | None:
-    instant = read_instant(value) if isinstance(value, str) else None
-    return instant.us if instant and 0 <= instant.us <= LAST_US else None
-
-
-def _object_dn(header: Header, data: dict[str, Any]) -> str | None:
-    named = data.get("objectInstance") or data.get("href")
-    return named if isinstance(named, str) and "=" in named else element_dn(header)
-
-
-def _correlated(value: object) -> list[str]:
-    """Return the notification ids that TS 28.532 CorrelatedNotification objects list, or plain ids as text."""
-    ids: list[str] = []
-    for entry in value if isinstance(value, list) else []:
-        listed = entry.get("notificationIds", []) if isinstance(entry, dict) else [entry]
-        ids += [text for item in (listed if isinstance(listed, list) else [listed]) if (text := _text(item))]
-    return ids
+    """Return the row of a 3GPP fault notification; what it does not say comes from the VES header."""
+    outer, said = header_row(header), standard.notification_row(fields.data)
+    own = {name: value for name, value in said.items() if value is not None and name != "utc_offset_s"}
+    event_us = own.get("event_ts", int(header.last_epoch_microsec))
+    return (
+        outer
+        | {"alarm_id": header.event_id, "event_ts": event_us, "object_dn": element_dn(header)}
+        | {"raised_ts": int(header.start_epoch_microsec)}
+        | ({"cleared_ts": event_us} if said["perceived_severity"] == CLEARED else {})
+        | own
+        | {
+            "dq_flags": [*outer["dq_flags"], *said["dq_flags"]],
+            "additional": pairs(dict(said["additional"]), header_texts(header)),
+        }
+    )

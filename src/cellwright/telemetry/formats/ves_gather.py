@@ -10,8 +10,8 @@ import pyarrow as pa
 from cellwright.telemetry.format import Batch
 from cellwright.telemetry.formats import ves_model as model
 from cellwright.telemetry.formats.facts import FactBuffer
+from cellwright.telemetry.formats.fault_notifications_rows import ALARM_NOTIFICATIONS
 from cellwright.telemetry.formats.ves_alarms import (
-    ALARM_NOTIFICATIONS,
     FAULT_NAMESPACE,
     crossing_row,
     fault_row,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cellwright.telemetry.formats.names import rdn
 
@@ -35,7 +35,7 @@ def element_dn(header: Header) -> str:
     return rdn("ManagedElement", header.source_name)
 
 
-def header_row(header: Header) -> dict[str, object]:
+def header_row(header: Header) -> dict[str, Any]:
     """Return vendor, offset and flags for the row of an event; epochs are UTC, the offset only says where."""
     offset_s = read_offset_s(header.time_zone_offset) if header.time_zone_offset is not None else None
     unread = header.time_zone_offset is not None and offset_s is None

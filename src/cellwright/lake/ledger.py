@@ -241,14 +241,21 @@ class Ledger:
         with self._engine.connect() as connection:
             return tuple(TableRecord(*row) for row in connection.execute(query.order_by(_PARTS.c.table)))
 
-    def quarantine(self) -> tuple[QuarantineRecord, ...]:
-        """Return all quarantined pieces, by source and place."""
+    def key(self) -> str | None:
+        """Return the fingerprint of the key that the lake is written with, None where nothing was written yet."""
+        with self._engine.connect() as connection:
+            return connection.execute(select(_KEY.c.fingerprint)).scalar()
+
+    def quarantine(self, file_id: str | None = None) -> tuple[QuarantineRecord, ...]:
+        """Return the quarantined pieces of one file or all, by source and place."""
         names = [column for column in _QUARANTINE.c if column.name not in {"id", "sealed"}]
         query = (
             select(*names, _FILES.c.source)
             .join(_FILES, _FILES.c.file_id == _QUARANTINE.c.file_id)
             .order_by(_FILES.c.source, _QUARANTINE.c.file_id, _QUARANTINE.c.ordinal, _QUARANTINE.c.id)
         )
+        if file_id is not None:
+            query = query.where(_QUARANTINE.c.file_id == file_id)
         with self._engine.connect() as connection:
             return tuple(QuarantineRecord(**row) for row in connection.execute(query).mappings())
 
@@ -259,6 +266,13 @@ class Ledger:
         )
         with self._engine.connect() as connection:
             return tuple(connection.execute(query.order_by(_QUARANTINE.c.id)).scalars())
+
+    def filtered(self, file_id: str) -> tuple[Range, ...]:
+        """Return the facts of a file that were left out on purpose, by place."""
+        query = select(_FILTERED.c.ordinal, _FILTERED.c.facts, _FILTERED.c.reason).where(_FILTERED.c.file_id == file_id)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(_FILTERED.c.ordinal, _FILTERED.c.id))
+            return tuple(Range(*row) for row in rows)
 
     def ranges(self, file_id: str) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
         """Return (ordinal, facts) of the quarantined and of the filtered facts of a file."""

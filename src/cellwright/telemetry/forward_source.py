@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 import pyarrow.dataset as pads
-from sqlalchemy import MetaData, column, select, table
 
 from cellwright.errors import StorageError
 from cellwright.lake import Lake
 from cellwright.lake.disk import sha256_of, storage_errors
-from cellwright.lake.ledger import NAME, Ledger
+from cellwright.lake.ledger import Ledger
 from cellwright.lake.schema import TABLES
-from cellwright.store import open_store, sqlite_url
 from cellwright.telemetry.forward_manifest import FilteredLine, QuarantinedLine
 from cellwright.telemetry.forward_outbox import edition_of
 
@@ -22,15 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from sqlalchemy import Select, TableClause
-
     from cellwright.lake import FileRecord
     from cellwright.lake.ledger import Part
-
-_LINE: Final = ("id", "file_id", "ordinal", "facts", "reason")
-_FILTERED: Final = table("filtered", *(column(name) for name in _LINE))
-_QUARANTINE: Final = table("quarantine", *(column(name) for name in (*_LINE, "line", "code")))
-_KEY: Final = table("key", column("fingerprint"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +55,6 @@ class SiteLake:
         Lake.open(folder).close()
         self.folder = folder
         self._ledger = Ledger(folder)
-        self._lines = open_store(sqlite_url(str(folder / NAME)), MetaData())
         self._sound = dict[str, str]()
 
     def __enter__(self) -> Self:
@@ -72,12 +62,11 @@ class SiteLake:
 
     def __exit__(self, *_: object) -> None:
         self._ledger.close()
-        self._lines.dispose()
 
     def key(self) -> str:
         """Return the fingerprint of the key of the pseudonyms, "" where nothing was written yet."""
-        with storage_errors("read", self.folder), self._lines.connect() as connection:
-            return str(connection.execute(select(_KEY.c.fingerprint)).scalar() or "")
+        with storage_errors("read", self.folder):
+            return self._ledger.key() or ""
 
     def pending(self, forwarded: Mapping[str, str]) -> list[FileRecord]:
         """Return the files of which this edition was not forwarded, the longest stored first."""
@@ -87,15 +76,14 @@ class SiteLake:
 
     def file(self, file_id: str) -> SiteFile:
         """Return what the ledger says of a file now; raise ChangedError when it is just being changed."""
-        with storage_errors("read", self.folder), self._lines.connect() as connection:
+        with storage_errors("read", self.folder):
             record, parts = self._ledger.file(file_id), self._ledger.parts_of(file_id)
             quarantined = tuple(
-                QuarantinedLine(row.ordinal, row.facts, row.line, row.code, row.reason)
-                for row in connection.execute(_lines_of(_QUARANTINE, file_id))
+                QuarantinedLine(each.ordinal, each.facts, each.line, each.code, each.reason)
+                for each in self._ledger.quarantine(file_id)
             )
             filtered = tuple(
-                FilteredLine(row.ordinal, row.facts, row.reason)
-                for row in connection.execute(_lines_of(_FILTERED, file_id))
+                FilteredLine(each.ordinal, each.facts, each.reason) for each in self._ledger.filtered(file_id)
             )
         if record is None or not _adds_up(record, quarantined, filtered):
             raise ChangedError
@@ -136,10 +124,6 @@ class SiteLake:
         if self.file(file.record.file_id) != file:
             raise ChangedError
         raise DamagedError.about(self.folder, f"{file.record.source}: {what}")
-
-
-def _lines_of(lines: TableClause, file_id: str) -> Select[Any]:
-    return select(lines).where(lines.c.file_id == file_id).order_by(lines.c.ordinal, lines.c.id)
 
 
 def _adds_up(record: FileRecord, quarantined: tuple[QuarantinedLine, ...], filtered: tuple[FilteredLine, ...]) -> bool:

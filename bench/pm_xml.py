@@ -181,10 +181,14 @@ def durable(reader: Any, path: Path) -> int:  # noqa: ANN401 - as above
     from cellwright.lake import Lake  # noqa: PLC0415 - the memory of this process is measured
     from cellwright.privacy import Pseudonymiser  # noqa: PLC0415 - as above
     from cellwright.telemetry.mediate import mediate  # noqa: PLC0415 - as above
+    from cellwright.telemetry.sources import walk  # noqa: PLC0415 - as above
 
     with tempfile.TemporaryDirectory(dir=path.parent) as folder, Lake.open(Path(folder) / "lake", create=True) as lake:
         mask = Pseudonymiser(bytes(32))
-        result = mediate([path], lake, formats=[reader], pseudonymiser=mask, tenant="op", now=lambda: datetime.now(UTC))
+        entries = walk([path], lake.path)
+        result = mediate(
+            entries, lake, formats=[reader], pseudonymiser=mask, tenant="op", now=lambda: datetime.now(UTC)
+        )
         return sum(outcome.rows for outcome in result.outcomes)
 
 

@@ -30,6 +30,7 @@ from cellwright.telemetry.forward_outbox import NAME, Outbox
 from cellwright.telemetry.forward_session import Patience, forward_while, receive_while
 from cellwright.telemetry.forward_source import SiteLake
 from cellwright.telemetry.mediate import mediate
+from cellwright.telemetry.sources import walk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -183,7 +184,7 @@ def mediated(folder: Path, files: dict[str, bytes], at: datetime = NOON) -> None
     moments = (at + timedelta(seconds=i) for i in range(1000))
     with Lake.open(folder / "lake", create=True) as lake:
         mediate(
-            [raw],
+            walk([raw], lake.path),
             lake,
             formats=[LineFormat()],
             pseudonymiser=PSEUDONYMS,
@@ -314,7 +315,14 @@ def test_a_file_that_a_format_reads_later_is_sent_again_and_replaces_the_skipped
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "x").write_bytes(content)
     with Lake.open(tmp_path / "lake", create=True) as lake:
-        mediate([tmp_path / "raw"], lake, formats=[], pseudonymiser=PSEUDONYMS, tenant="t", now=lambda: NOON)
+        mediate(
+            walk([tmp_path / "raw"], lake.path),
+            lake,
+            formats=[],
+            pseudonymiser=PSEUDONYMS,
+            tenant="t",
+            now=lambda: NOON,
+        )
     send(tmp_path / "lake", stream)
     take(tmp_path / "centre", stream)
     mediated(tmp_path, {"x": content}, NOON + timedelta(hours=1))

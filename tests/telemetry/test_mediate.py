@@ -21,7 +21,7 @@ from cellwright.lake import FileState, Lake
 from cellwright.plugins import PluginSet
 from cellwright.privacy import Pseudonymiser
 from cellwright.telemetry.mediate import mediate
-from cellwright.telemetry.sources import Limits
+from cellwright.telemetry.sources import Limits, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ class Bench:
 
     def run(self, *sources: Path, **options: object) -> MediationResult:
         given_options: dict[str, object] = {"formats": [LineFormat()], "tenant": "op", "now": lambda: NOON, **options}
-        return mediate(sources or [self.inbox], self.lake, pseudonymiser=MASK, **given_options)
+        return mediate(walk(sources or [self.inbox], self.lake.path), self.lake, pseudonymiser=MASK, **given_options)
 
     def put(self, name: str, content: bytes) -> Path:
         path = self.inbox / name

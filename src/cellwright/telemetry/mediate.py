@@ -16,13 +16,12 @@ from cellwright.lake.schema import FACTS, TABLES
 from cellwright.telemetry.coverage import Coverage
 from cellwright.telemetry.outcome import MediationResult, Outcome
 from cellwright.telemetry.quality_flags import flagged
-from cellwright.telemetry.sources import Limits, expand, feed, lend, walk
+from cellwright.telemetry.sources import Limits, expand, feed, lend
 from cellwright.telemetry.standard_names import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from cellwright.lake import FileDraft, Lake, LakeWriter
     from cellwright.privacy import Pseudonymiser
@@ -43,37 +42,6 @@ _DAMAGE: Final = {
 
 
 def mediate(  # noqa: PLR0913 - the composition root names every part
-    sources: Sequence[Path],
-    lake: Lake,
-    *,
-    formats: Sequence[Format],
-    pseudonymiser: Pseudonymiser,
-    tenant: str,
-    now: Callable[[], datetime],
-    progress: Callable[[float, float | None], None] | None = None,
-    forced: Format | None = None,
-    limits: Limits | None = None,
-) -> MediationResult:
-    """Store the facts of files, folders and archives in the lake and return what became of each file.
-
-    The first of `formats` that detects a file reads it; `forced` reads every file. `now` gives the time of ingestion,
-    with zone; `progress` is told bytes done and bytes in all. A file whose content the tenant already stored is not
-    stored again. Files are committed one by one: an interruption keeps those that were done. Raises StorageError.
-    """
-    return mediate_entries(
-        walk(sources, lake.path),
-        lake,
-        formats=formats,
-        pseudonymiser=pseudonymiser,
-        tenant=tenant,
-        now=now,
-        progress=progress,
-        forced=forced,
-        limits=limits,
-    )
-
-
-def mediate_entries(  # noqa: PLR0913 - as above
     entries: Sequence[Entry],
     lake: Lake,
     *,
@@ -85,7 +53,12 @@ def mediate_entries(  # noqa: PLR0913 - as above
     forced: Format | None = None,
     limits: Limits | None = None,
 ) -> MediationResult:
-    """Store the facts of files that were found already; as `mediate` otherwise."""
+    """Store the facts of files, as `walk` finds them, in the lake and return what became of each file.
+
+    The first of `formats` that detects a file reads it; `forced` reads every file. `now` gives the time of ingestion,
+    with zone; `progress` is told bytes done and bytes in all. A file whose content the tenant already stored is not
+    stored again. Files are committed one by one: an interruption keeps those that were done. Raises StorageError.
+    """
     total = float(sum(entry.size for entry in entries))
     done = 0
     outcomes: list[Outcome] = []

@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cellwright.errors import StorageError
+from cellwright.lake import Disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,8 +30,7 @@ _MAGIC: Final = b"CWSPOOL1"
 _SALT: Final = struct.Struct("8s8s")  # magic, and the nonce's first eight bytes, drawn for each segment
 _LENGTH: Final = struct.Struct(">I")
 _COUNTER: Final = struct.Struct(">I")  # the nonce's last four bytes: records of one segment
-LONGEST: Final = 64 * 2**20
-"""Bytes of one record at most."""
+_DISK: Final = Disk()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Feed:
             stream.close()
             path = self._path("open")
             path.rename(path.with_suffix(".ready"))
-            sync_folder(self._folder)
+            _DISK.sync_folder(self._folder)
 
     def _opened(self) -> io.FileIO:
         if self._stream is None:
@@ -105,7 +105,7 @@ class Feed:
             descriptor = os.open(self._path("open"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             self._stream = io.FileIO(descriptor, "wb")
             _write(self._stream, _SALT.pack(_MAGIC, self._salt))
-            sync_folder(self._folder)
+            _DISK.sync_folder(self._folder)
         return self._stream
 
     def _sealed(self, records: Sequence[bytes]) -> Iterator[bytes]:
@@ -165,7 +165,7 @@ class Spool:
     def release(self, segment: Segment) -> None:
         """Delete a segment that the lake has."""
         segment.path.unlink()
-        sync_folder(segment.path.parent)
+        _DISK.sync_folder(segment.path.parent)
 
 
 def _write(stream: io.FileIO, data: bytes) -> None:
@@ -207,15 +207,6 @@ def _identity(head: bytes, records: Sequence[bytes]) -> str:
 def _about(feed: str, number: int) -> bytes:
     """Return what is bound to every record of a segment, so that none opens in another."""
     return f"{feed}/{number}".encode()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def unwritable(folder: Path, error: OSError) -> StorageError:

@@ -14,7 +14,7 @@ from cellwright.plugins import PluginSet
 from cellwright.telemetry.collect import Collector, run_until
 from cellwright.telemetry.collector_document import load_collector
 from cellwright.telemetry.drop_folder import DropFolder
-from cellwright.telemetry.mediate import mediate_entries, mediate_received
+from cellwright.telemetry.mediate import mediate, mediate_received
 from cellwright.telemetry.spool import Spool
 from cellwright.wiring.files import read_text
 from cellwright.wiring.lakes import moment_before
@@ -102,7 +102,7 @@ class _Line:
     def found(self, entries: Sequence[Entry]) -> MediationResult:
         """Store files that lie in a folder."""
         with Lake.open(self._lake) as lake:
-            result = mediate_entries(
+            result = mediate(
                 entries,
                 lake,
                 formats=self._formats,

@@ -51,14 +51,14 @@ def mediate_into(
     folder: Path, sources: Sequence[Path], formats: Sequence[Format], settings: Settings, progress: Progress
 ) -> MediationResult:
     """Store what `sources` hold in the lake at `folder`; a single format reads every file, several are detected."""
-    walk(sources, folder)  # a source that does not exist is told before a lake is made
+    entries = walk(sources, folder)  # a source that does not exist is told before a lake is made
     with (
         Pseudonyms(settings, [folder]) as pseudonyms,
         Lake.open(folder, create=True) as lake,
         progress("mediate") as advance,
     ):
         return mediate(
-            sources,
+            entries,
             lake,
             formats=formats,
             pseudonymiser=pseudonyms.now(),

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 
 from cellwright.errors import StorageError, UsageError, nearest
-from cellwright.lake import rewriting, vault
+from cellwright.lake import rewriting, sealing
 from cellwright.lake import verify as checks
 from cellwright.lake.disk import Disk, storage_errors
 from cellwright.lake.ledger import NAME, Ledger
@@ -119,7 +119,7 @@ class Lake:
     def quarantined_payloads(self, file_id: str, ordinal: int, key: bytes) -> tuple[bytes, ...]:
         """Return the raw pieces of a file at an ordinal; raise StorageError for a wrong key."""
         sealed = self._ledger.sealed(file_id, ordinal)
-        return tuple(vault.unseal(key, piece, f"{file_id}:{ordinal}") for piece in sealed)
+        return tuple(sealing.unseal(key, piece, f"{file_id}:{ordinal}") for piece in sealed)
 
     def query(self, sql: str) -> pa.Table:
         """Return what a SELECT finds in the tables; raise UsageError for a statement that cannot be answered."""

@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import StorageError
-from cellwright.lake import vault
+from cellwright.lake import sealing
 from cellwright.lake.ledger import Part, Piece, Range, part_path
 from cellwright.lake.lock import writer_lock
 from cellwright.lake.parts import PartWriter
@@ -84,7 +84,7 @@ class FileDraft:
         """Add a quarantined piece; its payload is encrypted at once, and cut at 16 MiB a piece and 64 MiB a file."""
         kept = payload[: min(_KEPT_A_PIECE, self._room)]
         self._room -= len(kept)
-        sealed = vault.seal(self._lake.quarantine_key, kept, f"{self.file_id}:{ordinal}") if kept else b""
+        sealed = sealing.seal(self._lake.quarantine_key, kept, f"{self.file_id}:{ordinal}") if kept else b""
         self._pieces.append(Piece(ordinal, facts, line, code, reason, len(payload), len(kept), sealed))
 
     def leave_out(self, ordinal: int, facts: int, reason: str) -> None:
@@ -212,7 +212,7 @@ class LakeWriter:
 
     def _check_key(self) -> None:
         """Refuse to write under a second key: one identifier would get two pseudonyms."""
-        if not self.ledger.bind_key(vault.fingerprint(self.quarantine_key)):
+        if not self.ledger.bind_key(sealing.fingerprint(self.quarantine_key)):
             raise StorageError.of(
                 "another-key",
                 f"the lake {self.folder} was written with another pseudonym key",

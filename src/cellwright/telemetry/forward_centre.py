@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cellwright.errors import StorageError
 from cellwright.lake import FileState, Lake
-from cellwright.lake.vault import fingerprint
+from cellwright.lake.sealing import fingerprint
 from cellwright.telemetry.forward_manifest import read_index, read_manifest
 from cellwright.telemetry.forward_message import Kind, read_message, unpacked
 

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from cellwright.errors import UsageError
 from cellwright.lake import Lake
-from cellwright.privacy import Pseudonymiser, load_or_create_key
 from cellwright.telemetry.forward import Forwarder
 from cellwright.telemetry.forward_centre import Receiver
 from cellwright.telemetry.forward_inbox import Inbox
@@ -22,6 +21,7 @@ from cellwright.telemetry.forward_nats import Access, open_inlet, open_outlet
 from cellwright.telemetry.forward_outbox import Outbox
 from cellwright.telemetry.forward_session import ATTEMPTS, Patience, forward_while, receive_while
 from cellwright.telemetry.forward_source import SiteLake
+from cellwright.wiring.pseudonyms import quarantine_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,7 +108,7 @@ def forward(  # noqa: PLR0913 - what one end needs
 def receive(lake: Path, access: Access, prefix: str, settings: Settings, tell: Tell, *, once: bool) -> Ended:  # noqa: PLR0913 - as above
     """Receive files into a lake, made when absent, until Ctrl-C or SIGTERM, or once; return what was received."""
     _check_prefix(prefix)
-    key = Pseudonymiser(load_or_create_key(settings.key_file)).derive("quarantine")
+    key = quarantine_key(settings)
     Lake.open(lake, create=True).close()
     with Inbox(lake) as inbox:
         receiver = Receiver(lake, key, inbox, tell)

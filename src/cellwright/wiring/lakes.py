@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from cellwright.lake import Lake
 from cellwright.lake.delta import publish
 from cellwright.plugins import PluginSet
-from cellwright.privacy import Pseudonymiser, load_or_create_key
 from cellwright.telemetry.quality import scores
 from cellwright.telemetry.quality_alarms import raise_alarms
 from cellwright.wiring.files import write_atomically
+from cellwright.wiring.pseudonyms import quarantine_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,7 +52,7 @@ def quality_of(
         low = [] if alarm_below is None else [each for each in found if each.score < alarm_below]
         if not low or alarm_below is None:
             return found, 0
-        key = Pseudonymiser(load_or_create_key(settings.key_file)).derive("quarantine")
+        key = quarantine_key(settings)
         with lake.writer(key) as writer:
             return found, raise_alarms(writer, low, alarm_below, settings.tenant, datetime.now(tz=UTC))
 

@@ -84,6 +84,11 @@ def reveal(settings: Settings, pseudonym: str, who: str, why: str) -> str | None
         return vault.reveal(pseudonym, who=who, why=why, at=datetime.now(tz=UTC))
 
 
+def quarantine_key(settings: Settings) -> bytes:
+    """Return the key that seals quarantined input in a lake, as mediation derives it."""
+    return Pseudonymiser(load_or_create_key(settings.key_file)).derive("quarantine")
+
+
 def looks(settings: Settings) -> tuple[Look, ...]:
     """Return who looked into the vault, when and why."""
     with _vault(settings) as vault:

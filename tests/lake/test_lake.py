@@ -5,13 +5,15 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from lake_rows import KEY, FailingDisk, store
+from lake_rows import KEY, NOON, FailingDisk, log_rows, store
 
 from cellwright.errors import StorageError, UsageError
 from cellwright.lake import Disk, FileState, Lake, TableRecord, identity
 from cellwright.lake.ledger import Ledger
+from cellwright.lake.schema import ENCODED, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +51,26 @@ def test_columns_and_filter_select(lake: Lake) -> None:
         lake.read("log")
     with pytest.raises(UsageError, match="did you mean 'body'"):
         lake.read("logs", ["bodi"])
+
+
+def test_strings_held_once_are_strings_again_even_where_one_stands_twice_among_them(lake: Lake) -> None:
+    plain = log_rows("f", range(6))
+    twice = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, 3, None, 0], pa.int32()), ["a", "b", "a", None])
+    at = plain.schema.get_field_index("app")
+    held = plain.set_column(at, plain.schema.field(at).with_type(ENCODED), twice)
+    other = held.set_column(at, held.schema.field(at), pa.array(["c", "a"] * 3).dictionary_encode())
+    place = plain.schema.get_field_index("ordinal")
+    with lake.writer(KEY) as writer, writer.file("f") as draft:
+        draft.raw = 18
+        for start, rows in enumerate((held, other, plain)):
+            ordinals = pa.array(range(6 * start, 6 * start + 6))
+            draft.append("logs", rows.set_column(place, rows.schema.field(place), ordinals))
+        draft.commit(tenant="t", source="s", format_name="lines", vendor=None, sha256="", size=9, ingested=NOON)
+    rows = lake.read("logs")
+    assert rows.schema.equals(TABLES["logs"])
+    assert rows["app"].to_pylist() == ["a", "b", "a", None, None, "a", *["c", "a"] * 3, *[None] * 6]
+    assert lake.query("SELECT app FROM logs ORDER BY ordinal")["app"].to_pylist() == rows["app"].to_pylist()
+    assert lake.compact() == (1, 1)
 
 
 def test_a_file_is_what_its_counts_say(lake: Lake) -> None:

@@ -150,6 +150,18 @@ def test_all_string_like_columns_of_a_batch_are_cleaned_and_numbers_kept() -> No
     assert MASK.batch(batch.slice(1)).to_pylist() == batch.slice(1).to_pylist()
 
 
+def test_strings_held_once_become_what_the_rows_become_in_every_batch() -> None:
+    texts = ["imsi=262011234567890", "quiet", None, "262011234567890", "quiet", "msisdn 4915112345678", "4915112345678"]
+    mask = Pseudonymiser(KEY)
+    for label in ("body", "msisdn", "body"):
+        for chosen in (texts, texts[::-1], texts[2:5]):
+            plain = pa.array(chosen, pa.string())
+            expected = Pseudonymiser(KEY).array(plain, label)
+            found = mask.array(plain.dictionary_encode(), label)
+            assert found.type == pa.dictionary(pa.int32(), pa.string())
+            assert found.to_pylist() == expected.to_pylist()
+
+
 def test_a_hundred_thousand_letters_take_no_time() -> None:
     for text in ("a" * 100_000, "a:" * 50_000, "imsi" * 25_000, "@" * 100_000, "1." * 50_000, "+1 " * 30_000):
         MASK.text(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from cellwright.lake.schema import FACTS
+from cellwright.lake.schema import ENCODED, FACTS
 from cellwright.telemetry.standard_names import MEASUREMENTS, named
 
 
@@ -19,6 +19,15 @@ def test_a_standard_counter_is_named_in_whatever_case_and_keeps_its_own_name_and
     assert found["counter"].to_pylist() == ["DRB.PdcpSduVolumeDl", "RRU.PrbTotDl", "pmRrcConnEstabAtt"]
     assert found["std_name"].to_pylist() == ["DRB.PdcpSduVolumeDL", "RRU.PrbTotDl", None]
     assert found["unit"].to_pylist() == ["Mbit", "1", None]
+
+
+def test_columns_that_hold_each_string_once_are_filled_alike() -> None:
+    fields = [field.with_type(ENCODED) if field.type == pa.string() else field for field in FACTS["pm_counters"]]
+    for unit in (None, "1"):
+        plain = rows(("DRB.PdcpSduVolumeDl", None), ("RRU.PrbTotDl", unit), ("pmRrcConnEstabAtt", None))
+        encoded = plain.cast(pa.schema(fields))
+        assert named(encoded).schema == encoded.schema
+        assert named(encoded).cast(plain.schema) == named(plain)
 
 
 def test_rows_of_none_of_its_names_pass_as_they_are() -> None:

@@ -150,10 +150,11 @@ class Ledger:
     ) -> None:
         """List a file with all that became of it, in place of what was listed of it before."""
         with self._engine.begin() as connection:
-            for table in (_FILES, _PARTS, _SHARES, _QUARANTINE, _FILTERED):
-                connection.execute(delete(table).where(table.c.file_id == file.file_id))
-            shared = _PARTS.c.file_id == ""
-            connection.execute(delete(_PARTS).where(shared, _PARTS.c.number.not_in(select(_SHARES.c.number))))
+            if connection.execute(delete(_FILES).where(_FILES.c.file_id == file.file_id)).rowcount:
+                for table in (_PARTS, _SHARES, _QUARANTINE, _FILTERED):
+                    connection.execute(delete(table).where(table.c.file_id == file.file_id))
+                shared = _PARTS.c.file_id == ""
+                connection.execute(delete(_PARTS).where(shared, _PARTS.c.number.not_in(select(_SHARES.c.number))))
             connection.execute(insert(_FILES), [_file_values(file)])
             for table, rows in ((_PARTS, parts), (_QUARANTINE, pieces), (_FILTERED, ranges)):
                 if rows:

@@ -39,11 +39,18 @@ class _Sink(io.RawIOBase):
 
 
 _RISING: Final = "ordinal"
+_WHERE: Final = frozenset(
+    ("ne_dn", "obj_ldn", "object_dn", "host", "exporter", "target", "tenant", "source", "file_id")
+)
+"""Columns of strings by which a part may be left out of a search."""
 ROW_GROUP: Final = 65_536  # rows held in memory for each table of the file being written
 
 
 class PartWriter:
-    """Writes the rows of one table from one file; nothing has the final name before `publish`."""
+    """Writes the rows of one table from one file; nothing has the final name before `publish`.
+
+    Strings may come as dictionaries of strings; as the first batch has a column, so it is written. Readers get strings.
+    """
 
     def __init__(self, path: Path, table: str, disk: Disk) -> None:
         self.path = path
@@ -53,18 +60,15 @@ class PartWriter:
         self._pending: list[pa.RecordBatch] = []
         self._waiting = 0
         self._sink = _Sink(disk.create(self._temporary))
-        # Ordinals rise one by one: as differences they take next to no room, and no dictionary is tried on them first.
-        self._parquet = pq.ParquetWriter(
-            self._sink,
-            TABLES[table],
-            compression="zstd",
-            use_dictionary=[leaf for field in TABLES[table] if field.name != _RISING for leaf in _leaves(field)],
-            column_encoding={_RISING: "DELTA_BINARY_PACKED"},
-        )
+        self._schema = TABLES[table]
+        self._parquet: pq.ParquetWriter | None = None
 
     def append(self, batch: pa.RecordBatch) -> None:
         """Add rows; full row groups go to the disk."""
-        self._pending.append(batch)
+        if self._parquet is None:
+            self._schema = batch.schema
+            self._parquet = _opened(self._sink, batch.schema)
+        self._pending.append(batch if batch.schema.equals(self._schema) else batch.cast(self._schema))
         self.rows += batch.num_rows
         self._waiting += batch.num_rows
         if self._waiting >= ROW_GROUP:
@@ -73,6 +77,7 @@ class PartWriter:
     def finish(self) -> str:
         """Make the temporary file complete and durable and return its SHA-256."""
         self._flush()
+        self._parquet = self._parquet or _opened(self._sink, self._schema)
         self._parquet.close()
         self._disk.sync(self._sink.stream)
         self._sink.stream.close()
@@ -86,14 +91,48 @@ class PartWriter:
         """Release the file; what was not published stays under its temporary name."""
         self._sink.discards = True
         self._pending = []
-        self._parquet.close()
+        if self._parquet is not None:
+            self._parquet.close()
         with contextlib.suppress(OSError):
             self._sink.stream.close()
 
     def _flush(self) -> None:
-        if self._pending:
-            self._parquet.write_table(pa.Table.from_batches(self._pending))
+        if self._pending and self._parquet:
+            rows = pa.Table.from_batches([_distinct(batch) for batch in self._pending])
+            self._parquet.write_table(rows.unify_dictionaries())
             self._pending, self._waiting = [], 0
+
+
+def _opened(sink: _Sink, schema: pa.Schema) -> pq.ParquetWriter:
+    # Ordinals rise one by one: as differences they take next to no room, and no dictionary is tried on them first.
+    return pq.ParquetWriter(
+        sink,
+        schema,
+        compression="zstd",
+        use_dictionary=[leaf for field in schema if field.name != _RISING for leaf in _leaves(field)],
+        column_encoding={_RISING: "DELTA_BINARY_PACKED"},
+        write_statistics=[leaf for field in schema if _narrows(field) for leaf in _leaves(field)],
+        store_schema=False,  # a reader would get dictionaries for strings
+    )
+
+
+def _distinct(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the rows with each string once in every dictionary, as the Parquet writer takes for granted."""
+    for place, column in enumerate(batch.columns):
+        if pa.types.is_dictionary(column.type):
+            strings = column.dictionary.dictionary_encode()
+            if len(strings.dictionary) < len(column.dictionary):
+                merged = pa.DictionaryArray.from_arrays(strings.indices.take(column.indices), strings.dictionary)
+                batch = batch.set_column(place, batch.schema.field(place), merged)
+    return batch
+
+
+def _narrows(field: pa.Field) -> bool:
+    """Return whether the least and greatest value of a column tell which parts and row groups need not be read.
+
+    Of names that every file has all of, as those of counters, they do not, and take as long as writing them.
+    """
+    return field.name in _WHERE or not (pa.types.is_string(field.type) or pa.types.is_dictionary(field.type))
 
 
 def _leaves(field: pa.Field) -> list[str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import duckdb
-
 from cellwright.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -27,6 +25,8 @@ def answer(sql: str, tables: Mapping[str, pads.Dataset]) -> pa.Table:
 
     Raises UsageError where the statement is no single SELECT, or DuckDB refuses it.
     """
+    import duckdb  # noqa: PLC0415 - takes 15 MiB, and most commands ask nothing
+
     connection = duckdb.connect(":memory:", config=dict(_SETTINGS))
     for setting in _LOCKED:
         connection.execute(setting)

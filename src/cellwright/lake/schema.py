@@ -8,6 +8,8 @@ from typing import Final
 import pyarrow as pa
 
 _TS: Final = pa.timestamp("us", tz="UTC")
+ENCODED: Final = pa.dictionary(pa.int32(), pa.string())
+"""How strings of which there are few may come: each once, and an index a row."""
 _TEXT_MAP: Final = pa.map_(pa.string(), pa.string())
 
 # Filled by the format: who said it, which fact of the file it is (0-based, unique per file), what was odd about it.
@@ -132,3 +134,11 @@ FACTS: Final = MappingProxyType(
 
 TABLES: Final = MappingProxyType({name: pa.schema([*schema, *MEDIATION_ENVELOPE]) for name, schema in FACTS.items()})
 """What the lake stores, by table name."""
+
+
+def is_of(schema: pa.Schema, wanted: pa.Schema) -> bool:
+    """Return whether a schema is the wanted one, where strings may also be dictionaries of strings (`ENCODED`)."""
+    if schema.equals(wanted):
+        return True
+    plain = [pa.field(each.name, pa.string() if each.type == ENCODED else each.type, each.nullable) for each in schema]
+    return bool(pa.schema(plain).equals(wanted))

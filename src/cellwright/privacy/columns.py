@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _JOINT: Final = "\n"
 _NOTHING: Final = pa.scalar("", pa.large_string())
 _SMALL: Final = 4096  # texts
-_FEW: Final = 24  # texts that take as long, one by one, as RE2 needs to compile
+_FEW: Final = 64  # texts that take as long, one by one, as RE2 needs to compile
 _BLOCK_BYTES: Final = 1 << 20  # of texts that are joined at once: they stay in the processor's cache
 
 
@@ -158,8 +158,10 @@ def _few(texts: pa.Array) -> NDArray[np.int64] | None:
     """Return the rows that may hold identifiers where these are so few that preparing to join them costs more."""
     if len(texts) > _SMALL:
         return None
-    shown = pc.fill_null(pc.match_substring_regex(texts, HINT, ignore_case=True), fill_value=False)
-    rows = np.flatnonzero(shown.to_numpy(zero_copy_only=False))
+    lower = pc.ascii_lower(texts)
+    rows = _hits(lower, HINT)
+    if len(rows) > _FEW:
+        rows = rows[_hits(lower.take(pa.array(rows)), any_hint())]
     return rows if len(rows) <= _FEW else None
 
 

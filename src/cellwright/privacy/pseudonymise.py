@@ -54,6 +54,7 @@ class Pseudonymiser:
         self._tokens = Tokens(scoped_key(key, tenant=tenant if policy.per_tenant else "", epoch=epoch))
         self._remember = remember
         self._known: dict[tuple[str, str], str] = {}
+        self._seen: dict[str, dict[str | None, str | None]] = {}  # by label: strings and what they became
 
     def derive(self, purpose: str) -> bytes:
         """Return 32 bytes for another purpose, such as sealing quarantined input, that do not reveal the key."""
@@ -78,7 +79,7 @@ class Pseudonymiser:
         if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
             return self._strings(values, label)
         if pa.types.is_dictionary(kind):
-            return pa.DictionaryArray.from_arrays(values.indices, self.array(values.dictionary, label))
+            return pa.DictionaryArray.from_arrays(values.indices, self._dictionary(values.dictionary, label))
         if pa.types.is_map(kind):
             return self._map(_compact(values))
         if pa.types.is_list(kind) or pa.types.is_large_list(kind):
@@ -148,6 +149,20 @@ class Pseudonymiser:
         else:
             clean = self._distinct(plain)
         return values if clean is plain else clean.cast(values.type).take(encoded.indices)
+
+    def _dictionary(self, values: pa.Array, label: str) -> pa.Array:
+        """Return what strings of which there are few become; most were seen before, as they are in every batch."""
+        if not pa.types.is_string(values.type):
+            return self.array(values, label)
+        texts = values.to_pylist()
+        seen = self._seen.setdefault(label, {})
+        if len(seen) > _KNOWN:
+            seen.clear()
+        fresh = [text for text in texts if text not in seen]
+        if fresh:
+            seen.update(zip(fresh, self.array(pa.array(fresh, values.type), label).to_pylist(), strict=True))
+        clean = [seen[text] for text in texts]
+        return values if clean == texts else pa.array(clean, values.type)
 
     def _distinct(self, texts: pa.Array) -> pa.Array:
         if len(self._known) > _KNOWN:

@@ -27,6 +27,10 @@ class Coverage:
 
     def add(self, ordinals: NDArray[np.int64]) -> None:
         """Account for single ordinals."""
+        steps = np.diff(ordinals)
+        if len(ordinals) and (steps == 1).all():
+            self.add_range(int(ordinals[0]), len(ordinals))
+            return
         ordered = np.sort(ordinals)
         breaks = np.flatnonzero(np.diff(ordered) != 1) + 1
         for run in np.split(ordered, breaks) if len(ordered) else []:

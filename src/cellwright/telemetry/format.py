@@ -34,7 +34,10 @@ class Filtered:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A micro-batch: rows for tables in the schema `lake.schema.FACTS[table]`, and what became none."""
+    """A micro-batch: rows for tables in the schema `lake.schema.FACTS[table]`, and what became none.
+
+    Strings of which there are few may come as `lake.schema.ENCODED`.
+    """
 
     tables: dict[str, pa.RecordBatch] = field(default_factory=dict)
     quarantined: tuple[Quarantined, ...] = ()

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cellwright.lake import identity
-from cellwright.lake.schema import FACTS, TABLES
+from cellwright.lake.encoding import repeated
+from cellwright.lake.schema import FACTS, MEDIATION_ENVELOPE, is_of
 from cellwright.telemetry.coverage import Coverage
 from cellwright.telemetry.outcome import MediationResult, Outcome
 from cellwright.telemetry.quality_flags import flagged
@@ -211,7 +212,7 @@ class _Line:
         for table, rows in batch.tables.items():
             known = named(rows) if table == "pm_counters" else rows
             clean = flagged(table, self.pseudonymiser.batch(known), envelope["ingest_ts"].as_py())
-            draft.append(table, _enveloped(table, clean, envelope))
+            draft.append(table, _enveloped(clean, envelope))
             coverage.add(clean["ordinal"].to_numpy())
             vendors = pc.drop_null(clean["vendor"])
             vendor = vendor or (vendors[0].as_py() if len(vendors) else None)
@@ -270,7 +271,7 @@ def _batches(read_as: Format, raw: RawFile) -> Iterator[Batch | None]:
 def _check(batch: Batch) -> None:
     """Raise ValueError unless every table has the lake's schema and no null where it allows none."""
     for table, rows in batch.tables.items():
-        if not rows.schema.equals(FACTS[table]):
+        if not is_of(rows.schema, FACTS[table]):
             msg = f"rows for {table} have another schema"
             raise ValueError(msg)
         if any(rows[field.name].null_count for field in rows.schema if not field.nullable):
@@ -278,10 +279,10 @@ def _check(batch: Batch) -> None:
             raise ValueError(msg)
 
 
-def _enveloped(table: str, rows: pa.RecordBatch, envelope: dict[str, pa.Scalar]) -> pa.RecordBatch:
-    schema = TABLES[table]
-    constants = [pa.repeat(envelope[name], rows.num_rows) for name in schema.names[len(rows.schema) :]]
-    return pa.RecordBatch.from_arrays([*rows.columns, *constants], schema=schema)
+def _enveloped(rows: pa.RecordBatch, envelope: dict[str, pa.Scalar]) -> pa.RecordBatch:
+    constants = [repeated(value, rows.num_rows) for value in envelope.values()]
+    fields = [field.with_type(each.type) for field, each in zip(MEDIATION_ENVELOPE, constants, strict=True)]
+    return pa.RecordBatch.from_arrays([*rows.columns, *constants], schema=pa.schema([*rows.schema, *fields]))
 
 
 def _quarantine_gaps(draft: FileDraft, read_as: Format, coverage: Coverage, raw: RawFile) -> None:

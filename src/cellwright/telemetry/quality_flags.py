@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 SKEW: Final = timedelta(minutes=5)
 """What a clock may be ahead of ours; within it, tokens and tickets of most systems are still accepted."""
 _LEAST_OCTETS: Final = 20  # of an IPv4 header, RFC 791 clause 3.1; of IPv6 it is more
-_WHOLE: Final = 100  # per cent
+_WHOLE: Final = 100
+_PER_CENT: Final = pa.scalar("%", pa.string())
 _TIMES: Final = MappingProxyType(
     {"pm_counters": "end_ts", "alarm_events": "event_ts", "logs": "ts", "flows": "export_ts", "telemetry": "ts"}
 )
@@ -56,7 +57,7 @@ def _of_counters(rows: pa.RecordBatch) -> Marks:
 
 def _of_values(rows: pa.RecordBatch) -> Marks:
     yield "not-finite", pc.invert(pc.is_finite(rows["value_f64"]))
-    unit = pc.equal(rows["unit"], "%")
+    unit = pc.equal(rows["unit"], _PER_CENT)
     if pc.any(unit).as_py():
         value = pc.coalesce(rows["value_f64"], rows["value_i64"].cast(pa.float64()))
         yield "beyond-percent", pc.and_(unit, pc.or_(pc.less(value, 0.0), pc.greater(value, float(_WHOLE))))

@@ -64,12 +64,17 @@ _UNITS: Final = pa.array(list(MEASUREMENTS.values()), pa.string())
 
 def named(rows: pa.RecordBatch) -> pa.RecordBatch:
     """Return rows of `pm_counters` with `std_name` and `unit` where they say none and the standard does."""
-    counters = rows["counter"].dictionary_encode()
+    counters = rows["counter"]
+    if not pa.types.is_dictionary(counters.type):
+        counters = counters.dictionary_encode()
     known = pc.index_in(pc.ascii_lower(counters.dictionary), _FOLDED)
     if known.null_count == len(known):
         return rows
     place = known.take(counters.indices)
     for name, values in (("std_name", _NAMES), ("unit", _UNITS)):
-        column = rows.schema.get_field_index(name)
-        rows = rows.set_column(column, rows.schema.field(column), pc.coalesce(rows[name], values.take(place)))
+        column, said = rows.schema.get_field_index(name), rows[name]
+        standard = pa.DictionaryArray.from_arrays(place, values)
+        if said.null_count < len(said):
+            standard = pc.coalesce(said.cast(pa.string()), standard.cast(pa.string()))
+        rows = rows.set_column(column, rows.schema.field(column), standard.cast(said.type))
     return rows

@@ -49,6 +49,9 @@ def join_dn(*parts: str | None) -> str | None:
 @lru_cache(maxsize=4096)
 def class_of(dn: str) -> str | None:
     """Return the class of the innermost object a name speaks of, None when it has none."""
+    object_class, equals, _ = dn.rpartition(",")[2].partition("=")
+    if equals and object_class.strip() and "\\" not in dn:
+        return object_class.strip()
     for part in reversed(_COMMA.split(dn)):
         object_class, equals, _ = part.partition("=")
         if equals and object_class.strip():

@@ -7,6 +7,7 @@ bytes in place of arrays.
 
 from __future__ import annotations
 
+import gc
 import importlib
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -371,7 +372,10 @@ def scan(
 
 
 class KernelScanner:
-    """Scans in compiled code, into arrays that are used again; not for two threads at once."""
+    """Scans in compiled code, into arrays that are used again; not for two threads at once.
+
+    What the compiler brought with it stays: the garbage collector is spared looking through it time and again.
+    """
 
     def __init__(self) -> None:
         sizes = [_MOST_VALUES] * 7 + [_MOST_MEMBERS] * 2
@@ -379,6 +383,7 @@ class KernelScanner:
         self._values = tuple(np.zeros(size, kind) for size, kind in zip(sizes, kinds, strict=True))
         self._blocks = np.zeros((_MOST_BLOCKS, 8), np.int32)
         self._groups = np.zeros((_MOST_BLOCKS, 4), np.int32)
+        gc.freeze()
 
     def scan(self, data: bytes, at: int, tags: Tags, *, is_open: bool, is_inside: bool) -> Scan:
         """Return what is plain from `at` on, which lies behind the start tag of an object if `is_open`."""

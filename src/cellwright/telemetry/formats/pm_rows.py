@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from cellwright.lake.schema import FACTS
+from cellwright.lake.encoding import taken
+from cellwright.lake.schema import ENCODED, FACTS
 from cellwright.telemetry.formats.names import class_of
 from cellwright.telemetry.formats.pm_scan import BLANK, INTEGER, REAL, VECTOR
 
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from cellwright.telemetry.formats.pm_scan import Scan
 
 NIL, NAN, BEYOND_INT64 = range(BLANK + 2, BLANK + 5)  # kinds that are found when OTHER texts are read
-_NULL_REASONS: Final = ("blank", "nil", "nan")
+_NULL_REASONS: Final = pa.array(["blank", "nil", "nan"], pa.string())
 _REASON_OF: Final = np.array([-1, -1, -1, 0, -1, 1, 2, -1], np.int8)
 _SCHEMA: Final = FACTS["pm_counters"]
+_TYPES: Final = {field.name: ENCODED if pa.types.is_string(field.type) else field.type for field in _SCHEMA}
 _TEXT: Final = pa.string()
 
 
@@ -126,8 +128,8 @@ class PlainRows:
         columns = {
             **self._shared(by_around),
             **self._of_objects(by_object),
-            "counter": _taken([counter for counter, _ in self._counters], counters),
-            "subcounter": _taken([subcounter for _, subcounter in self._counters], counters),
+            "counter": taken([counter for counter, _ in self._counters], counters),
+            "subcounter": taken([subcounter for _, subcounter in self._counters], counters),
             "value_i64": pa.array(self._joined("integers"), mask=kinds != INTEGER),
             "value_f64": pa.array(self._joined("reals"), mask=(kinds != REAL) & (kinds != BEYOND_INT64)),
             "vec": self._vectors(kinds),
@@ -135,12 +137,9 @@ class PlainRows:
             "ordinal": pa.array(np.concatenate([piece.ordinals() for piece in self._pieces])),
             "dq_flags": self._flags(by_around, kinds),
         }
-        arrays = [columns.get(field.name) for field in _SCHEMA]
-        filled = [
-            pa.nulls(len(kinds), field.type) if array is None else array
-            for array, field in zip(arrays, _SCHEMA, strict=True)
-        ]
-        return pa.RecordBatch.from_arrays(filled, schema=_SCHEMA)
+        arrays = [columns[name] if name in columns else pa.nulls(len(kinds), kind) for name, kind in _TYPES.items()]
+        fields = [field.with_type(array.type) for field, array in zip(_SCHEMA, arrays, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
 
     def _joined(self, name: str) -> NDArray[Any]:
         return np.concatenate([piece.part(getattr(piece.plain.scan, name)) for piece in self._pieces])
@@ -148,15 +147,16 @@ class PlainRows:
     def _shared(self, by_around: NDArray[np.int32]) -> dict[str, pa.Array]:
         columns = {}
         for name in dict.fromkeys(name for around in self._arounds for name in around.shared):
-            values = [around.shared.get(name) for around in self._arounds]
-            columns[name] = _taken(values, by_around, _SCHEMA.field(name).type)
+            values: list[Any] = [around.shared.get(name) for around in self._arounds]
+            kind = _TYPES[name]
+            columns[name] = taken(values, by_around) if kind == ENCODED else _taken(values, by_around, kind)
         return columns
 
     def _of_objects(self, by_object: NDArray[np.int32]) -> dict[str, pa.Array]:
         suspect = np.concatenate([piece.of_objects(4) for piece in self._pieces]) == 1
         return {
-            "obj_ldn": _taken([name or None for name in self._objects], by_object),
-            "obj_class": _taken([class_of(name) for name in self._objects], by_object),
+            "obj_ldn": taken([name or None for name in self._objects], by_object),
+            "obj_class": taken([class_of(name) for name in self._objects], by_object),
             "suspect": pa.array(suspect[by_object]),
         }
 
@@ -179,10 +179,10 @@ class PlainRows:
 
 def _null_reasons(kinds: NDArray[np.uint8]) -> pa.Array:
     reasons = _REASON_OF[kinds]
-    return pa.array(_NULL_REASONS).take(pa.array(reasons, mask=reasons < 0))
+    return pa.DictionaryArray.from_arrays(pa.array(reasons, pa.int32(), mask=reasons < 0), _NULL_REASONS)
 
 
-def _taken(values: Sequence[object], indices: NDArray[np.int32], kind: pa.DataType = _TEXT) -> pa.Array:
+def _taken(values: Sequence[object], indices: NDArray[np.int32], kind: pa.DataType) -> pa.Array:
     """Return `values` by index; what is the same everywhere is repeated."""
     if values and all(value == values[0] for value in values):
         return pa.repeat(pa.scalar(values[0], kind), len(indices))

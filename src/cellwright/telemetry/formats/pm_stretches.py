@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from cellwright.telemetry.formats.pm_parser import ElementParser
 from cellwright.telemetry.formats.pm_plain import PlainReader
 from cellwright.telemetry.formats.pm_rows import PlainRows
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from cellwright.telemetry.formats.pm_scan import Scan, Scanner
 
 _OBJECT: Final = re.compile(rb"<([^\s<>:/!?'\"=&]+:)?measValue(?=[ \t\r\n>])")
+_LINE_FEED: Final = ord("\n")
 _FAR: Final = 4 << 20  # bytes of one object that are waited for
 _PATIENCE: Final = 16  # heads that the parser did not see as the scanner did
 
@@ -141,8 +144,10 @@ class StretchReader:
 
     def _skip(self, data: bytes, begin: int, end: int, plain: PlainReader) -> None:
         """Note what the parser is not given."""
-        lines, returns = data.count(b"\n", begin, end), data.count(b"\r", begin, end)
-        self._parser.skipped_lines += lines + (returns and returns - data.count(b"\r\n", begin, end))
+        lines = int(np.count_nonzero(np.frombuffer(data, np.uint8)[begin:end] == _LINE_FEED))
+        if data.find(b"\r", begin, end) >= 0:
+            lines += data.count(b"\r", begin, end) - data.count(b"\r\n", begin, end)
+        self._parser.skipped_lines += lines
         if plain.settled >= 0:
             self._settled = self._place + plain.settled
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _ROOT: Final = re.compile(rb"<(?:[^\s<>:/]+:)?(?:" + "|".join(ROOTS).encode() + rb")[\s/>]")
 _WINDOW_BYTES: Final = 1 << 19
-_BATCH_FACTS: Final = 32_768
+_BATCH_FACTS: Final = 65_536
 
 
 class PmXml:
@@ -115,7 +115,7 @@ class _Reading:
         parsed = next(iter([*self._reader.facts.take()]), Batch())  # to its end, where the buffer is emptied
         rows = [*parsed.tables.values(), *self._reader.take_rows()]
         if len(rows) > 1:
-            both = pa.Table.from_batches(rows)
+            both = pa.Table.from_batches([rows[0].cast(rows[1].schema), rows[1]]).unify_dictionaries()
             rows = both.take(np.argsort(both["ordinal"].to_numpy())).combine_chunks().to_batches()
         if rows or parsed.quarantined:
             yield Batch({"pm_counters": rows[0]} if rows else {}, parsed.quarantined)

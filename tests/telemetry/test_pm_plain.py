@@ -247,6 +247,25 @@ def test_a_long_file_of_plain_and_odd_objects_is_handed_out_once_and_in_order(re
     assert (len(ordinals), len(outcome.quarantined)) == (61 * 1200, 1200)
 
 
+@pytest.mark.parametrize("scanner", SCANNERS)
+@pytest.mark.parametrize("last", ['<r p="1">1</r>', '<r p="9">1</r>', '<r p="1">1, x</r>'])
+def test_objects_keep_their_element_and_types_whatever_stands_in_groups_behind_them(
+    last: str, scanner: type[Scanner]
+) -> None:
+    groups = "".join(
+        f'<measData><managedElement localDn="N={name}"/><measInfo measInfoId="{name}">'
+        f'<job jobId="{name}"/>{PERIOD}<measType p="1">{name}</measType><measType p="{name}">B</measType>'
+        f'<measValue measObjLdn="C={name}"><r p="1">1</r><r p="{name}">2</r></measValue>'
+        f'<measValue measObjLdn="C={name}{name}">{last if name == 4 else ""}</measValue></measInfo></measData>'
+        for name in range(2, 6)
+    )
+    data = f"<measCollecFile>{groups}</measCollecFile>".encode()
+    outcome = check_conservation(PmXml(scanner()), data)
+    assert outcome == by_parser(data)
+    rows = {(row["obj_ldn"], row["ne_dn"], row["meas_info_id"], row["counter"]) for row in outcome.only("pm_counters")}
+    assert {(f"C={name}", f"N={name}", str(name), str(name)) for name in range(2, 6)} <= rows
+
+
 def test_lines_are_counted_in_what_the_parser_does_not_see() -> None:
     value = '\r\n<measValue measObjLdn="Cell=1">\n<r p="1">1</r>\r</measValue>'
     data = _document(f'{value * 5}\n<measValue measObjLdn="Cell=2">\n<r p="1">?</r></measValue>{value}') + b"\n<oops>"

@@ -43,11 +43,12 @@ class _Marks:
         tags = tags[:-1]
         after = letters[tags + 1]
         self._values = tags[(after == ord("r")) & _ENDS_NAME[letters[np.minimum(tags + 2, self.last)]]]
-        if np.any((letters[:-1] == ord(":")) & (letters[1:] == ord("r"))):
+        if b":r" in data:
             more = [found.start() for found in _PREFIXED.finditer(data, 0, self.last)]
             self._values = np.sort(np.append(self._values, np.array(more, np.int64)))
         odd = tags[(after == ord("!")) | (after == ord("?"))].tolist()
-        odd += [data.rfind(b"<", 0, found.start()) for found in re.finditer(_RESULTS, data)]
+        if _RESULTS in data:
+            odd += [data.rfind(b"<", 0, found.start()) for found in re.finditer(_RESULTS, data)]
         self._odd: NDArray[np.int64] = np.array(sorted(odd), np.int64)
 
     def count(self, start: int, stop: int) -> int:

@@ -221,6 +221,14 @@ class Elements:
         """The name of the open object, None where none is open."""
         return self._object
 
+    def mark(self) -> tuple[str | None, _Group]:
+        """Return where reading heads may begin anew."""
+        return self._ne_dn, self._group
+
+    def reset(self, mark: tuple[str | None, _Group]) -> None:
+        """Forget the heads that were read since."""
+        self._ne_dn, self._group = mark
+
     def read_head(self, head: Head) -> None:
         """Take the head of a group, read elsewhere."""
         for name, attributes in head.elements:

@@ -40,12 +40,11 @@ class Plain(NamedTuple):
 
     scan: Scan
     counters: NDArray[np.int32]
-    blocks: list[list[int]]  # as in the scan
-    is_special: bool  # some value is OTHER, or some object a list
 
     def values(self, blocks: range) -> tuple[int, int]:
         """Return the first value of some neighbouring objects and the one behind the last."""
-        return self.blocks[blocks.start - 1][6] if blocks.start else 0, self.blocks[blocks.stop - 1][6]
+        ends = self.scan.blocks
+        return int(ends[blocks.start - 1, 6]) if blocks.start else 0, int(ends[blocks.stop - 1, 6])
 
 
 class _Piece(NamedTuple):
@@ -62,8 +61,8 @@ class _Piece(NamedTuple):
 
     def members(self, column: NDArray[Any]) -> NDArray[Any]:
         """Return of a column of the members of vectors what belongs to these objects."""
-        blocks = self.plain.blocks
-        return column[blocks[self.blocks.start - 1][7] if self.blocks.start else 0 : blocks[self.blocks.stop - 1][7]]
+        ends = self.plain.scan.blocks
+        return column[ends[self.blocks.start - 1, 7] if self.blocks.start else 0 : ends[self.blocks.stop - 1, 7]]
 
     def ordinals(self) -> NDArray[np.int64]:
         """Return those of the values."""
@@ -104,8 +103,10 @@ class PlainRows:
             self._counters += types.counters
         return known[0]
 
-    def add(self, plain: Plain, blocks: range, around: Around, names: list[str], ordinal: int) -> int:
-        """Add the values of neighbouring objects of one group and return how many there are."""
+    def add(
+        self, plain: Plain, blocks: range, arounds: Sequence[tuple[Around, int]], names: list[str], ordinal: int
+    ) -> int:
+        """Add the values of neighbouring objects and return how many; `arounds` says of how many objects each is."""
         first, last = plain.values(blocks)
         before = self._pieces[-1] if self._pieces else None
         if before and before.plain is plain and before.blocks.stop == blocks.start and before.next_ordinal() == ordinal:
@@ -113,8 +114,9 @@ class PlainRows:
         else:
             self._pieces.append(_Piece(plain, blocks, ordinal))
         self._objects += names
-        self._around_of += [len(self._arounds)] * len(blocks)
-        self._arounds.append(around)
+        for around, objects in arounds:
+            self._around_of += [len(self._arounds)] * objects
+            self._arounds.append(around)
         self.count += last - first
         return last - first
 

@@ -18,7 +18,13 @@ def test_a_standard_counter_is_named_in_whatever_case_and_keeps_its_own_name_and
     assert found.schema == FACTS["pm_counters"]
     assert found["counter"].to_pylist() == ["DRB.PdcpSduVolumeDl", "RRU.PrbTotDl", "pmRrcConnEstabAtt"]
     assert found["std_name"].to_pylist() == ["DRB.PdcpSduVolumeDL", "RRU.PrbTotDl", None]
-    assert found["unit"].to_pylist() == ["Mbit", "1", None]
+    assert found["unit"].to_pylist() == [None, "1", None]
+
+
+def test_units_are_the_standards_where_its_releases_agree() -> None:
+    found = named(rows(("RRC.ConnMean", None), ("drb.uethpdl", None), ("RRU.PrbTotUl", None), ("DRB.RlcDelayUl", None)))
+    assert found["std_name"].to_pylist() == ["RRC.ConnMean", "DRB.UEThpDl", "RRU.PrbTotUl", "DRB.RlcDelayUl"]
+    assert found["unit"].to_pylist() == ["1", "kbit/s", "%", None]
 
 
 def test_columns_that_hold_each_string_once_are_filled_alike() -> None:

@@ -23,6 +23,7 @@ _FAMILIES: Final = frozenset(
         "PAG",
         "PEE",
         "QF",
+        "QosFlow",
         "RACH",
         "RM",
         "RRC",

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cellwright.telemetry.snmp_keys import Keys
 
 SECOND = 1_000_000
+ENGINE = b"\x80\x00\x1f\x88\x01"
+USER = b"s3cretuser"
 T0 = 1_700_000_000  # 2023-11-14T22:13:20Z
 
 
@@ -157,10 +163,24 @@ def v1(enterprise: str, generic: int, specific: int, *pairs: tuple[str, bytes], 
 
 def v3(data: bytes, *, flags: int = 0, model: int = 3) -> bytes:
     header = tlv(0x30, integer(5), integer(65507), octets(bytes((flags,))), integer(model))
-    engine = octets(b"\x80\x00\x1f\x88\x01")
-    security = tlv(0x30, engine, integer(3), integer(500), octets(b"s3cretuser"), octets(b""), octets(b""))
+    security = tlv(0x30, octets(ENGINE), integer(3), integer(500), octets(USER), octets(b""), octets(b""))
     return tlv(0x30, integer(3), header, octets(security), data)
 
 
 def scoped(pdu: bytes) -> bytes:
-    return tlv(0x30, octets(b"\x80\x00\x1f\x88\x01"), octets(b""), pdu)
+    return tlv(0x30, octets(ENGINE), octets(b""), pdu)
+
+
+def secured(data: bytes, keys: Keys, *, clock: tuple[int, int] = (3, 500), flags: int = 3, number: int = 5) -> bytes:
+    """A version 3 message of the user and engine of `v3`, signed, and encrypted where the flags say so."""
+    boots, time_s = clock
+    header = tlv(0x30, integer(number), integer(65507), octets(bytes((flags,))), integer(3))
+    salt = bytes(range(8)) if flags & 2 else b""
+    body = octets(keys.encrypt(data, salt, boots, time_s)) if flags & 2 else data
+    fixed = (octets(ENGINE), integer(boots), integer(time_s), octets(USER))
+    messages = []
+    for digest in (bytes(keys.digest_bytes), b""):
+        signed = digest or keys.digest(messages[0])
+        security = tlv(0x30, *fixed, octets(signed), octets(salt))
+        messages.append(tlv(0x30, integer(3), header, octets(security), body))
+    return messages[1]

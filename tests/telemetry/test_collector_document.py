@@ -35,6 +35,7 @@ def test_a_whole_document_becomes_a_configuration() -> None:
     - {{ name: flows, protocol: netflow, host: 0.0.0.0, port: 2055 }}
   folders:
     - {{ path: drop, after: delete }}
+  snmpUsers: users.yaml
   keep: {{ files: 90 d, every: 1 min }}
 """
     ves = ListenerSpec("ves", "ves", "::", 8443, Tls("c.pem", "k.pem", "ca.pem"), (("gnb", password),), 10**6)
@@ -49,6 +50,7 @@ def test_a_whole_document_becomes_a_configuration() -> None:
         (ves, flows),
         (FolderSpec("drop", deletes=True),),
         KeepSpec(90 * 8.64e7, None, 60.0),
+        "users.yaml",
     )
 
 

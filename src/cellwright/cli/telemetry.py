@@ -16,6 +16,7 @@ from cellwright.cli.plans import number
 from cellwright.errors import ExitCode
 from cellwright.wiring.settings import read_settings
 from cellwright.wiring.simulation import simulate_into
+from cellwright.wiring.snmp_users import read_usm
 from cellwright.wiring.telemetry import known_formats, mediate_into, pick_format
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ def mediate(  # noqa: PLR0913, PLR0917 - options of a command
     vault: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keep the way back from pseudonyms in this sealed file.")
     ] = None,
+    snmp_users: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="An SnmpUsers: whose SNMPv3 messages are checked and decrypted.")
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Turn raw telemetry into clean records; exit 5 if something had to be quarantined."""
@@ -58,7 +62,7 @@ def mediate(  # noqa: PLR0913, PLR0917 - options of a command
         data_class=data_class or settings.data_class,
         vault=vault or settings.vault,
     )
-    formats = known_formats(mappings or ())
+    formats = known_formats(mappings or (), read_usm(snmp_users, os.environ) if snmp_users else None)
     chosen = formats if form == "auto" else pick_format(formats, form)
     result = mediate_into(lake, sources, chosen, settings, console.progress_bar)
     _print_result(result, output)

@@ -66,6 +66,7 @@ class CollectorConfig:
     listeners: tuple[ListenerSpec, ...]
     folders: tuple[FolderSpec, ...]
     keep: KeepSpec = KeepSpec()
+    snmp_users: str | None = None  # a file
 
 
 def _hash(value: object) -> str:
@@ -179,6 +180,7 @@ class CollectorSpec(Part):
     mappings: tuple[Text, ...] = Field(default=(), description="a list of column mappings, or folders of them")
     listeners: tuple[ListenerPart, ...] = Field(default=(), description="a list of open ports")
     folders: tuple[FolderPart, ...] = Field(default=(), description="a list of folders to watch")
+    snmp_users: Text | None = Field(default=None, min_length=1, description="a file with a document of kind SnmpUsers")
     keep: KeepPart = Field(default=KeepPart(), description="how long the lake keeps what came in; for ever if absent")
 
 
@@ -201,6 +203,7 @@ class CollectorDocument(Document):
             listeners=tuple(part.build() for part in spec.listeners),
             folders=tuple(part.build() for part in spec.folders),
             keep=spec.keep.build(),
+            snmp_users=spec.snmp_users,
         )
 
 

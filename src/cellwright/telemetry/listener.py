@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
+    from cellwright.telemetry.snmp_keys import Usm
     from cellwright.telemetry.spool import Feed
 
 _WAITING: Final = 32 * 2**20  # bytes of datagrams in memory that wait for the disk
@@ -38,6 +39,7 @@ class ListenerSpec:
     tls: Tls | None = None
     users: tuple[tuple[str, str], ...] = ()
     most_bytes: int = 16 * 10**6  # of one message
+    usm: Usm | None = None  # the keys of SNMPv3 users
 
 
 class Gate:

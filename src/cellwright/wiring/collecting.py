@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from cellwright.telemetry.spool import Spool
 from cellwright.wiring.files import read_text
 from cellwright.wiring.lakes import moment_before
 from cellwright.wiring.pseudonyms import Pseudonyms
+from cellwright.wiring.snmp_users import read_usm
 from cellwright.wiring.telemetry import known_formats, pick_format
 
 if TYPE_CHECKING:
@@ -56,7 +59,8 @@ def build(config: CollectorConfig, folder: Path, settings: Settings) -> Collecto
     if spool.resolve().is_relative_to(lake.resolve()):
         raise UsageError.of("spool-in-lake", f"the spool {spool} lies in the lake", expected="a folder beside it")
     pseudonyms = Pseudonyms(settings, [lake])
-    formats = known_formats([folder / mapping for mapping in config.mappings])
+    usm = read_usm(folder / config.snmp_users, os.environ) if config.snmp_users else None
+    formats = known_formats([folder / mapping for mapping in config.mappings], usm)
     Lake.open(lake, create=True).close()
     line = _Line(lake, formats, pseudonyms, settings.tenant)
     collector = Collector(Spool(spool, pseudonyms.now().derive("spool")), config.spool_bytes, line.received)
@@ -64,7 +68,7 @@ def build(config: CollectorConfig, folder: Path, settings: Settings) -> Collecto
     collector.keep_house(partial(keep_within, lake, config.keep), config.keep.every_s)
     listeners: PluginSet[OpenListener] = PluginSet("listeners")
     for spec in config.listeners:
-        collector.add(spec, listeners.get(spec.protocol))
+        collector.add(replace(spec, usm=usm), listeners.get(spec.protocol))
     for watched in config.folders:
         path = folder / watched.path
         if not path.is_dir():

@@ -12,6 +12,7 @@ from cellwright.plugins import PluginSet
 from cellwright.telemetry.format import Format
 from cellwright.telemetry.formats.delimited import Delimited
 from cellwright.telemetry.formats.delimited_mapping import load_mapping
+from cellwright.telemetry.formats.snmp import Snmp
 from cellwright.telemetry.formats.table_ndjson import NdjsonTable
 from cellwright.telemetry.formats.table_parquet import ParquetTable
 from cellwright.telemetry.mediate import mediate
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from cellwright.telemetry.formats.delimited_mapping import Mapping
     from cellwright.telemetry.outcome import MediationResult
+    from cellwright.telemetry.snmp_keys import Usm
     from cellwright.wiring.progress import Progress
     from cellwright.wiring.settings import Settings
 
@@ -34,12 +36,15 @@ _TABLES: Final[MappingProxyType[str, Callable[[Mapping], Format]]] = MappingProx
 """How tables are read, by the `format` of their mapping."""
 
 
-def known_formats(mappings: Iterable[Path]) -> tuple[Format, ...]:
-    """Return every installed format, and one for each column mapping; raise UsageError for a wrong mapping."""
+def known_formats(mappings: Iterable[Path], usm: Usm | None = None) -> tuple[Format, ...]:
+    """Return every installed format, and one for each column mapping; raise UsageError for a wrong mapping.
+
+    `usm` knows the keys of SNMPv3 users.
+    """
     plugins = PluginSet[type[Format]]("formats")
     loaded = (load_mapping(read_text(path), str(path)) for path in mapping_files(mappings))
     tables = tuple(_TABLES[mapping.spec.format](mapping) for mapping in loaded)
-    return (*tables, *(plugin() for plugin in plugins))
+    return (*tables, *(Snmp(usm) if plugin is Snmp else plugin() for plugin in plugins))
 
 
 def mapping_files(paths: Iterable[Path]) -> tuple[Path, ...]:

@@ -15,22 +15,29 @@ from cellwright.telemetry.formats.facts import FactBuffer
 from cellwright.telemetry.formats.pcap import Datagram, count_packets, packets
 from cellwright.telemetry.formats.snmp_messages import UnreadError, is_message, read_notification
 from cellwright.telemetry.formats.snmp_rows import row_of
+from cellwright.telemetry.formats.snmp_usm import EngineClocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
     from cellwright.telemetry.format import Batch
+    from cellwright.telemetry.snmp_keys import Usm
 
 _LOOKED_AT: Final = 256  # packets by which a capture is known
 _TRAP_PORT: Final = 162  # RFC 3417, 3.1
 _POLLED_PORT: Final = 161
+_UNOPENED: Final = frozenset({"snmp-encrypted", "snmp-wrong-digest", "snmp-wrong-key"})
 
 
 class Snmp:
     """A fact is a packet of the capture, and a damaged rest is one."""
 
     name = "snmp"
+
+    def __init__(self, usm: Usm | None = None) -> None:
+        """`usm` knows the keys of version 3 users; without it what is encrypted is quarantined."""
+        self._usm = usm
 
     def detects(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content decides
         """Return whether one of the first datagrams of a capture is a notification, or one that is encrypted."""
@@ -43,10 +50,10 @@ class Snmp:
 
     def parse(self, stream: BinaryIO) -> Iterator[Batch]:
         """Yield batches in file order."""
-        facts = FactBuffer()
+        facts, clocks = FactBuffer(), EngineClocks()
         for packet in packets(stream):
             if isinstance(packet, Datagram):
-                _add(facts, packet)
+                self._add(facts, packet, clocks)
             elif packet.is_lost:
                 facts.quarantine(packet.code, packet.reason, packet.raw)
             else:
@@ -55,23 +62,22 @@ class Snmp:
                 yield from facts.take()
         yield from facts.take()
 
-
-def _add(facts: FactBuffer, datagram: Datagram) -> None:
-    if not ((datagram.destination_port == _TRAP_PORT and datagram.payload) or is_message(datagram.payload)):
-        facts.leave_out("other-protocol")
-        return
-    try:
-        notification = read_notification(datagram.payload)
-        table, row = row_of(notification, datagram.source, datagram.us)
-    except UnreadError as error:
-        if error.is_left_out:
-            facts.leave_out(error.code)
-        elif error.code == "snmp-encrypted" and _is_polling(datagram):
-            facts.leave_out("not-a-notification")
+    def _add(self, facts: FactBuffer, datagram: Datagram, clocks: EngineClocks) -> None:
+        if not ((datagram.destination_port == _TRAP_PORT and datagram.payload) or is_message(datagram.payload)):
+            facts.leave_out("other-protocol")
+            return
+        try:
+            notification = read_notification(datagram.payload, self._usm, clocks)
+            table, row = row_of(notification, datagram.source, datagram.us)
+        except UnreadError as error:
+            if error.is_left_out:
+                facts.leave_out(error.code)
+            elif error.code in _UNOPENED and _is_polling(datagram):
+                facts.leave_out("not-a-notification")
+            else:
+                facts.quarantine(error.code, error.reason, datagram.payload)
         else:
-            facts.quarantine(error.code, error.reason, datagram.payload)
-    else:
-        facts.row(table, row)
+            facts.row(table, row)
 
 
 def _is_polling(datagram: Datagram) -> bool:

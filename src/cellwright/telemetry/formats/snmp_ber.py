@@ -28,7 +28,8 @@ class BerError(Exception):
     """The octets are not what was expected; the message says what was, and quotes nothing."""
 
 
-def _fail(message: str) -> NoReturn:
+def fail(message: str) -> NoReturn:
+    """Raise BerError; the message says what was expected."""
     raise BerError(message)
 
 
@@ -57,14 +58,14 @@ class Cursor:
         """Return a cursor over the contents of the next value, which has one of the tags."""
         tag, start, end = self._next()
         if tag not in tags:
-            _fail("expected a constructed value of another type")
+            fail("expected a constructed value of another type")
         return Cursor(self._data, start, end)
 
     def contents(self, tag: int) -> bytes:
         """Return the contents of the next value, which has the tag."""
         found, contents = self.value()
         if found != tag:
-            _fail("expected a value of another type")
+            fail("expected a value of another type")
         return contents
 
     def integer(self, tag: int = INTEGER) -> int:
@@ -79,19 +80,19 @@ class Cursor:
         """Return (tag, start, end) of the next value and step over it."""
         at = self.at
         if self.end - at < 2:  # noqa: PLR2004 - a tag and a length
-            _fail("expected another value")
+            fail("expected another value")
         tag, length = self._data[at], self._data[at + 1]
         at += 2
         if tag & _LONG_TAG == _LONG_TAG:
-            _fail("expected a tag of one octet")
+            fail("expected a tag of one octet")
         if length >= _LONG_LENGTH:
             size = length - _LONG_LENGTH
             if not 0 < size <= _MOST_LENGTH_BYTES or at + size > self.end:
-                _fail("expected a definite length of at most four octets")
+                fail("expected a definite length of at most four octets")
             length = int.from_bytes(self._data[at : at + size])
             at += size
         if length > self.end - at:
-            _fail("a value is longer than what holds it")
+            fail("a value is longer than what holds it")
         self.at = at + length
         return tag, at, self.at
 
@@ -99,7 +100,7 @@ class Cursor:
 def read_integer(contents: bytes) -> int:
     """Return the number that contents of INTEGER or a type made of it say."""
     if not 0 < len(contents) <= _MOST_INTEGER_BYTES:
-        _fail("expected an integer of one to nine octets")
+        fail("expected an integer of one to nine octets")
     return int.from_bytes(contents, signed=True)
 
 
@@ -109,7 +110,7 @@ def read_oid(contents: bytes) -> str:
     if not arcs:
         return "0.0"
     if len(arcs) >= _MOST_ARCS:
-        _fail("expected an object identifier of at most 128 arcs")
+        fail("expected an object identifier of at most 128 arcs")
     first = min(arcs[0] // 40, 2)
     return ".".join(map(str, [first, arcs[0] - 40 * first, *arcs[1:]]))
 
@@ -119,16 +120,16 @@ def _arcs(contents: bytes) -> Iterator[int]:
     is_open = False
     for octet in contents:
         if not is_open and octet == 0x80:  # noqa: PLR2004 - X.690, 8.19.2
-            _fail("expected an arc without leading zeros")
+            fail("expected an arc without leading zeros")
         arc = arc << 7 | octet & 0x7F
         is_open = octet >= 0x80  # noqa: PLR2004 - the bit that says that more follows
         if arc > _LARGEST_ARC + 80:
-            _fail("expected arcs below 2^32")
+            fail("expected arcs below 2^32")
         if not is_open:
             yield arc
             arc = 0
     if is_open:
-        _fail("expected the end of an arc")
+        fail("expected the end of an arc")
 
 
 def value_text(tag: int, contents: bytes) -> str:

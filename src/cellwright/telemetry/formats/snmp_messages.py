@@ -1,7 +1,7 @@
 """From a datagram to the notification in it: SNMP v1, v2c and v3.
 
 Sources: RFC 1157 clause 4 (v1), RFC 3584 clause 3.1 (v1 traps as v2), RFC 3416 clauses 3 and 4.2.6 (v2), RFC 3412
-clause 6 and RFC 3414 clause 2.4 (v3). Keys of v3 users are not known here: what is encrypted stays unread, and what is
+clause 6 and RFC 3414 clause 2.4 (v3). Of v3 users whose keys are not known, what is encrypted stays unread, and what is
 authenticated is read and flagged, since nobody checked its digest.
 """
 
@@ -12,6 +12,8 @@ from typing import Final
 
 from cellwright.telemetry.formats import snmp_ber as ber
 from cellwright.telemetry.formats.snmp_names import SECRETS
+from cellwright.telemetry.formats.snmp_usm import EngineClocks, UsmError, read_secured
+from cellwright.telemetry.snmp_keys import Usm
 
 UPTIME: Final = "1.3.6.1.2.1.1.3.0"
 TRAP_OID: Final = "1.3.6.1.6.3.1.1.4.1.0"
@@ -23,8 +25,6 @@ _TRAP_V1, _INFORM, _TRAP_V2 = 0xA4, 0xA6, 0xA7
 _PDUS: Final = range(0xA0, 0xA9)
 _VERSIONS: Final = {0: "1", 1: "2c", 3: "3"}
 _ENTERPRISE_SPECIFIC: Final = 6
-_USM: Final = 3
-_AUTHENTICATED, _ENCRYPTED = 1, 2
 _NO_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - what an agent says that does not know its address
 _SHORTEST_SECRET: Final = 4  # octets that are looked for within values
 
@@ -61,46 +61,57 @@ def is_message(payload: bytes) -> bool:
         return False
 
 
-def read_notification(payload: bytes) -> Notification:
-    """Return the notification in a datagram; raises UnreadError when there is none or it cannot be read."""
+def read_notification(payload: bytes, usm: Usm | None = None, clocks: EngineClocks | None = None) -> Notification:
+    """Return the notification in a datagram; raises UnreadError when there is none or it cannot be read.
+
+    `usm` knows the keys of users, `clocks` what their engines sent before: what is older than that is flagged.
+    """
     try:
         message = ber.Cursor(payload)
         outer = message.inside(ber.SEQUENCE)
         flags = ("trailing-bytes",) if message.more() else ()
         version = outer.integer()
         if version == 3:  # noqa: PLR2004 - the version says itself
-            return _v3(outer, flags)
+            return _v3(payload, usm or Usm(), clocks or EngineClocks(), flags)
         if version not in _VERSIONS:
             raise UnreadError("snmp-version", "expected version 1, 2c or 3")
         community = outer.contents(ber.OCTETS)
         return _pdu(outer, _VERSIONS[version], community, flags)
     except ber.BerError as error:
         raise UnreadError("bad-ber", str(error)) from None
+    except UsmError as error:
+        raise UnreadError(error.code, error.reason) from None
 
 
-def _v3(outer: ber.Cursor, flags: tuple[str, ...]) -> Notification:
-    header = outer.inside(ber.SEQUENCE)
-    header.integer()
-    header.integer()
-    said = header.contents(ber.OCTETS)
-    if header.integer() != _USM:
-        raise UnreadError("snmp-security-model", "expected the user-based security model")
-    level = said[0] if len(said) == 1 else -1
-    if level < 0 or level & (_AUTHENTICATED | _ENCRYPTED) == _ENCRYPTED:
-        raise UnreadError("bad-ber", "expected the flags of a security level")
-    security = ber.Cursor(outer.contents(ber.OCTETS)).inside(ber.SEQUENCE)
-    security.contents(ber.OCTETS)
-    security.integer()
-    security.integer()
-    user = security.contents(ber.OCTETS)
-    if level & _ENCRYPTED:
+def _v3(payload: bytes, usm: Usm, clocks: EngineClocks, flags: tuple[str, ...]) -> Notification:
+    secured = read_secured(payload)
+    keys = usm.keys(secured.user, secured.engine)
+    scoped = secured.scoped
+    if secured.is_authenticated and keys:
+        secured.check(keys)
+        scoped = secured.opened(keys)
+        flags = (*flags, "outside-time-window") if clocks.is_old(secured) else flags
+    elif secured.is_encrypted:
         raise UnreadError("snmp-encrypted", "the message is encrypted, and its key is not known")
-    if level & _AUTHENTICATED:
+    elif secured.is_authenticated:
         flags = (*flags, "unauthenticated")
-    scoped = outer.inside(ber.SEQUENCE)
-    scoped.contents(ber.OCTETS)
-    scoped.contents(ber.OCTETS)
-    return _pdu(scoped, "3", user, flags)
+    try:
+        notification = _pdu(scoped_pdu(scoped), "3", secured.user, flags)
+    except ber.BerError:
+        if not secured.is_encrypted:
+            raise
+        raise UsmError("snmp-wrong-key", "what the user's privacy key makes of it is no message") from None
+    if keys and (not secured.is_authenticated or (keys.privacy and not secured.is_encrypted)):
+        raise UnreadError("snmp-security-level", "the message is less protected than its user's keys allow")
+    return notification
+
+
+def scoped_pdu(scoped: bytes) -> ber.Cursor:
+    """Return a cursor at the protocol data unit of a scoped one (RFC 3412, 6.8)."""
+    inside = ber.Cursor(scoped).inside(ber.SEQUENCE)
+    inside.contents(ber.OCTETS)
+    inside.contents(ber.OCTETS)
+    return inside
 
 
 def _pdu(outer: ber.Cursor, version: str, secret: bytes, flags: tuple[str, ...]) -> Notification:

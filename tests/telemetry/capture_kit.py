@@ -171,13 +171,15 @@ def scoped(pdu: bytes) -> bytes:
     return tlv(0x30, octets(ENGINE), octets(b""), pdu)
 
 
-def secured(data: bytes, keys: Keys, *, clock: tuple[int, int] = (3, 500), flags: int = 3, number: int = 5) -> bytes:
-    """A version 3 message of the user and engine of `v3`, signed, and encrypted where the flags say so."""
+def secured(
+    data: bytes, keys: Keys, *, clock: tuple[int, int] = (3, 500), flags: int = 3, engine: bytes = ENGINE
+) -> bytes:
+    """A version 3 message of the user of `v3`, signed, and encrypted where the flags say so."""
     boots, time_s = clock
-    header = tlv(0x30, integer(number), integer(65507), octets(bytes((flags,))), integer(3))
+    header = tlv(0x30, integer(5), integer(65507), octets(bytes((flags,))), integer(3))
     salt = bytes(range(8)) if flags & 2 else b""
     body = octets(keys.encrypt(data, salt, boots, time_s)) if flags & 2 else data
-    fixed = (octets(ENGINE), integer(boots), integer(time_s), octets(USER))
+    fixed = (octets(engine), integer(boots), integer(time_s), octets(USER))
     messages = []
     for digest in (bytes(keys.digest_bytes), b""):
         signed = digest or keys.digest(messages[0])

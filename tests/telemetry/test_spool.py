@@ -138,3 +138,42 @@ def test_a_released_segment_is_gone(tmp_path: Path) -> None:
 
 def _no_space(_descriptor: int) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_note_is_kept_over_restarts_and_replaced_as_a_whole(tmp_path: Path) -> None:
+    feed = Spool(tmp_path / "spool", KEY).feed("traps")
+    assert feed.note() == b""
+    for content in (b"first", b"second"):
+        feed.keep_note(content)
+    spool = Spool(tmp_path / "spool", KEY)
+    assert spool.feed("traps").note() == b"second"
+    assert (spool.ready(), spool.size()) == ([], 0)
+    (file,) = (tmp_path / "spool" / "traps").iterdir()
+    assert b"second" not in file.read_bytes()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_note_that_does_not_open_is_none(tmp_path: Path) -> None:
+    feed = Spool(tmp_path / "spool", KEY).feed("traps")
+    feed.keep_note(b"known")
+    file = tmp_path / "spool" / "traps" / "note.sealed"
+    sealed = file.read_bytes()
+    for damaged in (sealed[:-1], sealed[:3], b"", sealed[:-1] + bytes([sealed[-1] ^ 1])):
+        file.write_bytes(damaged)
+        assert feed.note() == b""
+    other = Spool(tmp_path / "spool", KEY).feed("flows")
+    (tmp_path / "spool" / "flows" / "note.sealed").write_bytes(sealed)
+    assert other.note() == b""
+
+
+def test_a_note_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed = Spool(tmp_path / "spool", KEY).feed("traps")
+    feed.keep_note(b"before")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match="cannot be written"):
+        feed.keep_note(b"after")
+    assert feed.note() == b"before"

@@ -3,7 +3,7 @@
 A segment is a file of records, each sealed on its own (AES-256-GCM): what a crash tore off at its end was never
 acknowledged and is dropped; damage before the end is told. A feed writes one segment at a time, `<number>.open`; once
 closed it is `<number>.ready` and waits for mediation, which releases it when the lake has it. What a process left open
-when it died is ready for the next.
+when it died is ready for the next. A feed may also keep a note over restarts, sealed likewise: `note.sealed`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ _MAGIC: Final = b"CWSPOOL1"
 _SALT: Final = struct.Struct("8s8s")  # magic, and the nonce's first eight bytes, drawn for each segment
 _LENGTH: Final = struct.Struct(">I")
 _COUNTER: Final = struct.Struct(">I")  # the nonce's last four bytes: records of one segment
+_NOTE: Final = "note.sealed"
+_NONCE: Final = 12
 _DISK: Final = Disk()
 
 
@@ -98,6 +100,29 @@ class Feed:
             path.rename(path.with_suffix(".ready"))
             _DISK.sync_folder(self._folder)
 
+    def note(self) -> bytes:
+        """Return what was noted last, nothing where there is no note that opens."""
+        try:
+            sealed = (self._folder / _NOTE).read_bytes()
+            return self._aead.decrypt(sealed[:_NONCE], sealed[_NONCE:], _about(self.name, _NOTE))
+        except (OSError, InvalidTag, ValueError):
+            return b""
+
+    def keep_note(self, content: bytes) -> None:
+        """Keep content over restarts in place of the last note, durable at once; raise StorageError."""
+        nonce = secrets.token_bytes(_NONCE)
+        temporary = self._folder / f"{_NOTE}.new"
+        try:
+            temporary.unlink(missing_ok=True)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with io.FileIO(descriptor, "wb") as stream:
+                _write(stream, nonce + self._aead.encrypt(nonce, content, _about(self.name, _NOTE)))
+                os.fsync(stream.fileno())
+            temporary.replace(self._folder / _NOTE)
+            _DISK.sync_folder(self._folder)
+        except OSError as error:
+            raise unwritable(self._folder, error) from error
+
     def _opened(self) -> io.FileIO:
         if self._stream is None:
             self._number += 1
@@ -149,7 +174,7 @@ class Spool:
 
     def size(self) -> int:
         """Return the bytes of all segments, open and ready."""
-        return sum(path.stat().st_size for path in self._folder.glob("*/*"))
+        return sum(path.stat().st_size for path in self._folder.glob("*/[0-9]*"))
 
     def read(self, segment: Segment) -> Content:
         """Return what a segment holds; memory: all of it."""
@@ -204,9 +229,9 @@ def _identity(head: bytes, records: Sequence[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _about(feed: str, number: int) -> bytes:
-    """Return what is bound to every record of a segment, so that none opens in another."""
-    return f"{feed}/{number}".encode()
+def _about(feed: str, file: int | str) -> bytes:
+    """Return what is bound to every record of a segment, and to a note, so that none opens in another."""
+    return f"{feed}/{file}".encode()
 
 
 def unwritable(folder: Path, error: OSError) -> StorageError:

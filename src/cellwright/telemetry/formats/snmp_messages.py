@@ -21,7 +21,7 @@ TRAP_ADDRESS: Final = "1.3.6.1.6.3.18.1.3.0"
 ENTERPRISE: Final = "1.3.6.1.6.3.1.1.4.3.0"
 WITHHELD: Final = "(withheld)"
 _STANDARD_TRAPS: Final = "1.3.6.1.6.3.1.1.5"
-_TRAP_V1, _INFORM, _TRAP_V2 = 0xA4, 0xA6, 0xA7
+_TRAP_V1, INFORM, TRAP = 0xA4, 0xA6, 0xA7
 _PDUS: Final = range(0xA0, 0xA9)
 _VERSIONS: Final = {0: "1", 1: "2c", 3: "3"}
 _ENTERPRISE_SPECIFIC: Final = 6
@@ -117,7 +117,7 @@ def scoped_pdu(scoped: bytes) -> ber.Cursor:
 def _pdu(outer: ber.Cursor, version: str, secret: bytes, flags: tuple[str, ...]) -> Notification:
     """Return the notification of a PDU; `secret` is the community or user that its values must not tell."""
     kind = outer.peek()
-    if kind not in {_TRAP_V1, _INFORM, _TRAP_V2}:
+    if kind not in {_TRAP_V1, INFORM, TRAP}:
         if kind in _PDUS:
             raise UnreadError("not-a-notification", "the message is a request or a response", is_left_out=True)
         raise UnreadError("bad-ber", "expected a protocol data unit")
@@ -140,7 +140,7 @@ def _pdu(outer: ber.Cursor, version: str, secret: bytes, flags: tuple[str, ...])
         found[TRAP_OID],
         found.get(UPTIME),
         found.get(TRAP_ADDRESS),
-        *_kept(others, flags, is_inform=kind == _INFORM),
+        *_kept(others, flags, is_inform=kind == INFORM),
     )
 
 

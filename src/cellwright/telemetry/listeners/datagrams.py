@@ -11,15 +11,18 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from cellwright.errors import UsageError
+from cellwright.errors import StorageError, UsageError
 from cellwright.telemetry.formats.netflow_recall import Recall
 from cellwright.telemetry.formats.pcap import LARGEST_PAYLOAD, Datagram, capture_header, capture_record, packets
+from cellwright.telemetry.listener import FullError
+from cellwright.telemetry.listeners.snmp_answers import Answers, Engine
 from cellwright.telemetry.listeners.sockets import address, bind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cellwright.telemetry.listener import Intake, ListenerSpec
+    from cellwright.telemetry.listeners.snmp_answers import Answer
 
 _BUFFER: Final = 8 * 2**20  # asked of the kernel, which may give less
 _AT_ONCE: Final = 256  # datagrams before others get their turn
@@ -80,8 +83,22 @@ class _Datagrams:
             for level, kind, data in ancillary:
                 if level == socket.SOL_SOCKET and kind == _DROPS:
                     self._lost = _COUNT.unpack(data[: _COUNT.size])[0]
-            self._intake.offer(self.record(payload, (source[0].partition("%")[0], source[1]), self._here))
+            self.take(payload, source)
         return True
+
+    def take(self, payload: bytes, source: tuple[str, int]) -> None:
+        """Offer a datagram to the intake; `source` may have more to it than address and port."""
+        self._intake.offer(self.recorded(payload, source))
+
+    def recorded(self, payload: bytes, source: tuple[str, int]) -> bytes:
+        """Return a datagram as it is kept; the zone of an address is left out."""
+        return self.record(payload, (source[0].partition("%")[0], source[1]), self._here)
+
+    def reply(self, payload: bytes, source: tuple[str, int]) -> None:
+        """Send an answer if it can be sent at once: who misses it asks again."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.sendto(payload, source)
 
 
 class _Captured(_Datagrams):
@@ -121,9 +138,58 @@ class NetFlowListener(_Captured):
 
 
 class SnmpListener(_Captured):
-    """SNMP traps and informs (port 162 by custom); informs are not answered."""
+    """SNMP traps and informs (port 162 by custom). An inform is answered once it is durable."""
 
     format, scheme = "snmp", "snmp"
+
+    def __init__(self, spec: ListenerSpec, intake: Intake) -> None:
+        super().__init__(spec, intake)
+        self._engine = Engine.after(intake.feed.note())
+        self._answers = Answers(self._engine, spec.usm)
+        self._began_s = time.monotonic()
+        self._keeping: dict[bytes, asyncio.Task[None]] = {}
+        self._told: Counter[str] = Counter()
+
+    async def open(self) -> str:
+        """Start to receive and return the address; that this engine began once more is noted before."""
+        self._intake.feed.keep_note(self._engine.note())
+        return await super().open()
+
+    async def close(self) -> None:
+        """Take what the kernel still holds, answer what was kept, then close the port."""
+        if self._socket is not None:
+            while self._receive():
+                pass
+            await asyncio.gather(*self._keeping.values())
+        await super().close()
+
+    def counts(self) -> Counter[str]:
+        """Return what became of datagrams, and what was answered."""
+        return super().counts() + self._told
+
+    def take(self, payload: bytes, source: tuple[str, int]) -> None:
+        """Offer a trap to the intake; keep an inform, and answer."""
+        answer = self._answers.to(source[0], payload, int(time.monotonic() - self._began_s))
+        if answer.mark and answer.mark not in self._keeping:
+            task = asyncio.get_running_loop().create_task(self._keep(payload, source, answer))
+            self._keeping[answer.mark] = task
+        elif answer.keeps and not answer.mark:
+            super().take(payload, source)
+        elif answer.reply and not answer.mark:
+            self._told[answer.counted or ""] += 1
+            self.reply(answer.reply, source)
+
+    async def _keep(self, payload: bytes, source: tuple[str, int], answer: Answer) -> None:
+        """Keep an inform, then answer it; its sender tries again where it cannot be kept."""
+        try:
+            await self._intake.keep([self.recorded(payload, source)])
+        except (FullError, StorageError):  # which are counted
+            return
+        finally:
+            del self._keeping[answer.mark]
+        self._answers.was_kept(answer)
+        self._told[answer.counted or ""] += 1
+        self.reply(answer.reply or b"", source)
 
 
 class SyslogUdpListener(_Datagrams):

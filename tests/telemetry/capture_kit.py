@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import struct
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,23 @@ def udp(payload: bytes, *, source: str = "192.0.2.1", ports: tuple[int, int] = (
         return struct.pack(">IHBB", 6 << 28, len(segment), 17, 64) + sender.packed + (sender + 1).packed + segment
     head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(segment), 0, 0, 64, 17, 0)
     return head + sender.packed + (sender + 1).packed + segment
+
+
+def fragments(packet: bytes, *sizes: int, number: int = 9) -> list[bytes]:
+    """An IP packet of `udp` as fragments: each of so many octets, the last one of what is left."""
+    is_v6 = packet[0] >> 4 == 6
+    head, content = (packet[:40], packet[40:]) if is_v6 else (packet[:20], packet[20:])
+    cuts = [0, *(sum(sizes[: place + 1]) for place in range(len(sizes))), len(content)]
+    pieces = []
+    for start, end in itertools.pairwise(cuts):
+        more, piece = end < len(content), content[start:end]
+        if is_v6:
+            extension = struct.pack(">BBHI", packet[6], 0, start | more, number)
+            pieces.append(head[:4] + struct.pack(">HB", 8 + len(piece), 44) + head[7:] + extension + piece)
+        else:
+            field = struct.pack(">HHH", 20 + len(piece), number, start >> 3 | 0x2000 * more)
+            pieces.append(head[:2] + field + head[8:] + piece)
+    return pieces
 
 
 def ethernet(packet: bytes, *tags: int) -> bytes:

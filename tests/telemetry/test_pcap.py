@@ -93,8 +93,8 @@ def test_what_is_no_whole_udp_datagram_is_one_packet_with_its_reason() -> None:
     frames = [bytes(tcp), bytes(fragment), v6(44, later + V6[40:]), V4[:-1], V4[:24], b"", v6(58, b"ping"), b"\x45"]
     assert payloads(pcap(frames)) == [
         "not-udp",
-        "ip-fragment",
-        "ip-fragment",
+        "packet-malformed",
+        "packet-malformed",
         "packet-truncated",
         "packet-truncated",
         "packet-malformed",

@@ -21,7 +21,8 @@ from cellwright.telemetry.formats.pcap_files import (
     frames,
     read_up_to,
 )
-from cellwright.telemetry.formats.pcap_packets import Datagram, Skipped, dissect
+from cellwright.telemetry.formats.pcap_fragments import Fragments
+from cellwright.telemetry.formats.pcap_packets import Datagram, Fragment, Skipped, dissect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,14 +39,23 @@ _RECORD: Final = 16  # bytes of the header of a packet
 
 
 def packets(stream: BinaryIO) -> Iterator[Datagram | Skipped]:
-    """Yield every packet of a capture: the datagram in it, or why there is none; a damaged rest is one `Skipped`."""
+    """Yield every packet of a capture: the datagram in it, or why there is none; a damaged rest is one `Skipped`.
+
+    Of the fragments of a datagram the one that completes it yields the datagram; the others come before it.
+    """
+    fragments = Fragments()
     for frame in frames(stream):
         if isinstance(frame, Damage):
             yield Skipped("capture-damaged", "the capture cannot be read from here on", frame.raw, is_lost=True)
         elif not frame.is_whole:
             yield Skipped("packet-truncated", "the capture holds a part of the packet", frame.data, is_lost=True)
         else:
-            yield dissect(frame.us, frame.link_type, frame.data)
+            found = dissect(frame.us, frame.link_type, frame.data)
+            if isinstance(found, Fragment):
+                yield from fragments.add(found)
+            else:
+                yield found
+    yield from fragments.rest()
 
 
 def count_packets(stream: BinaryIO) -> int:

@@ -73,7 +73,7 @@ class FlowCounter:
         if number in {templates, templates + 1}:
             self.facts += 1
             self._learn(scope, body, number)
-        elif number < SMALLEST_ID:
+        elif number < SMALLEST_ID or not body:
             self.facts += 1
         elif key in self._sizes:
             self.facts += _count_records(self._sizes[key], body)

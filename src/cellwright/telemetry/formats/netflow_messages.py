@@ -180,7 +180,9 @@ class FlowReader:
         template = self._templates.find(message.domain, number)
         if template is not None:
             return self._data(message, template, whole)
-        if not self._waiting.add(message, number, whole):
+        if len(whole) == _SET_HEADER.size:
+            self._facts.leave_out("empty-set")  # nothing in it waits for a template
+        elif not self._waiting.add(message, number, whole):
             self._facts.quarantine("no-template", "no template describes the data set, and too many wait", whole)
         return None
 

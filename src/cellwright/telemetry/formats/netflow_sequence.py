@@ -62,6 +62,16 @@ class Sequences:
             stream.flags = ()
         return flags
 
+    def expected(self, key: object) -> int | None:
+        """Return the number that the next message of a stream should have, None when that is not known."""
+        stream = self._streams.get(key)
+        return stream.expected if stream else None
+
+    def expect(self, key: object, number: int) -> None:
+        """Go on where a stream was left."""
+        if (stream := self._stream(key)) is not None:
+            stream.expected = number
+
     def _stream(self, key: object) -> _Stream | None:
         if key not in self._streams and len(self._streams) < _STREAMS:
             self._streams[key] = _Stream()

@@ -84,6 +84,13 @@ class Template:
             records.append(values)
         return records, at
 
+    def count(self, data: bytes) -> int | None:
+        """Return how many records `cut` finds, None when one runs over the end."""
+        if self._layout is not None:
+            return len(data) // self.smallest
+        records, end = self.cut(data)
+        return len(records) if len(data) - end < self.smallest else None
+
     def _record(self, data: bytes, at: int) -> tuple[tuple[bytes, ...], int] | None:
         values = []
         for field in self.fields:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
+import hashlib
 import socket
 import struct
 import time
@@ -12,8 +12,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import StorageError, UsageError
-from cellwright.telemetry.formats.netflow_recall import Recall
-from cellwright.telemetry.formats.pcap import LARGEST_PAYLOAD, Datagram, capture_header, capture_record, packets
+from cellwright.telemetry.formats.netflow_carry import Carry
+from cellwright.telemetry.formats.pcap import LARGEST_PAYLOAD, capture_header, capture_record
 from cellwright.telemetry.listener import FullError
 from cellwright.telemetry.listeners.snmp_answers import Answers, Engine
 from cellwright.telemetry.listeners.sockets import address, bind
@@ -118,23 +118,44 @@ class _Captured(_Datagrams):
 class NetFlowListener(_Captured):
     """NetFlow v5 and v9, and IPFIX (port 2055 or 4739 by custom).
 
-    Exporters repeat their templates now and then, captures are short: each begins with what exporters told before.
+    Exporters repeat their templates now and then, captures are short: each goes on where the one before it ended, also
+    over a restart. A capture that is asked for again is the same again, for the lake may not have it yet.
     """
 
     format, scheme = "netflow", "netflow"
 
     def __init__(self, spec: ListenerSpec, intake: Intake) -> None:
         super().__init__(spec, intake)
-        self._recall = Recall()
+        self._last, self._before, self._after = _noted(intake.feed.note())
+        self._waiting = Carry.of(self._after).waiting
 
     def content(self, records: Sequence[bytes]) -> bytes:
-        """Return the capture, and before it the templates of earlier ones."""
-        known = [capture_record(0, (sender, 0), (sender, 0), payload) for sender, payload in self._recall.messages()]
-        capture = super().content(records)
-        for datagram in packets(io.BytesIO(capture)):
-            if isinstance(datagram, Datagram):
-                self._recall.note(datagram.source, datagram.payload)
-        return super().content([*known, *records])
+        """Return the capture, after what earlier ones left; what this one leaves is durable then."""
+        digest = hashlib.sha256(b"".join(records)).digest()
+        if digest != self._last:
+            self._last, self._before = digest, self._after
+        carry = Carry.of(self._before)
+        capture = carry.next_file(records)
+        self._after, self._waiting = carry.state(), carry.waiting
+        self._intake.feed.keep_note(digest + len(self._before).to_bytes(4) + self._before + self._after)
+        return capture
+
+    def counts(self) -> Counter[str]:
+        """Return what became of datagrams, and how many data sets wait for their template."""
+        return super().counts() + Counter({"sets-waiting-for-template": self._waiting})
+
+
+def _noted(note: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return (digest of the last capture's records, what went on before it, what goes on after it) of a note."""
+    size = hashlib.sha256().digest_size
+    end = size + 4 + int.from_bytes(note[size : size + 4])
+    before, after = note[size + 4 : end], note[end:]
+    try:
+        Carry.of(before)
+        Carry.of(after)
+    except ValueError:  # there is none, or it is from another version: exporters tell their templates again
+        return b"", Carry().state(), Carry().state()
+    return note[:size], before, after
 
 
 class SnmpListener(_Captured):

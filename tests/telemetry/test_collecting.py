@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from cellwright.lake import FileState, Lake
-from cellwright.telemetry.collector_document import CollectorConfig, KeepSpec
+from cellwright.telemetry.collector_document import CollectorConfig, FolderSpec, KeepSpec
 from cellwright.telemetry.listener import ListenerSpec
 from cellwright.wiring.collecting import build
 from cellwright.wiring.settings import read_settings
@@ -51,3 +53,33 @@ def test_what_is_older_than_it_may_be_is_deleted_by_itself(tmp_path: Path) -> No
 def test_until_the_first_interval_is_over_nothing_is_touched(tmp_path: Path) -> None:
     with collected(tmp_path, KeepSpec(files_ms=0.0)) as lake:
         assert [(table.name, table.rows, table.parts) for table in lake.tables()] == [("logs", 3, 3)]
+
+
+def test_a_received_line_without_a_year_has_the_nearest_and_the_zone_of_its_sender(tmp_path: Path) -> None:
+    settings = replace(read_settings({}, tmp_path), key_file=tmp_path / "key")
+    listeners = (LISTENER, replace(LISTENER, name="paris", zone="Europe/Paris"))
+    (tmp_path / "drop").mkdir()
+    folders = (FolderSpec(str(tmp_path / "drop"), deletes=False),)
+    config = CollectorConfig("edge", "lake", "spool", 10**9, 1.0, (), listeners, folders)
+    now = datetime.now(tz=UTC).replace(microsecond=0)
+    line = f"<13>{now:%b %e %H:%M:%S} h a: b".encode()
+    (tmp_path / "drop" / "old.log").write_bytes(line + b"\n")
+
+    async def run() -> None:
+        collector = build(config, tmp_path, settings)
+        for intake in collector._intakes:
+            await intake.keep([line])
+        for _ in range(2):  # a file is taken when it no longer changes
+            await collector.flush()
+        await collector.close()
+
+    asyncio.run(run())
+    with Lake.open(tmp_path / "lake") as lake:
+        found = lake.query("select source, ts, dq_flags from logs").to_pylist()
+    by_feed = {row["source"]: (row["ts"], row["dq_flags"]) for row in found}
+    paris = now.replace(tzinfo=ZoneInfo("Europe/Paris")).astimezone(UTC)
+    assert by_feed == {
+        "collect/syslog-udp": (now, ["year-inferred"]),
+        "collect/paris": (paris, ["year-inferred"]),
+        "drop": (None, ["no-year"]),
+    }

@@ -90,6 +90,9 @@ def test_every_problem_is_told_with_its_place_at_once() -> None:
         ),
         ("", "listeners or folders"),
         ("  folder: [x]\n", "folders"),
+        ("  listeners: [{ name: a, protocol: snmp, port: 1, zone: Europe/Paris }]\n", "a zone for syslog alone"),
+        ("  listeners: [{ name: a, protocol: syslog-udp, port: 1, zone: Paris }]\n", "such as Europe/Paris"),
+        ("  listeners: [{ name: a, protocol: syslog-udp, port: 1, zone: /etc/passwd }]\n", "such as Europe/Paris"),
     ],
 )
 def test_what_is_unsafe_doubled_or_pointless_is_refused(spec: str, told: str) -> None:

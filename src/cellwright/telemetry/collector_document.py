@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -95,6 +96,13 @@ def _protocol(value: object) -> str:
     return str(value)
 
 
+def _zone(value: object) -> str:
+    try:
+        return ZoneInfo(str(value)).key
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        raise refuse("unknown-name", shown(value), expected="a time zone such as Europe/Paris") from error
+
+
 class TlsPart(Part):
     """Transport security."""
 
@@ -126,16 +134,22 @@ class ListenerPart(Part):
         default_factory=dict, description="hashes of passwords by user; empty: no password is asked for"
     )
     most: Volume = Field(default=0.016, description="the largest message, such as 16 MB")
+    zone: Annotated[str, BeforeValidator(_zone)] | None = Field(
+        default=None,
+        description="of syslog: the zone of clocks that do not say it, such as Europe/Paris; else UTC",
+    )
 
     def build(self) -> ListenerSpec:
         """Return the frozen listener."""
         tls, users = self.tls.build() if self.tls else None, tuple(sorted(self.users.items()))
         size = round(self.most * _BYTES_PER_GB)
-        return ListenerSpec(self.name, self.protocol, self.host, self.port, tls, users, size)
+        return ListenerSpec(self.name, self.protocol, self.host, self.port, tls, users, size, zone=self.zone)
 
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
         """Refuse what would send telemetry or passwords over a network in the open unless that is said."""
+        if self.zone and not self.protocol.startswith("syslog"):
+            raise refuse("contradiction", f"{self.protocol} with a zone", expected="a zone for syslog alone")
         datagrams = self.protocol in {"netflow", "snmp", "syslog-udp"}
         here = ipaddress.ip_address(self.host).is_loopback
         if not (here or self.tls or self.plain or datagrams):

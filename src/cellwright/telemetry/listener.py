@@ -40,6 +40,7 @@ class ListenerSpec:
     users: tuple[tuple[str, str], ...] = ()
     most_bytes: int = 16 * 10**6  # of one message
     usm: Usm | None = None  # the keys of SNMPv3 users
+    zone: str | None = None  # of the senders' clocks, where messages do not say it; None: UTC
 
 
 class Gate:

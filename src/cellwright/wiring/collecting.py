@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from cellwright.errors import UsageError
 from cellwright.lake import Lake
@@ -16,7 +18,10 @@ from cellwright.plugins import PluginSet
 from cellwright.telemetry.collect import Collector, run_until
 from cellwright.telemetry.collector_document import load_collector
 from cellwright.telemetry.drop_folder import DropFolder
+from cellwright.telemetry.formats.syslog import Syslog
+from cellwright.telemetry.formats.syslog_years import Reception
 from cellwright.telemetry.mediate import mediate, mediate_received
+from cellwright.telemetry.sources import feed
 from cellwright.telemetry.spool import Spool
 from cellwright.wiring.files import read_text
 from cellwright.wiring.lakes import moment_before
@@ -26,6 +31,7 @@ from cellwright.wiring.telemetry import known_formats, pick_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import tzinfo
     from pathlib import Path
 
     from cellwright.telemetry.collector_document import CollectorConfig, KeepSpec
@@ -62,7 +68,8 @@ def build(config: CollectorConfig, folder: Path, settings: Settings) -> Collecto
     usm = read_usm(folder / config.snmp_users, os.environ) if config.snmp_users else None
     formats = known_formats([folder / mapping for mapping in config.mappings], usm)
     Lake.open(lake, create=True).close()
-    line = _Line(lake, formats, pseudonyms, settings.tenant)
+    zones = {spec.name: ZoneInfo(spec.zone) for spec in config.listeners if spec.zone}
+    line = _Line(lake, formats, pseudonyms, settings.tenant, zones)
     collector = Collector(Spool(spool, pseudonyms.now().derive("spool")), config.spool_bytes, line.received)
     collector.at_end(pseudonyms.close)
     collector.keep_house(partial(keep_within, lake, config.keep), config.keep.every_s)
@@ -90,12 +97,24 @@ def keep_within(folder: Path, keep: KeepSpec) -> None:
 class _Line:
     """The way into one lake, opened anew for each file so that others may write between two."""
 
-    def __init__(self, lake: Path, formats: tuple[Format, ...], pseudonyms: Pseudonyms, tenant: str) -> None:
+    def __init__(
+        self,
+        lake: Path,
+        formats: tuple[Format, ...],
+        pseudonyms: Pseudonyms,
+        tenant: str,
+        zones: Mapping[str, tzinfo],
+    ) -> None:
+        """`zones` holds those of senders' clocks by listener; the others are in UTC."""
         self._lake, self._formats, self._pseudonyms, self._tenant = lake, formats, pseudonyms, tenant
+        self._zones = zones
 
     def received(self, raw: RawFile, name: str) -> MediationResult:
         """Store a file that a listener received."""
         (read_as,) = pick_format(self._formats, name)
+        if isinstance(read_as, Syslog):
+            zone = self._zones.get(feed(raw.name).rpartition("/")[2], UTC)
+            read_as = Syslog(Reception(time.time_ns() // 1000, zone))
         with Lake.open(self._lake) as lake:
             result = mediate_received(
                 raw, lake, read_as=read_as, pseudonymiser=self._pseudonyms.now(), tenant=self._tenant, now=_now

@@ -12,14 +12,16 @@ from cellwright.telemetry.format import Batch
 from cellwright.telemetry.formats.facts import FactBuffer, chunks
 from cellwright.telemetry.formats.syslog_bytes import blocks, lines_of
 from cellwright.telemetry.formats.syslog_columns import columns_of
-from cellwright.telemetry.formats.syslog_line import read_line
+from cellwright.telemetry.formats.syslog_line import STAMP, read_line
 from cellwright.telemetry.formats.syslog_scan import scan
+from cellwright.telemetry.formats.syslog_years import read_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
     from cellwright.telemetry.formats.syslog_bytes import Flags, Lines, Places
+    from cellwright.telemetry.formats.syslog_years import Reception
 
 _BLANK: Final = b" \t\r\0\x0b\x0c"
 _IS_BLANK: Final = np.isin(np.arange(256), [*_BLANK])
@@ -31,6 +33,10 @@ class Syslog:
     """A fact is a line that is not blank."""
 
     name = "syslog"
+
+    def __init__(self, reception: Reception | None = None) -> None:
+        """`reception` gives RFC 3164 timestamps their year; files of unknown age have none, and so no time."""
+        self._reception = reception
 
     def detects(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content decides
         """Return whether one of the first lines is a syslog record: the very first may be damaged."""
@@ -57,21 +63,21 @@ class Syslog:
         facts, line = FactBuffer(), 1
         for block in blocks(stream):
             lines = lines_of(block)
-            yield from _read_block(facts, lines, line)
+            yield from _read_block(facts, lines, line, self._reception)
             line += len(lines.starts)
 
 
-def _read_block(facts: FactBuffer, lines: Lines, first: int) -> Iterator[Batch]:
+def _read_block(facts: FactBuffer, lines: Lines, first: int, reception: Reception | None) -> Iterator[Batch]:
     """Yield the facts of a block as one batch: lines in a common layout all at once, every other one by one."""
     scanned = scan(lines, _doubtful(lines))
     is_fact = _filled(lines, scanned.lines)
     ordinals = facts.ordinal + np.cumsum(is_fact) - 1
-    rows, read = columns_of(lines, scanned, ordinals)
+    rows, read = columns_of(lines, scanned, ordinals, reception)
     is_fact[read] = False
     behind = int(ordinals[-1]) + 1
     for line in np.flatnonzero(is_fact).tolist():
         facts.ordinal = int(ordinals[line])
-        _add(facts, lines.data[lines.starts[line] : lines.ends[line]], first + line)
+        _add(facts, lines.data[lines.starts[line] : lines.ends[line]], first + line, reception)
     facts.ordinal = behind
     rest = next(iter([*facts.take()]), Batch())
     tables = [table for table in (rows, rest.tables.get("logs")) if table is not None and table.num_rows]
@@ -105,9 +111,20 @@ def _in_order(tables: list[pa.RecordBatch]) -> pa.RecordBatch:
     return both.take(pa.array(np.argsort(both["ordinal"].to_numpy(), kind="stable")))
 
 
-def _add(facts: FactBuffer, raw: bytes, number: int) -> None:
+def _add(facts: FactBuffer, raw: bytes, number: int, reception: Reception | None) -> None:
     row = read_line(raw)
+    if row is not None and reception is not None:
+        row |= _dated(row, reception)
     if row is None:
         facts.quarantine("not-syslog", "expected an RFC 5424 or RFC 3164 record", raw, line=number)
     else:
         facts.row("logs", row)
+
+
+def _dated(row: dict[str, object], reception: Reception) -> dict[str, object]:
+    """Return the time of a row that says it without the year."""
+    told, flags = row["attributes"], row["dq_flags"]
+    if not (isinstance(told, list) and isinstance(flags, list) and "no-year" in flags):
+        return {}
+    us = read_stamp(dict(told)[STAMP], reception)
+    return {} if us is None else {"ts": us, "dq_flags": [*flags[:-1], "year-inferred"]}

@@ -10,18 +10,20 @@ import pyarrow as pa
 from cellwright.lake.schema import FACTS
 from cellwright.telemetry.formats.severities import SEVERITY_NUMBERS
 from cellwright.telemetry.formats.syslog_elements import plain_elements
-from cellwright.telemetry.formats.syslog_line import BOM, read_structured_data
+from cellwright.telemetry.formats.syslog_line import BOM, STAMP, read_structured_data
 from cellwright.telemetry.formats.syslog_scan import PARTS, body_starts
+from cellwright.telemetry.formats.syslog_years import read_stamps
 
 if TYPE_CHECKING:
     from cellwright.telemetry.formats.syslog_bytes import Flags, Lines, Places
     from cellwright.telemetry.formats.syslog_scan import Scanned
+    from cellwright.telemetry.formats.syslog_years import Reception
 
 _SCHEMA: Final = FACTS["logs"]
 _NUMBERS: Final = np.array(SEVERITY_NUMBERS, np.int32)
 _TS: Final = PARTS.index("ts")
 _BODY: Final = PARTS.index("body")
-_FLAGS: Final = pa.array(["no-year", "no-time"])
+_FLAGS: Final = pa.array(["no-year", "no-time", "year-inferred"])
 _NO_TEXT: Final = pa.array([], pa.string())
 
 
@@ -37,15 +39,18 @@ class _Elements(NamedTuple):
         return bool((self.owners[1:] >= self.owners[:-1]).all())
 
 
-def columns_of(lines: Lines, scanned: Scanned, ordinals: Places) -> tuple[pa.RecordBatch, Places]:
+def columns_of(
+    lines: Lines, scanned: Scanned, ordinals: Places, reception: Reception | None
+) -> tuple[pa.RecordBatch, Places]:
     """Return the rows of scanned lines, and the lines they are of: those whose structured data is malformed are left.
 
-    `ordinals` holds the ordinal of every line of the block.
+    `ordinals` holds the ordinal of every line of the block. Without a `reception` older lines have no time.
     """
     scanned, elements = _read_elements(lines, scanned)
     texts, stride = _cut(lines, scanned), 2 * len(PARTS)
     parts = np.arange(len(scanned.lines), dtype=np.int32) * stride
-    is_timed = ~scanned.absent[_TS] & ~scanned.is_older
+    is_said = ~scanned.absent[_TS] & ~scanned.is_older
+    us, is_timed = _dated(lines, scanned, is_said, reception)
     is_open = scanned.pri < 0
     columns = {
         name: texts.take(pa.array(parts + 2 * place, mask=scanned.absent[place]))
@@ -53,8 +58,8 @@ def columns_of(lines: Lines, scanned: Scanned, ordinals: Places) -> tuple[pa.Rec
         if place != _TS
     }
     columns |= {
-        "ts": pa.array(scanned.us, mask=~is_timed).cast(_SCHEMA.field("ts").type),
-        "utc_offset_s": pa.array(scanned.offset_s.astype(np.int32), mask=~is_timed),
+        "ts": pa.array(us, mask=~is_timed).cast(_SCHEMA.field("ts").type),
+        "utc_offset_s": pa.array(scanned.offset_s.astype(np.int32), mask=~is_said),
         "severity_number": pa.array(_NUMBERS[scanned.pri & 7], mask=is_open),
         "facility": pa.array((scanned.pri >> 3).astype(np.int32), mask=is_open),
         "attributes": _attributes(scanned, texts.take(pa.array(parts[scanned.is_older])), elements),
@@ -64,6 +69,16 @@ def columns_of(lines: Lines, scanned: Scanned, ordinals: Places) -> tuple[pa.Rec
     nothing = {field.name: pa.nulls(len(parts), field.type) for field in _SCHEMA if field.name not in columns}
     arrays = [(columns | nothing)[name] for name in _SCHEMA.names]
     return pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA), scanned.lines
+
+
+def _dated(lines: Lines, scanned: Scanned, is_said: Flags, reception: Reception | None) -> tuple[Places, Flags]:
+    """Return the times of all lines and which are known: where one is said, and of older lines by their reception."""
+    older = np.flatnonzero(scanned.is_older)
+    if reception is None or not len(older):
+        return scanned.us, is_said
+    us, is_timed = scanned.us.copy(), is_said.copy()
+    us[older], is_timed[older] = read_stamps(lines, scanned.bounds[2 * _TS, older], reception)
+    return us, is_timed
 
 
 def _cut(lines: Lines, scanned: Scanned) -> pa.StringArray:
@@ -121,7 +136,7 @@ def _read_slowly(lines: Lines, scanned: Scanned, holder: int) -> tuple[dict[str,
 def _attributes(scanned: Scanned, stamps: pa.Array, elements: _Elements) -> pa.MapArray:
     """Return what structured data says, and of older lines their timestamp, as it stands."""
     older = np.flatnonzero(scanned.is_older)
-    names = pa.repeat(pa.scalar("syslog.timestamp"), len(older))
+    names = pa.repeat(pa.scalar(STAMP), len(older))
     owners = older
     if len(elements.owners) and not len(older) and elements.is_in_order():
         owners, names, stamps = elements
@@ -136,7 +151,7 @@ def _attributes(scanned: Scanned, stamps: pa.Array, elements: _Elements) -> pa.M
 
 def _flags(is_older: Flags, is_timed: Flags) -> pa.ListArray:
     flagged = is_older | ~is_timed
-    flags = _FLAGS.take(pa.array(np.where(is_older[flagged], 0, 1)))
+    flags = _FLAGS.take(pa.array(np.where(is_older, np.where(is_timed, 2, 0), 1)[flagged]))
     return pa.ListArray.from_arrays(_offsets(flagged), flags)
 
 

@@ -59,11 +59,16 @@ def read_instants(lines: Lines, starts: Places, ends: Places) -> Instants:
 
 
 def _days(date: Words, hours: Words) -> tuple[Places, Flags]:
+    year = two_digits(date, 0) * 100 + two_digits(date, 2)
+    days, fit = days_of(year, two_digits(date, 5), two_digits(hours, 0))
+    return days, fit & (year >= _YEARS[0]) & (year <= _YEARS[1])
+
+
+def days_of(year: Places, month: Places, day: Places) -> tuple[Places, Flags]:
     """Return the days since 1970-01-01 and whether the calendar has them (Gregorian, counted from March)."""
-    year, month, day = two_digits(date, 0) * 100 + two_digits(date, 2), two_digits(date, 5), two_digits(hours, 0)
     leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
     longest = _MONTH_DAYS[np.minimum(month, 15)] + ((month == 2) & leap)  # noqa: PLR2004 - February
-    fit = (day >= 1) & (day <= longest) & (year >= _YEARS[0]) & (year <= _YEARS[1])
+    fit = (day >= 1) & (day <= longest)
     shifted = year - (month <= 2)  # noqa: PLR2004 - January and February end the year before
     in_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
     return shifted * 365 + shifted // 4 - shifted // 100 + shifted // 400 + in_year - _EPOCH_DAY, fit

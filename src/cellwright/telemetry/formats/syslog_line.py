@@ -9,6 +9,8 @@ from cellwright.telemetry.formats.instants import read_instant
 from cellwright.telemetry.formats.severities import split_priority
 
 BOM: Final = "\ufeff"
+STAMP: Final = "syslog.timestamp"
+"""The attribute that holds the timestamp of an RFC 3164 record, as it stands."""
 _NIL: Final = "-"
 MONTHS: Final = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 # RFC 5424, 6: HEADER; the structured data and the message follow.
@@ -99,6 +101,6 @@ def _older_row(record: re.Match[str], flags: list[str]) -> dict[str, object] | N
         "host": record["host"],
         "app": record["app"],
         "procid": record["procid"],
-        "attributes": [("syslog.timestamp", record["ts"])],
+        "attributes": [(STAMP, record["ts"])],
         "dq_flags": [*flags, "no-year"],
     }

@@ -35,7 +35,8 @@ class SyslogStreamListener:
         self._spec, self._intake = spec, intake
         self._counts: Counter[str] = Counter()
         self._server: asyncio.Server | None = None
-        self._senders: set[asyncio.Task[None]] = set()
+        self._senders: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._is_closing = False
 
     async def open(self) -> str:
         """Start to receive and return the address."""
@@ -48,8 +49,9 @@ class SyslogStreamListener:
         """Close the port and the connections; what was read of them whole is kept."""
         if self._server is not None:
             self._server.close()
-            for sender in self._senders:
-                sender.cancel()
+            self._is_closing = True
+            for writer in self._senders.values():
+                writer.transport.abort()  # what was read before is still handed out
             await asyncio.gather(*self._senders, return_exceptions=True)
             await self._server.wait_closed()
 
@@ -64,13 +66,12 @@ class SyslogStreamListener:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - asyncio runs this as a task
-        self._senders.add(task)
-        waiting, held = list[bytes](), b""
+        self._senders[task] = writer
+        held = b""
         try:
             while chunk := await reader.read(_CHUNK):
-                waiting, held = split_messages(held + chunk)
-                await self._keep(waiting)
-                waiting = []
+                messages, held = split_messages(held + chunk)
+                await self._keep(messages)
                 if len(held) > _LONGEST:
                     self._counts["refused-too-long"] += 1
                     held = b""
@@ -78,21 +79,20 @@ class SyslogStreamListener:
         except OSError:
             self._counts["broken-connections"] += 1
         finally:
-            self._senders.discard(task)
-            last = [*waiting, *filter(None, [held.strip()])]
-            with contextlib.suppress(FullError, StorageError):  # which counts them
-                if last:
-                    await self._intake.keep(last)
+            await self._keep([held] if held.strip() else [])
+            del self._senders[task]
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
     async def _keep(self, messages: Sequence[bytes]) -> None:
-        """Return when messages are durable, however long that takes."""
+        """Return when messages are durable, however long that takes; when the port closes they are tried once more."""
         while messages:
             try:
                 await self._intake.keep(messages)
             except (FullError, StorageError):
+                if self._is_closing:
+                    return  # the intake counted them
                 self._intake.counts["turned-away"] -= len(messages)  # they are not: they wait here
                 await asyncio.sleep(_AGAIN_S)
             else:

@@ -144,7 +144,7 @@ def test_what_is_being_written_when_the_port_closes_is_kept_once(tmp_path: Path)
             _, writer = await asyncio.open_connection("127.0.0.1", int((await listener.open()).rpartition(":")[2]))
             writer.write(LINE + b"one\n" + LINE + b"the end of it")
             while intake._writer is None:
-                await asyncio.sleep(0)
+                await asyncio.to_thread(int)  # gives way
             closing = asyncio.create_task(listener.close())
             await asyncio.sleep(0)
             may_write.set()

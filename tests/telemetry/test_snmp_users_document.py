@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from capture_kit import ENGINE, USER
+from capture_kit import ENGINE, USER, pcap, scoped, secured, trap_pdu, udp
 
-from cellwright.errors import CellwrightError, UsageError
+from cellwright.cli.main import run
+from cellwright.errors import CellwrightError, ExitCode, UsageError
+from cellwright.lake import Lake
+from cellwright.telemetry.collector_document import CollectorConfig
+from cellwright.telemetry.listener import ListenerSpec
 from cellwright.telemetry.snmp_keys import Keys
 from cellwright.telemetry.snmp_users_document import Secret, UserSpec, load_users
+from cellwright.wiring.collecting import build
+from cellwright.wiring.settings import read_settings
 from cellwright.wiring.snmp_users import read_usm
 
 if TYPE_CHECKING:
@@ -85,3 +92,42 @@ def test_a_password_that_is_absent_short_or_shared_is_refused_and_never_shown(
     shown = "".join(map(str, refused.value.diagnostics))
     assert told in shown
     assert not any(word in shown for word in ("authpass99", "privpass99", "xyz"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with users, and a trap that one of them signed and encrypted."""
+    monkeypatch.setenv("CELLWRIGHT_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("NMS_PRIV", "privpass99")
+    written(tmp_path, b"authpass99\n")
+    keys = Keys.of(ENGINE, ("SHA-256", b"authpass99"), ("AES", b"privpass99"))
+    trap = secured(scoped(trap_pdu("1.3.6.1.6.3.1.1.5.1")), keys)
+    (tmp_path / "trap.pcap").write_bytes(pcap([udp(trap, ports=(40000, 162))]))
+    return tmp_path
+
+
+def problems_in(lake: Path) -> list[str]:
+    with Lake.open(lake) as opened:
+        return opened.read("alarm_events", ["specific_problem"])["specific_problem"].to_pylist()
+
+
+def test_captures_are_mediated_with_the_passwords_of_users(folder: Path) -> None:
+    command = ["mediate", str(folder / "trap.pcap"), "--lake"]
+    assert run([*command, str(folder / "sealed")]) == ExitCode.PARTIAL
+    assert run([*command, str(folder / "read"), "--snmp-users", str(folder / "users.yaml")]) == 0
+    assert problems_in(folder / "read") == ["coldStart"]
+
+
+def test_a_collector_reads_with_the_passwords_of_users(folder: Path) -> None:
+    settings = read_settings({"CELLWRIGHT_KEY_FILE": str(folder / "key")}, folder)
+    listener = ListenerSpec("traps", "snmp", "127.0.0.1", 0)
+    config = CollectorConfig("c", "lake", "spool", 10**9, 1.0, (), (listener,), (), snmp_users="users.yaml")
+    record = (folder / "trap.pcap").read_bytes()[24:]
+
+    async def collect() -> None:
+        collector = build(config, folder, settings)
+        await collector._intakes[0].keep([record])
+        await collector.close()
+
+    asyncio.run(collect())
+    assert problems_in(folder / "lake") == ["coldStart"]

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from format_kit import Outcome, mutated, public_data, read
+from format_kit import mutated, public_data
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from ves_kit import EDITIONS, event_of, read_both_ways
 
-from cellwright.telemetry.formats.ves import Ves, _read_text
-from cellwright.telemetry.formats.ves_documents import split_pieces
-from cellwright.telemetry.formats.ves_gather import Gathered
 from cellwright.telemetry.formats.ves_plain import plain_document, plain_events
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import BinaryIO
-
-    from cellwright.telemetry.format import Batch
 
 CASES = sorted(
     path
@@ -113,6 +105,13 @@ VALUES: list[Any] = [
     {"ves.eventName": "mine", "k": "v"},
     {"syslog.ts": "mine"},
     {"k": "v", "cpu.percent": "2"},
+    3.0,
+    "4.0",
+    "5.4.1",
+    [{"name": "n", "value": "12"}, {"name": "n", "value": "x"}],
+    [{"name": "7", "value": 3, "more": [{"name": "m", "value": "1"}]}, "5", 6, {"value": {"a": "1", "b": 2}}],
+    [{"name": "a", "arrayOfFields": [{"name": "b", "value": "1e3"}, {"value": "2", "hashMap": {"c": "4"}}]}],
+    [{"criticality": "MAJ", "thresholdCrossed": "t", "name": "n", "value": "1", "hashMap": {}}],
 ]
 NAMES = [
     "timeZoneOffset",
@@ -152,21 +151,16 @@ NAMES = [
     "data",
     "stndDefinedNamespace",
     "unknown",
+    "version",
+    "vesEventListenerVersion",
+    "faultFieldsVersion",
+    "additionalParameters",
+    "vNicPerformanceArray",
+    "measurementsForVfScalingFields",
+    "measurementFields",
 ]
 members = st.tuples(st.sampled_from(["header", "block", "event"]), st.sampled_from(NAMES), st.sampled_from(VALUES))
 edits = st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 3), st.binary(max_size=3)), max_size=2)
-
-
-class EachAlone(Ves):
-    """VES read one event at a time: slow, and plainly right."""
-
-    def parse(self, stream: BinaryIO) -> Iterator[Batch]:
-        gathered = Gathered()
-        for piece in split_pieces(stream):
-            yield from _read_text(gathered, piece)
-            if gathered.facts.full():
-                yield from gathered.take()
-        yield from gathered.take()
 
 
 def _event(domain: str, changes: list[tuple[str, str, Any]]) -> dict[str, Any]:
@@ -178,19 +172,25 @@ def _event(domain: str, changes: list[tuple[str, str, Any]]) -> dict[str, Any]:
     return event
 
 
-events = st.builds(_event, st.sampled_from([*BLOCKS]), st.lists(members, max_size=3))
+def _changed(edition: str, domain: str, changes: list[tuple[str, str, Any]]) -> dict[str, Any]:
+    event = event_of(edition, domain)
+    header, block = event.values()
+    for place, member, value in changes:
+        {"header": header, "block": block, "event": event}[place][member] = value
+    return event
+
+
+events = st.builds(_event, st.sampled_from([*BLOCKS]), st.lists(members, max_size=3)) | st.builds(
+    _changed,
+    st.sampled_from(EDITIONS),
+    st.sampled_from(["fault", "thresholdCrossingAlert", "syslog", "measurement", "heartbeat", "other"]),
+    st.lists(members, max_size=2),
+)
 spelt = st.tuples(events, st.booleans(), st.sampled_from([None, (",", ":")]), st.sampled_from([None, 1]))
 
 
 def _spell(event: object, ascii_only: bool, separators: tuple[str, str] | None, indent: int | None) -> str:  # noqa: FBT001 - drawn
     return json.dumps(event, ensure_ascii=ascii_only, separators=separators, indent=indent)
-
-
-def _same(data: bytes) -> Outcome:
-    outcome = read(Ves(), data)
-    assert outcome == read(EachAlone(), data)
-    assert outcome.ordinals() == list(range(outcome.facts))
-    return outcome
 
 
 @settings(deadline=None, max_examples=250)
@@ -205,13 +205,13 @@ def test_many_events_say_what_each_says_alone(
     else:
         documents = [f'{{"event":{text}}}' for text in texts]
         data = "\n".join(documents) if form == "lines" else "[" + ",\n".join(documents) + "]"
-    _same(mutated(data.encode("utf-8", "surrogatepass"), changes))
+    read_both_ways(mutated(data.encode("utf-8", "surrogatepass"), changes))
 
 
 @settings(deadline=None, max_examples=100)
 @given(st.sampled_from(CASES), edits)
 def test_damaged_files_say_what_each_event_says_alone(path: Path, changes: list[tuple[int, int, bytes]]) -> None:
-    _same(mutated(path.read_bytes(), changes))
+    read_both_ways(mutated(path.read_bytes(), changes))
 
 
 @pytest.mark.parametrize(
@@ -235,10 +235,10 @@ def test_damaged_files_say_what_each_event_says_alone(path: Path, changes: list[
 def test_what_json_leaves_open_is_not_plain(plain: str, spoilt: str) -> None:
     text = json.dumps({"event": _event("fault", [])})
     assert plain in text
-    _same(f"{text}\n{text.replace(plain, spoilt, 1)}\n{text}".encode())
+    read_both_ways(f"{text}\n{text.replace(plain, spoilt, 1)}\n{text}".encode())
     batch = json.dumps({"eventList": [_event("fault", []), _event("measurement", [])] * 2})
-    _same(batch.replace(plain, spoilt, 1).encode())
-    _same(f'{batch.replace(plain, spoilt, 1)}\n{text}"'.encode())
+    read_both_ways(batch.replace(plain, spoilt, 1).encode())
+    read_both_ways(f'{batch.replace(plain, spoilt, 1)}\n{text}"'.encode())
 
 
 @pytest.mark.parametrize("domain", [name for name in BLOCKS if name != "other"])
@@ -256,13 +256,13 @@ def test_an_event_with_any_member_says_what_it_says_alone(domain: str) -> None:
     events = [
         _event(domain, [(place, name, value)]) for place in ("header", "block") for name in NAMES for value in VALUES
     ]
-    _same(json.dumps({"eventList": events}).encode())
+    read_both_ways(json.dumps({"eventList": events}).encode())
 
 
 def test_an_invalid_event_in_a_batch_is_found_on_its_line() -> None:
     good, bad = _event("fault", []), _event("fault", [("header", "sequence", "x")])
     data = json.dumps({"eventList": [good, good, bad, good, bad, good]}, indent=1)
-    outcome = _same(data.encode())
+    outcome = read_both_ways(data.encode())
     assert [line for _, _, line in outcome.codes()] == [3 + 2 * 23, 3 + 4 * 23]
     assert [row["ordinal"] for row in outcome.only("alarm_events")] == [0, 1, 3, 5]
 
@@ -270,18 +270,18 @@ def test_an_invalid_event_in_a_batch_is_found_on_its_line() -> None:
 def test_batches_end_where_they_would_without_columns() -> None:
     events = [_event(domain, []) for domain in ("measurement", "fault", "heartbeat", "heartbeat", "syslog")] * 4_000
     data = json.dumps({"eventList": events}).encode()
-    assert _same(data).ordinals() == list(range(20_000))
+    assert read_both_ways(data).ordinals() == list(range(20_000))
 
 
 @pytest.mark.data
 def test_public_events_say_what_each_says_alone() -> None:
     for path in sorted(public_data("ves").glob("*.json")):
-        _same(path.read_bytes())
+        read_both_ways(path.read_bytes())
 
 
 @pytest.mark.parametrize("interval", [2**60 + 1, 10**400])
 def test_an_interval_beyond_real_numbers_is_no_failure(interval: int) -> None:
-    _same(
+    read_both_ways(
         json.dumps(
             {"event": _event("measurement", [("block", "measurementInterval", interval), ("block", "requestRate", 1)])}
         ).encode()

@@ -1,4 +1,4 @@
-"""VES 7.x events in JSON (ONAP VES Event Listener 7.2.1): single, batch, lines or arrays of either."""
+"""VES events in JSON (ONAP VES Event Listener 5.x, 6.x and 7.x): single, batch, lines or arrays of either."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _read_event(gathered: Gathered, found: Found, raw: bytes, line: int) -> None
     flawed = Flaw("invalid-event", f"{found.path}: {found.flaw}") if found.flaw else None
     checked = flawed or check_event(found.value, found.path)
     if isinstance(checked, Checked):
-        gathered.add_checked(checked, found.value)
+        gathered.add_checked(checked)
     else:
         facts = 1 if found.path == "$" else count_event(raw)
         gathered.facts.quarantine(checked.code, checked.reason, raw, facts=facts, line=line)

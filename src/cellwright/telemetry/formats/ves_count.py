@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import Final
@@ -28,11 +28,17 @@ _MEMBER: Final = re.compile(
 )
 _NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 TEXT_MAPS: Final = frozenset(("hashMap", "additionalFields", "featureUsageArray"))
-"""Members of measurementFields whose texts may be numbers: VES writes vendors' own counters so."""
+"""Objects in measurement blocks whose texts may be numbers: VES writes vendors' own counters so."""
+PAIR_LISTS: Final = frozenset(("arrayOfFields", "additionalFields"))
+"""Lists in measurement blocks of objects with a name and a value, a text that may be a number: so until VES 5."""
+VALUE: Final = "value"
+_BLOCKS: Final = MappingProxyType(
+    {"measurement": "measurementFields", "measurementsForVfScaling": "measurementsForVfScalingFields"}
+)
 
 
 def is_number(text: str) -> bool:
-    """Return whether a text in one of the TEXT_MAPS is a measured value."""
+    """Return whether a text in one of the TEXT_MAPS or PAIR_LISTS is a measured value."""
     return _NUMBER.fullmatch(text) is not None
 
 
@@ -46,6 +52,8 @@ class _Role(Enum):
     HEADER = auto()
     MEASUREMENT = auto()
     TEXT_MAP = auto()
+    PAIRS = auto()
+    PAIR = auto()
     OTHER = auto()
 
 
@@ -57,13 +65,14 @@ _NESTED: Final = MappingProxyType(
         (_Role.DOCUMENT, "eventList", b"["): _Role.EVENT_LIST,
         (_Role.EVENT_LIST, "", b"{"): _Role.EVENT,
         (_Role.EVENT, "commonEventHeader", b"{"): _Role.HEADER,
-        (_Role.EVENT, "measurementFields", b"{"): _Role.MEASUREMENT,
+        **{(_Role.EVENT, block, b"{"): _Role.MEASUREMENT for block in _BLOCKS.values()},
     }
 )
 
 
 _WITH_FACTS: Final = frozenset(role for role in _Role if role not in {_Role.EVENT, _Role.OTHER})
 """Where a text, number or word can matter."""
+_MEASURED: Final = frozenset((_Role.MEASUREMENT, _Role.TEXT_MAP, _Role.PAIRS, _Role.PAIR))
 
 
 @dataclass(slots=True)
@@ -72,8 +81,9 @@ class _Open:
 
     role: _Role
     key: bytes = b""  # of the member being read, as it is spelt
-    facts: int = 0  # of the members so far; in an event: measured values
+    facts: int = 0  # of the members so far
     domain: str = ""
+    measured: dict[str, int] = field(default_factory=dict)  # values in an event, by block
     empty_list: bool = False  # a document whose event list has begun, so that no events is no mistake
 
 
@@ -135,15 +145,21 @@ class FactCounter:
         if around.role is _Role.HEADER:
             if _unescaped(around.key) == "domain":
                 around.domain = text if quoted else ""
-        elif around.role is _Role.TEXT_MAP or (around.role is _Role.MEASUREMENT and not quoted):
-            around.facts += is_number(text)
+        elif around.role in _MEASURED:
+            is_value = not quoted or around.role is _Role.TEXT_MAP or _is_value_of_pair(around)
+            around.facts += is_value and is_number(text)
         elif _holds_events(around):
             around.facts += 1
 
     def _close(self) -> None:
         closed = self._stack.pop()
         around = self._stack[-1]
-        around.facts += _facts_of(closed, around)
+        facts = _facts_of(closed, around)
+        if around.role is _Role.EVENT:
+            block = _unescaped(around.key)
+            around.measured[block] = around.measured.get(block, 0) + facts
+        else:
+            around.facts += facts
         if closed.role is _Role.HEADER:
             around.domain = closed.domain
         elif closed.role is _Role.EVENT_LIST:
@@ -168,10 +184,22 @@ def _holds_events(around: _Open) -> bool:
     return named or around.role in {_Role.DOCUMENTS, _Role.EVENT_LIST}
 
 
+def _is_value_of_pair(around: _Open) -> bool:
+    return around.role is _Role.PAIR and _unescaped(around.key) == VALUE
+
+
 def _role_within(around: _Open, mark: bytes) -> _Role:
-    if around.role in {_Role.MEASUREMENT, _Role.TEXT_MAP}:
-        return _Role.TEXT_MAP if _unescaped(around.key) in TEXT_MAPS else around.role
-    return _NESTED.get((around.role, _unescaped(around.key), mark), _Role.OTHER)
+    key = _unescaped(around.key)
+    match around.role:
+        case _Role.TEXT_MAP:
+            return _Role.TEXT_MAP
+        case _Role.PAIRS if mark == b"{":
+            return _Role.PAIR
+        case _Role.MEASUREMENT | _Role.PAIR | _Role.PAIRS:
+            if mark == b"{":
+                return _Role.TEXT_MAP if key in TEXT_MAPS else _Role.MEASUREMENT
+            return _Role.PAIRS if key in PAIR_LISTS else _Role.MEASUREMENT
+    return _NESTED.get((around.role, key, mark), _Role.OTHER)
 
 
 def _facts_of(closed: _Open, around: _Open) -> int:
@@ -179,7 +207,7 @@ def _facts_of(closed: _Open, around: _Open) -> int:
         case _Role.DOCUMENT:
             return closed.facts if closed.facts or closed.empty_list else 1
         case _Role.EVENT:
-            return max(1, closed.facts) if closed.domain == "measurement" else 1
+            return max(1, closed.measured.get(_BLOCKS.get(closed.domain, ""), 0))
         case _Role.OTHER:
             return int(_holds_events(around))
         case _Role.HEADER:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +17,10 @@ from cellwright.telemetry.formats.ves_alarms import (
     fault_row,
     notification_row,
 )
+from cellwright.telemetry.formats.ves_check import MEASUREMENT_DOMAINS
 from cellwright.telemetry.formats.ves_columns import crossed_pairs, crossing_rows, fault_rows, is_mergeable, log_rows
 from cellwright.telemetry.formats.ves_logs import log_row
-from cellwright.telemetry.formats.ves_measurements import INTERVAL, leaves, measurement_row
+from cellwright.telemetry.formats.ves_measurements import LEFT_OUT, leaves, measurement_row
 from cellwright.telemetry.formats.ves_plain import is_shallow
 from cellwright.telemetry.formats.ves_values import Numbers, UnsureError
 
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
     from msgspec import Raw, Struct
 
     from cellwright.telemetry.formats.ves_check import Checked
-    from cellwright.telemetry.formats.ves_plain import PlainEvent
-
-_INTERVAL_LEFT_OUT: Final = "ves-measurement-interval"
+    from cellwright.telemetry.formats.ves_model import PlainEvent
 
 
 class Gathered:
@@ -51,7 +50,7 @@ class Gathered:
         """Add the facts of a plain event; return whether they could be read by the column, else nothing is added."""
         header = event.common_event_header
         is_open = bool(header.internal_header_fields or event.stnd_defined_fields)
-        is_open |= bool(event.measurement_fields) and header.domain != "measurement"
+        is_open |= bool(event.measurement_fields) and header.domain not in MEASUREMENT_DOMAINS
         if is_open and not is_shallow(raw):
             return False
         match header.domain:
@@ -61,7 +60,7 @@ class Gathered:
                 is_added = self._add_record(self._crossings, header, alert, crossed_pairs(alert))
             case "syslog" if log := event.syslog_fields:
                 is_added = self._add_record(self._logs, header, log, log.additional_fields)
-            case "measurement" if event.measurement_fields is not None:
+            case "measurement" | "measurementsForVfScaling" if event.measurement_fields is not None:
                 is_added = self._add_numbers(header, event.measurement_fields, raw)
             case "stndDefined" if event.stnd_defined_fields:
                 _add_standard(self.facts, header, event.stnd_defined_fields)
@@ -86,13 +85,13 @@ class Gathered:
             found = self._numbers.add(header, fields, first, raw)
         except UnsureError:
             return False
-        for place in found.intervals:
+        for place, reason in found.left_out:
             self.facts.ordinal = first + place
-            self.facts.leave_out(_INTERVAL_LEFT_OUT)
+            self.facts.leave_out(reason)
         self.facts.ordinal = first + found.facts
         return True
 
-    def add_checked(self, event: Checked, value: dict[str, Any]) -> None:
+    def add_checked(self, event: Checked) -> None:
         """Add the facts of a valid event, one by one."""
         header = event.header
         match event.block:
@@ -103,7 +102,7 @@ class Gathered:
             case model.Syslog() as log:
                 self.facts.row("logs", log_row(header, log))
             case model.Measurement() as measurement:
-                _add_measurement(self.facts, header, measurement, value["measurementFields"])
+                _add_measurement(self.facts, header, measurement, event.fields)
             case model.StandardDefined() as fields:
                 _add_standard(self.facts, header, fields)
             case _:
@@ -150,8 +149,8 @@ def _add_measurement(
     facts: FactBuffer, header: model.Header, measurement: model.Measurement, fields: dict[str, Any]
 ) -> None:
     for leaf in leaves(fields):
-        if leaf.path == (INTERVAL,):
-            facts.leave_out(_INTERVAL_LEFT_OUT)
+        if len(leaf.path) == 1 and leaf.path[0] in LEFT_OUT:
+            facts.leave_out(LEFT_OUT[leaf.path[0]])
         else:
             facts.row("pm_counters", measurement_row(header, leaf, measurement.measurement_interval))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cellwright.telemetry.formats.names import rdn
 from cellwright.telemetry.formats.pm_values import Value, read_value
-from cellwright.telemetry.formats.ves_count import TEXT_MAPS, is_number
+from cellwright.telemetry.formats.ves_count import PAIR_LISTS, TEXT_MAPS, VALUE, is_number
 from cellwright.telemetry.formats.ves_header import element_dn, header_row
 
 if TYPE_CHECKING:
@@ -16,43 +17,79 @@ if TYPE_CHECKING:
     from cellwright.telemetry.formats.ves_model import Header
 
 INTERVAL: Final = "measurementInterval"
+LEFT_OUT: Final = MappingProxyType(
+    {
+        INTERVAL: "ves-measurement-interval",
+        "measurementFieldsVersion": "ves-measurement-version",
+        "measurementsForVfScalingVersion": "ves-measurement-version",
+    }
+)
+"""Numbers of a measurement block that measure nothing, and why they are left out; versions are text since VES 7."""
 
 
 class Leaf(NamedTuple):
-    """One number and where it stands: members from measurementFields down, and the objects passed on the way."""
+    """One number and where it stands: members from the measurement block down, and the objects passed on the way."""
 
-    path: tuple[str, ...]
-    objects: tuple[str, ...]
-    value: Value
-    suspect: bool
+    path: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
+    value: Value = Value()
+    suspect: bool = False
+
+
+_TOP: Final = Leaf()
 
 
 def leaves(fields: dict[str, Any]) -> Iterator[Leaf]:
-    """Yield the numbers of a measurementFields object in the order of the file."""
+    """Yield the numbers of a measurement block in the order of the file."""
     for name, value in fields.items():
-        yield from leaves_below(value, Leaf((name,), (), Value(), suspect=False), in_map=name in TEXT_MAPS)
+        yield from leaves_of(name, value)
 
 
-def leaves_below(value: object, around: Leaf, *, in_map: bool, since: int = 0) -> Iterator[Leaf]:
-    """Yield the numbers of a value that stands at `around`; of a list those of the entries from `since` on."""
+def leaves_of(name: str, value: object, around: Leaf = _TOP, *, in_map: bool = False, since: int = 0) -> Iterator[Leaf]:
+    """Yield the numbers of a member of what stands at `around`; of a list those of the entries from `since` on."""
+    below = around._replace(path=(*around.path, name))
+    if isinstance(value, list) and name in PAIR_LISTS and not in_map:
+        yield from _pair_leaves(value, below)
+    else:
+        # A text is a value of a map only inside of it, as the count of facts has it.
+        is_mapped = in_map or (isinstance(value, dict) and name in TEXT_MAPS)
+        yield from _leaves_below(value, below, in_map=is_mapped, since=since)
+
+
+def _pair_leaves(pairs: list[Any], around: Leaf) -> Iterator[Leaf]:
+    """Yield the numbers of a list of names and values: a value is a counter by its name."""
+    for index, pair in enumerate(pairs):
+        if not isinstance(pair, dict):
+            yield from _entry_leaves(pair, around, index, in_map=False)
+            continue
+        for name, member in pair.items():
+            if name == VALUE and not isinstance(member, dict | list):
+                counter = around._replace(path=(*around.path, _identifier(pair) or str(index)))
+                yield from _leaves_below(member, counter, in_map=True)
+            else:
+                yield from leaves_of(name, member, around)
+
+
+def _leaves_below(value: object, around: Leaf, *, in_map: bool, since: int = 0) -> Iterator[Leaf]:
     match value:
         case dict():
             inside = around._replace(suspect=around.suspect or value.get("valuesAreSuspect") == "true")
             for name, member in value.items():
-                below = inside._replace(path=(*inside.path, name))
-                # A text is a value of a map only inside of it, as the count of facts has it.
-                is_mapped = in_map or (name in TEXT_MAPS and not isinstance(member, str))
-                yield from leaves_below(member, below, in_map=is_mapped)
+                yield from leaves_of(name, member, inside, in_map=in_map)
         case list():
             for index, member in enumerate(value[since:], start=since):
-                entry = rdn(around.path[-1], _identifier(member) or str(index))
-                yield from leaves_below(member, around._replace(objects=(*around.objects, entry)), in_map=in_map)
+                yield from _entry_leaves(member, around, index, in_map=in_map)
         case bool():
             return
         case int() | float():
             yield around._replace(value=_number(value))
         case str() if in_map and is_number(value):
             yield around._replace(value=read_value(value) or Value(null_reason="beyond-range"))
+
+
+def _entry_leaves(member: object, around: Leaf, index: int, *, in_map: bool) -> Iterator[Leaf]:
+    entry = rdn(around.path[-1], _identifier(member) or str(index))
+    yield from _leaves_below(member, around._replace(objects=(*around.objects, entry)), in_map=in_map)
 
 
 def _identifier(member: object) -> str | None:

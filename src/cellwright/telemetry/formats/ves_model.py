@@ -1,9 +1,12 @@
-"""What a VES 7.x event may hold (ONAP VES Event Listener 7.2.1): the header and the domains that are looked into."""
+"""What a VES 7.x event may hold (ONAP VES Event Listener 7.2.1): the header and the domains that are looked into.
+
+What 5.x and 6.x said otherwise is in `ves_editions`; their events become records of these types.
+"""
 
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal, get_args, get_origin
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -211,32 +214,36 @@ class Event(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defa
     voice_quality_fields: Block | None = None
 
 
-_STRUCTS: Final = (
-    Header,
-    Fault,
-    Crossing,
-    ThresholdCrossingAlert,
-    Syslog,
-    Heartbeat,
-    Registration,
-    StandardDefined,
-    Measurement,
-)
+class PlainEvent(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True, rename="camel"):
+    """An event whose blocks are right, and which has no block that is not looked into."""
+
+    common_event_header: Header
+    fault_fields: Fault | None = None
+    heartbeat_fields: Heartbeat | None = None
+    measurement_fields: Block | None = None
+    pnf_registration_fields: Registration | None = None
+    stnd_defined_fields: StandardDefined | None = None
+    syslog_fields: Syslog | None = None
+    threshold_crossing_alert_fields: ThresholdCrossingAlert | None = None
 
 
-def member_name(struct: type[Struct], attribute: str) -> str:
-    """Return how JSON spells an attribute."""
-    return next(field.encode_name for field in msgspec.structs.fields(struct) if field.name == attribute)
-
-
-def _allowed() -> dict[str, tuple[str, ...]]:
-    return {
-        field.encode_name: get_args(field.type)
-        for struct in _STRUCTS
-        for field in msgspec.structs.fields(struct)
-        if get_origin(field.type) is Literal
+# What an entry of these lists must say, ONAP VES Event Listener 7.2.1, 4.3 (measurement datatypes).
+REQUIRED_MEMBERS: Final = MappingProxyType(
+    {
+        "additional_measurements": ("name", "hashMap"),
+        "additional_objects": ("objectName", "objectInstances"),
+        "codec_usage_array": ("codecIdentifier", "numberInUse"),
+        "cpu_usage_array": ("cpuIdentifier", "percentUsage"),
+        "disk_usage_array": ("diskIdentifier",),
+        "filesystem_usage_array": (
+            "filesystemName",
+            *(f"{kind}{member}" for kind in ("block", "ephemeral") for member in ("Configured", "Iops", "Used")),
+        ),
+        "huge_pages_array": ("hugePagesIdentifier",),
+        "latency_distribution": ("countsInTheBucket",),
+        "machine_check_exception_array": ("vmIdentifier",),
+        "memory_usage_array": ("vmIdentifier", "memoryFree", "memoryUsed"),
+        "nic_performance_array": ("nicIdentifier", "valuesAreSuspect"),
+        "process_stats_array": ("processIdentifier",),
     }
-
-
-ALLOWED: Final = MappingProxyType(_allowed())
-"""The values that members of an enumeration may have, by the member's name in JSON."""
+)

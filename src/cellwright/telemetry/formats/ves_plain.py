@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from cellwright.telemetry.formats import ves_model as model
-from cellwright.telemetry.formats.ves_check import REQUIRED_MEMBERS, has_wrong_address
+from cellwright.telemetry.formats.ves_check import OWN_BLOCKS, has_wrong_address
+from cellwright.telemetry.formats.ves_editions import EDITIONS, SEVEN
+from cellwright.telemetry.formats.ves_model import PlainEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from cellwright.telemetry.formats.ves_editions import Edition
 
 _SEPARATORS: Final = re.compile(rb"[ \t\r\n,]*")
 _BETWEEN: Final = b" \t\r\n,[]"
@@ -30,52 +34,55 @@ _UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 _ONE, _MANY = "event", "eventList"
 
 
-class PlainEvent(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True, rename="camel"):
-    """An event whose blocks are right, and which has no block that is not looked into."""
-
-    common_event_header: model.Header
-    fault_fields: model.Fault | None = None
-    heartbeat_fields: model.Heartbeat | None = None
-    measurement_fields: dict[str, Any] | None = None
-    pnf_registration_fields: model.Registration | None = None
-    stnd_defined_fields: model.StandardDefined | None = None
-    syslog_fields: model.Syslog | None = None
-    threshold_crossing_alert_fields: model.ThresholdCrossingAlert | None = None
-
-
-def _entry_of(attribute: str, names: tuple[str, ...]) -> type[Struct]:
-    return msgspec.defstruct(f"_{attribute}", [(name, Any) for name in names])
-
-
-def _shape() -> type[Struct]:
-    """Return the type of measurementFields whose entries say what they must; what else they say is left open."""
-    fields: list[tuple[str, Any, Any]] = []
-    for field in msgspec.structs.fields(model.Measurement):
-        required = REQUIRED_MEMBERS.get(field.name)
-        kind = list[_entry_of(field.name, required)] if required else field.type  # type: ignore[misc]
-        default: Any = [] if required else field.default
-        if field.default_factory is not msgspec.NODEFAULT and not required:
-            default = msgspec.field(default_factory=field.default_factory)
-        fields.append((field.name, kind, default))
-    fields.sort(key=lambda field: field[2] is not msgspec.NODEFAULT)
-    named = [(name, kind) if default is msgspec.NODEFAULT else (name, kind, default) for name, kind, default in fields]
-    return msgspec.defstruct("_MeasurementShape", named, forbid_unknown_fields=True, rename="camel")
-
-
-_SHAPE: Final = _shape()
-_OWN: Final = MappingProxyType(
-    {
-        "fault": "fault_fields",
-        "measurement": "measurement_fields",
-        "stndDefined": "stnd_defined_fields",
-        "syslog": "syslog_fields",
-        "thresholdCrossingAlert": "threshold_crossing_alert_fields",
-    }
-)
 _document = msgspec.json.Decoder(dict[str, Raw])
 _list = msgspec.json.Decoder(list[Raw])
-_event = msgspec.json.Decoder(PlainEvent)
 _encode = msgspec.json.Encoder().encode
+
+
+class _Reader(NamedTuple):
+    """How the plain events of an edition are read."""
+
+    edition: Edition
+    decode: Callable[[bytes | Raw], PlainEvent]
+
+    def read(self, raw: bytes | Raw) -> PlainEvent:
+        """Return the event; raise one of `_UNREADABLE` when it is not plain."""
+        event = self.decode(raw)
+        domain = event.common_event_header.domain
+        own = OWN_BLOCKS.get(domain)
+        if own is not None and getattr(event, own) is None:
+            raise ValueError(own)
+        if own == "measurement_fields":
+            msgspec.convert(event.measurement_fields, self.edition.shape)
+        if event.pnf_registration_fields is not None and has_wrong_address(event.pnf_registration_fields):
+            raise ValueError(domain)
+        return event
+
+    def renewed(self, event: PlainEvent) -> PlainEvent:
+        """Return the event with members as VES 7 has them."""
+        if self.edition is SEVEN:
+            return event
+        changes: dict[str, Any] = {}
+        for attribute, struct in _RENEWED.items():
+            record = getattr(event, attribute)
+            changed = record and self.edition.renewed(struct, record)
+            if changed is not record:
+                changes[attribute] = changed
+        return msgspec.structs.replace(event, **changes) if changes else event
+
+
+_READERS: Final = tuple(
+    _Reader(edition, msgspec.json.Decoder(edition.types[PlainEvent]).decode) for edition in EDITIONS
+)
+_RENEWED: Final[Mapping[str, type[msgspec.Struct]]] = MappingProxyType(
+    {
+        "common_event_header": model.Header,
+        "fault_fields": model.Fault,
+        "syslog_fields": model.Syslog,
+        "threshold_crossing_alert_fields": model.ThresholdCrossingAlert,
+    }
+)
+"""The parts of an event that rows are made of, and that an older edition may say otherwise."""
 
 
 class PlainDocument(NamedTuple):
@@ -179,13 +186,14 @@ def plain_events(documents: Sequence[PlainDocument]) -> Iterator[PlainEvent | No
 def _plain_chunk(raws: list[Raw], quotes: list[int] | None = None) -> list[PlainEvent | None]:
     """Return the same as `_plain_event` of each: all written anew have as many quotes when each of them has."""
     together = b"".join(raws)
-    try:
-        events = [_read(raw) for raw in raws]
-        expected = _quotes(together) if quotes is None else sum(quotes)
-        if _quotes(_encode(events)) == expected and not _has_escaped_quote(together):
-            return [*events]
-    except _UNREADABLE:
-        pass
+    for reader in _READERS:
+        try:
+            events = [reader.read(raw) for raw in raws]
+            expected = _quotes(together) if quotes is None else sum(quotes)
+            if _quotes(_encode(events)) == expected and not _has_escaped_quote(together):
+                return [*map(reader.renewed, events)]
+        except _UNREADABLE:
+            pass
     texts = [*map(bytes, raws)]
     return [*map(_plain_event, texts, quotes or [text.count(_QUOTE) for text in texts])]
 
@@ -195,28 +203,20 @@ def _plain_event(raw: bytes, quotes: int) -> PlainEvent | None:
 
     What is written anew says each name once, so fewer quotes tell that one stood there twice, or with its default.
     """
-    try:
-        event = _read(raw)
-        return event if _quotes(_encode(event)) == quotes and not _has_escaped_quote(raw) else None
-    except _UNREADABLE:
+    if _has_escaped_quote(raw):
         return None
+    for reader in _READERS:
+        try:
+            event = reader.read(raw)
+            if _quotes(_encode(event)) == quotes:
+                return reader.renewed(event)
+        except _UNREADABLE:
+            pass
+    return None
 
 
 def _has_escaped_quote(raw: bytes) -> bool:
     return b"\\" in raw and _ESCAPED_QUOTE in raw
-
-
-def _read(raw: bytes | Raw) -> PlainEvent:
-    event = _event.decode(raw)
-    domain = event.common_event_header.domain
-    own = _OWN.get(domain)
-    if own is not None and getattr(event, own) is None:
-        raise ValueError(own)
-    if domain == "measurement":
-        msgspec.convert(event.measurement_fields, _SHAPE)
-    if event.pnf_registration_fields is not None and has_wrong_address(event.pnf_registration_fields):
-        raise ValueError(domain)
-    return event
 
 
 def is_shallow(raw: bytes | Raw) -> bool:

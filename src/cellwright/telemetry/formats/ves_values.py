@@ -12,11 +12,10 @@ import pyarrow as pa
 
 from cellwright.lake.schema import FACTS
 from cellwright.telemetry.formats.names import rdn
-from cellwright.telemetry.formats.pm_values import Value
 from cellwright.telemetry.formats.ves_columns import Columns, epochs, header_columns, nothing
-from cellwright.telemetry.formats.ves_count import TEXT_MAPS
+from cellwright.telemetry.formats.ves_count import PAIR_LISTS, TEXT_MAPS
 from cellwright.telemetry.formats.ves_header import element_dn
-from cellwright.telemetry.formats.ves_measurements import INTERVAL, Leaf, leaves_below, seconds_of
+from cellwright.telemetry.formats.ves_measurements import INTERVAL, LEFT_OUT, leaves_of, seconds_of
 from cellwright.telemetry.formats.ves_plain import is_shallow
 
 if TYPE_CHECKING:
@@ -102,8 +101,8 @@ class Numbers:
         """Add the numbers of an event and return them; raise UnsureError."""
         found = Found(raw)
         for name, value in fields.items():
-            if name == INTERVAL:
-                found.intervals.append(found.facts)
+            if name in LEFT_OUT and type(value) is not str:
+                found.left_out.append((found.facts, LEFT_OUT[name]))
                 found.facts += 1
             else:
                 found.member(name, value)
@@ -173,12 +172,12 @@ class Numbers:
 
 
 class Found:
-    """The numbers of one event, as far as they are read; every measurement interval is a fact that is left out."""
+    """The numbers of one event, as far as they are read."""
 
     def __init__(self, raw: bytes | Raw) -> None:
         self.raw = raw
         self.facts = 0
-        self.intervals: list[int] = []
+        self.left_out: list[tuple[int, str]] = []  # places of numbers that measure nothing, and why they are none
         self.starts: list[int] = []
         self.sizes: list[int] = []
         self.objects: list[tuple[str | None, str | None]] = []
@@ -189,8 +188,8 @@ class Found:
         self.reals: list[float] = []
 
     def member(self, name: str, value: object) -> None:
-        """Add the numbers of one member of measurementFields."""
-        if type(value) is not list or name in TEXT_MAPS:
+        """Add the numbers of one member of a measurement block."""
+        if type(value) is not list or name in PAIR_LISTS:
             self._any(name, value)
             return
         for index, entry in enumerate(value):
@@ -223,9 +222,7 @@ class Found:
         """Add the numbers of a member of any form; of a list the entries from `since` on."""
         if isinstance(value, dict | list) and name not in TEXT_MAPS and not is_shallow(self.raw):
             raise UnsureError
-        for leaf in leaves_below(
-            value, Leaf((name,), (), Value(), suspect=False), in_map=name in TEXT_MAPS, since=since
-        ):
+        for leaf in leaves_of(name, value, since=since):
             if leaf.value.i64 is None and (leaf.value.f64 is None or leaf.value.flag):
                 raise UnsureError
             around = leaf.objects[-1].partition("=")[0] if leaf.objects else None

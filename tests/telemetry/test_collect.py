@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 from capture_kit import flow_set, ipfix, template
 from format_kit import read
+from ves_kit import event_of, read_both_ways
 
 from cellwright.errors import StorageError, UnavailableError, UsageError
 from cellwright.plugins import PluginSet
@@ -123,10 +124,34 @@ def test_a_ves_event_is_in_the_spool_before_it_is_accepted(tmp_path: Path) -> No
     assert collector.counts()["ves"] == {"received": 1}
 
 
+@pytest.mark.parametrize(("version", "said"), [("5", None), ("6", "6.0.0"), ("7", "7.2.1")])
+def test_every_version_of_ves_is_answered_as_it_expects(tmp_path: Path, version: str, said: str | None) -> None:
+    async def play(_: Collector, addresses: dict[str, str], __: Lake) -> None:
+        url = f"{addresses['ves']}/eventListener/v{version}"
+        event = event_of(version, "measurement")
+        good = [("", {"event": event}), ("/eventBatch", {"eventList": [event, event_of(version, "fault")]})]
+        for path, document in good:
+            status, body, headers = await post(url + path, json.dumps(document).encode())
+            assert (status, body, headers.get("x-latestversion")) == (202, None, said)
+        status, body, headers = await post(
+            url, json.dumps({"event": event_of(version, "fault", sequence="x")}).encode()
+        )
+        assert (status, headers.get("x-latestversion")) == (400, said)
+        assert body["requestError"]["serviceException"]["text"] == (
+            "wrong-type: $.event.commonEventHeader.sequence: expected int"
+        )
+
+    lake, _ = collected(tmp_path, [spec("ves")], play)
+    whole = b"\n".join(content for _, _, content, _ in lake.files)
+    assert len(whole.splitlines()) == 2
+    assert not read_both_ways(whole).quarantined
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "code"),
     [
         ("/eventListener/v7", b'{"event": 3}', 400, "SVC0002"),
+        ("/eventListener/v5", b'{"event": 3}', 400, "SVC0002"),
         ("/eventListener/v7", b"{", 400, "SVC0002"),
         ("/eventListener/v7", b"", 400, "SVC0002"),
         ("/eventListener/v7", json.dumps({"eventList": [EVENT["event"], {}]}).encode(), 400, "SVC0002"),

@@ -161,8 +161,10 @@ def test_a_header_of_7_over_an_older_block_is_named(domain: str, older: str) -> 
         (
             event_of("7", "fault", version=4.1),
             "wrong-type",
-            ("$.eventList[0].commonEventHeader.version: expected str; so it stands in VES 5 and 6, "
-            "but the header declares VES 7"),
+            (
+                "$.eventList[0].commonEventHeader.version: expected str; so it stands in VES 5 and 6, "
+                "but the header declares VES 7"
+            ),
         ),
         (
             event_of("5", "fault", version="3.0"),
@@ -172,8 +174,10 @@ def test_a_header_of_7_over_an_older_block_is_named(domain: str, older: str) -> 
         (
             event_of("5", "measurement", domain="measurement"),
             "missing-field",
-            ("$.eventList[0].measurementFields is required; measurementsForVfScalingFields is of VES 5, "
-            "but the header declares VES 6"),
+            (
+                "$.eventList[0].measurementFields is required; measurementsForVfScalingFields is of VES 5, "
+                "but the header declares VES 6"
+            ),
         ),
         (
             event_of("5", "fault", eventId=5),
@@ -191,8 +195,10 @@ def test_a_list_of_pairs_under_a_header_of_7_is_named() -> None:
     event["faultFields"]["alarmAdditionalInformation"] = [{"name": "imsi", "value": "262011234567890"}]
     assert _reason(event) == (
         "wrong-type",
-        ("$.eventList[0].faultFields.alarmAdditionalInformation: expected object; so it stands in VES 5, "
-        "but the header declares VES 7"),
+        (
+            "$.eventList[0].faultFields.alarmAdditionalInformation: expected object; so it stands in VES 5, "
+            "but the header declares VES 7"
+        ),
     )
 
 

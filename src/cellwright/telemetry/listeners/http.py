@@ -7,7 +7,7 @@ import contextlib
 import socket
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import uvicorn
 
@@ -55,6 +55,13 @@ class Answers:
     broken: Answer
 
 
+class Route(NamedTuple):
+    """What a path checks, and how it answers."""
+
+    check: Check
+    answers: Answers
+
+
 class _Server(uvicorn.Server):
     """A server among others in one loop, which leaves signals to whoever runs the loop."""
 
@@ -71,11 +78,11 @@ class HttpDoor:
         self,
         spec: ListenerSpec,
         intake: Intake,
-        answers: Answers,
-        checks: Mapping[str, Check],
+        elsewhere: Answers,
+        routes: Mapping[str, Route],
     ) -> None:
-        """`checks` return by path what is to be kept of a body and its headers, or why nothing is."""
-        self._spec, self._intake, self._answers, self._checks = spec, intake, answers, checks
+        """`routes` say by path what is to be kept of a body and its headers, or why nothing is."""
+        self._spec, self._intake, self._elsewhere, self._routes = spec, intake, elsewhere, routes
         self._doorkeeper = Doorkeeper(spec.users)
         self._counts: Counter[str] = Counter()
         self._server: _Server | None = None
@@ -133,21 +140,22 @@ class HttpDoor:
 
     async def _answer(self, scope: Message, receive: Receive) -> Answer:
         headers = dict(scope["headers"])
-        check = self._checks.get(scope["path"].rstrip("/"))
+        route = self._routes.get(scope["path"].rstrip("/"))
+        answers = route.answers if route else self._elsewhere
         found: Sequence[bytes] | Answer
         if not await asyncio.to_thread(self._doorkeeper.admits, headers.get(b"authorization")):
-            found = self._answers.not_admitted
-        elif check is None:
-            found = self._answers.unknown_path
+            found = answers.not_admitted
+        elif route is None:
+            found = answers.unknown_path
         elif scope["method"] != "POST":
-            found = self._answers.wrong_method
+            found = answers.wrong_method
         else:
-            body = await self._body(headers, receive)
-            found = body if isinstance(body, Answer) else await self._ask(check, body, headers)
+            body = await self._body(headers, receive, answers)
+            found = body if isinstance(body, Answer) else await self._ask(route.check, body, headers)
         if isinstance(found, Answer):
             self._counts[f"refused-{found.status}"] += 1
             return found
-        return await self._kept(found)
+        return await self._kept(found, answers)
 
     async def _ask(self, check: Check, body: bytes, headers: Mapping[bytes, bytes]) -> Sequence[bytes] | Answer:
         """Return what a check says; a large body is looked at while others are served."""
@@ -155,33 +163,33 @@ class HttpDoor:
             return await asyncio.to_thread(check, body, headers)
         return check(body, headers)
 
-    async def _kept(self, records: Sequence[bytes]) -> Answer:
+    async def _kept(self, records: Sequence[bytes], answers: Answers) -> Answer:
         try:
             if records:
                 await self._intake.keep(records)
         except FullError:
-            return self._answers.full
+            return answers.full
         except StorageError:
-            return self._answers.broken
-        return self._answers.kept
+            return answers.broken
+        return answers.kept
 
-    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | Answer:
+    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive, answers: Answers) -> bytes | Answer:
         """Return the body of a request, or the answer where it is too large or comes too slowly."""
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > self._spec.most_bytes:
-            return self._answers.too_large
+            return answers.too_large
         pieces, size, more = list[bytes](), 0, True
         try:
             async with asyncio.timeout(_RECEIVE_S):
                 while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        return self._answers.too_slow
+                        return answers.too_slow
                     pieces.append(message.get("body", b""))
                     size += len(pieces[-1])
                     if size > self._spec.most_bytes:
-                        return self._answers.too_large
+                        return answers.too_large
                     more = message.get("more_body", False)
         except TimeoutError:
-            return self._answers.too_slow
+            return answers.too_slow
         return b"".join(pieces)

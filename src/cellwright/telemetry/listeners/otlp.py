@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from cellwright.telemetry.listeners.http import Answer, Answers, HttpDoor
+from cellwright.telemetry.listeners.http import Answer, Answers, HttpDoor, Route
 from cellwright.telemetry.listeners.otlp_protobuf import MalformedError, as_json
 
 if TYPE_CHECKING:
@@ -46,8 +46,10 @@ class OtlpListener(HttpDoor):
     format = "otlp"
 
     def __init__(self, spec: ListenerSpec, intake: Intake) -> None:
-        checks = {path: partial(_checked, member, spec.most_bytes) for path, member in _MEMBERS.items()}
-        super().__init__(spec, intake, _ANSWERS, checks)
+        routes = {
+            path: Route(partial(_checked, member, spec.most_bytes), _ANSWERS) for path, member in _MEMBERS.items()
+        }
+        super().__init__(spec, intake, _ANSWERS, routes)
 
     def content(self, records: Sequence[bytes]) -> bytes:
         """Return the requests, a line for each."""

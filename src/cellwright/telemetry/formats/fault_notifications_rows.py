@@ -65,7 +65,11 @@ def notification_row(data: dict[str, Any]) -> dict[str, Any]:
         "ack_state": text_of(data.get("ackState")),
         "additional": pairs(
             _flat(data.get("additionalInformation")),
-            {f"3gpp.{name}": text_of(value) for name, value in data.items() if name not in _TAKEN},
+            {
+                f"3gpp.{name}": value if type(value) is str else text_of(value)
+                for name, value in data.items()
+                if name not in _TAKEN
+            },
         ),
         "dq_flags": _flags(data, event),
     }
@@ -104,6 +108,8 @@ def text_of(value: object) -> str | None:
     """Return a value as text, JSON where it is none."""
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return shown(value)
 
 

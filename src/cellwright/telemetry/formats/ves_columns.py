@@ -13,12 +13,12 @@ import pyarrow as pa
 from cellwright.lake.schema import FACTS
 from cellwright.telemetry.formats.names import join_dn, rdn
 from cellwright.telemetry.formats.severities import SEVERITY_NUMBERS
-from cellwright.telemetry.formats.ves_alarms import ACTIONS, CLEARED, CLEARED_ALARM, NEW_ALARM
+from cellwright.telemetry.formats.ves_alarms import ACTIONS, CLEARED, CLEARED_ALARM, NEW_ALARM, notification_row
 from cellwright.telemetry.formats.ves_header import HEADER_TEXTS, read_offset_s
 from cellwright.telemetry.formats.ves_logs import WORDS, facility_of, priority_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import msgspec
 
@@ -74,9 +74,9 @@ def _header_texts(header: Columns) -> dict[str, Sequence[str | None]]:
     return texts
 
 
-def is_mergeable(names: Iterable[str]) -> bool:
+def is_mergeable(names: Collection[str]) -> bool:
     """Return whether none of the names that an event gives is one of our own."""
-    return not any(map(str.startswith, names, repeat(_OWN_PREFIXES)))
+    return not (names and any(map(str.startswith, names, repeat(_OWN_PREFIXES))))
 
 
 def text_maps(given: Sequence[Mapping[str, str]], own: Mapping[str, Sequence[str | None]]) -> pa.MapArray:
@@ -200,6 +200,17 @@ def _alarm_columns(
             [CLEARED if is_cleared else severity for is_cleared, severity in zip(cleared, severities, strict=True)]
         ),
     }
+
+
+def notification_rows(
+    headers: Sequence[model.Header], blocks: Sequence[model.StandardDefined], ordinals: Sequence[int]
+) -> pa.RecordBatch:
+    """Return the rows of 3GPP fault notifications, as `ves_alarms.notification_row` has them."""
+    rows = [*map(notification_row, headers, blocks)]
+    columns = {
+        field.name: pa.array([row.get(field.name) for row in rows], field.type) for field in FACTS["alarm_events"]
+    }
+    return _table("alarm_events", columns | {"ordinal": pa.array(ordinals, pa.int64())}, len(rows))
 
 
 def log_rows(headers: Sequence[model.Header], logs: Sequence[model.Syslog], ordinals: Sequence[int]) -> pa.RecordBatch:

@@ -63,7 +63,8 @@ def split_pieces(stream: BinaryIO) -> Iterator[Piece]:
         if not begun:
             begun = True
             del held[: len(_BOM) if held.startswith(_BOM) else 0]
-        ends = [match.end() for match in _DOCUMENT_LINE.finditer(held, searched)]
+        is_one_line = held.find(b"\n", searched) < 0
+        ends = [] if is_one_line else [match.end() for match in _DOCUMENT_LINE.finditer(held, searched)]
         whole, cut = bytes(held[: ends[-1]]) if ends else b"", 0
         for end in ends:
             piece = whole[cut:end]

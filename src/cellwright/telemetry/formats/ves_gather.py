@@ -18,14 +18,21 @@ from cellwright.telemetry.formats.ves_alarms import (
     notification_row,
 )
 from cellwright.telemetry.formats.ves_check import MEASUREMENT_DOMAINS
-from cellwright.telemetry.formats.ves_columns import crossed_pairs, crossing_rows, fault_rows, is_mergeable, log_rows
+from cellwright.telemetry.formats.ves_columns import (
+    crossed_pairs,
+    crossing_rows,
+    fault_rows,
+    is_mergeable,
+    log_rows,
+    notification_rows,
+)
 from cellwright.telemetry.formats.ves_logs import log_row
 from cellwright.telemetry.formats.ves_measurements import LEFT_OUT, leaves, measurement_row
 from cellwright.telemetry.formats.ves_plain import is_shallow
 from cellwright.telemetry.formats.ves_values import Numbers, UnsureError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from msgspec import Raw, Struct
 
@@ -44,13 +51,17 @@ class Gathered:
         self._faults = _Records("alarm_events", fault_rows)
         self._crossings = _Records("alarm_events", crossing_rows)
         self._logs = _Records("logs", log_rows)
+        self._notifications = _Records("alarm_events", notification_rows)
         self._numbers = Numbers()
 
     def add_plain(self, event: PlainEvent, raw: bytes | Raw) -> bool:
         """Add the facts of a plain event; return whether they could be read by the column, else nothing is added."""
         header = event.common_event_header
-        is_open = bool(header.internal_header_fields or event.stnd_defined_fields)
-        is_open |= bool(event.measurement_fields) and header.domain not in MEASUREMENT_DOMAINS
+        is_open = (
+            header.internal_header_fields
+            or event.stnd_defined_fields
+            or (event.measurement_fields and header.domain not in MEASUREMENT_DOMAINS)
+        )
         if is_open and not is_shallow(raw):
             return False
         match header.domain:
@@ -62,15 +73,21 @@ class Gathered:
                 is_added = self._add_record(self._logs, header, log, log.additional_fields)
             case "measurement" | "measurementsForVfScaling" if event.measurement_fields is not None:
                 is_added = self._add_numbers(header, event.measurement_fields, raw)
-            case "stndDefined" if event.stnd_defined_fields:
-                _add_standard(self.facts, header, event.stnd_defined_fields)
-                is_added = True
+            case "stndDefined" if fields := event.stnd_defined_fields:
+                is_added = self._leave_out(_left_out(header, fields)) or self._add_record(
+                    self._notifications, header, fields, ()
+                )
             case domain:
-                self.facts.leave_out(f"ves-domain-{domain}")
-                is_added = True
+                is_added = self._leave_out(f"ves-domain-{domain}")
         return is_added
 
-    def _add_record(self, records: _Records, header: model.Header, block: Struct, names: Iterable[str]) -> bool:
+    def _leave_out(self, reason: str | None) -> bool:
+        """Leave out one fact when there is a reason to, and return whether there is."""
+        if reason:
+            self.facts.leave_out(reason)
+        return bool(reason)
+
+    def _add_record(self, records: _Records, header: model.Header, block: Struct, names: Collection[str]) -> bool:
         if not is_mergeable(names):
             return False
         records.headers.append(header)
@@ -104,7 +121,8 @@ class Gathered:
             case model.Measurement() as measurement:
                 _add_measurement(self.facts, header, measurement, event.fields)
             case model.StandardDefined() as fields:
-                _add_standard(self.facts, header, fields)
+                if not self._leave_out(_left_out(header, fields)):
+                    self.facts.row("alarm_events", notification_row(header, fields))
             case _:
                 self.facts.leave_out(f"ves-domain-{header.domain}")
 
@@ -120,7 +138,7 @@ class Gathered:
             yield Batch(tables, rest.quarantined, rest.filtered)
 
     def _columns(self) -> Iterator[tuple[str, pa.RecordBatch]]:
-        for records in (self._faults, self._crossings, self._logs):
+        for records in (self._faults, self._crossings, self._logs, self._notifications):
             if records.blocks:
                 yield records.table, records.rows(records.headers, records.blocks, records.ordinals)
         if self._numbers.count:
@@ -155,10 +173,8 @@ def _add_measurement(
             facts.row("pm_counters", measurement_row(header, leaf, measurement.measurement_interval))
 
 
-def _add_standard(facts: FactBuffer, header: model.Header, fields: model.StandardDefined) -> None:
+def _left_out(header: model.Header, fields: model.StandardDefined) -> str | None:
+    """Return why a notification becomes no row."""
     if header.stnd_defined_namespace != FAULT_NAMESPACE:
-        facts.leave_out("ves-other-namespace")
-    elif str(fields.data.get("notificationType")) in ALARM_NOTIFICATIONS:
-        facts.row("alarm_events", notification_row(header, fields))
-    else:
-        facts.leave_out("ves-other-notification")
+        return "ves-other-namespace"
+    return None if str(fields.data.get("notificationType")) in ALARM_NOTIFICATIONS else "ves-other-notification"

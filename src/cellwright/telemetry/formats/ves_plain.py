@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _SEPARATORS: Final = re.compile(rb"[ \t\r\n,]*")
 _BETWEEN: Final = b" \t\r\n,[]"
 _SPACE: Final = b" \t\r\n"
+_SOLE_EVENT: Final = re.compile(rb'\{[ \t]*"event"[ \t]*:')
+_SOLE_LIST: Final = re.compile(rb'\{[ \t\r\n]*"eventList"[ \t\r\n]*:[ \t\r\n]*')
+_ENDS: Final = (b"}}\n", b"}}")
 _TAIL: Final = 16
 CHUNK_EVENTS: Final = 256
 _SHALLOW: Final = 64  # brackets in an event that can then not be nested too deeply
@@ -32,6 +35,7 @@ _QUOTE: Final = b'"'
 _ESCAPED_QUOTE: Final = b"\\u0022"
 _UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 _ONE, _MANY = "event", "eventList"
+_EVENT_PATH, _LIST_PATH = f"$.{_ONE}", f"$.{_MANY}"
 
 
 _document = msgspec.json.Decoder(dict[str, Raw])
@@ -89,8 +93,8 @@ class PlainDocument(NamedTuple):
     """A document with one event or one list of events."""
 
     path: str  # of the event or the list
-    events: list[Raw]
-    quotes: int  # how many quotation marks the event has, or all of the list
+    events: Sequence[bytes | Raw]
+    quotes: int = 0  # how many quotation marks an event that is in no list has
     start: int | None = None  # where the list stands in the piece, None: no list
 
     @property
@@ -106,7 +110,7 @@ class PlainDocument(NamedTuple):
 class EventPlaces:
     """Where the events of a list stand in a piece; they are asked for as they follow each other."""
 
-    def __init__(self, piece: bytes, start: int, events: list[Raw]) -> None:
+    def __init__(self, piece: bytes, start: int, events: Sequence[bytes | Raw]) -> None:
         self._piece = piece
         self._events = events
         self._index = 0
@@ -130,6 +134,8 @@ def plain_document(raw: bytes) -> PlainDocument | None:
     try:
         if not raw.isascii():
             raw.decode()
+        if document := _sole_member(raw):
+            return document
         members = _document.decode(_unwrapped(raw))
     except _UNREADABLE:
         return None
@@ -143,17 +149,31 @@ def plain_document(raw: bytes) -> PlainDocument | None:
             return None
         quotes -= 2 + other.count(_QUOTE)
     if name == _ONE:
-        return PlainDocument(f"$.{name}", [value], quotes)
-    return _plain_list(raw, value, quotes, is_alone=not members)
+        return PlainDocument(_EVENT_PATH, (value,), quotes)
+    return _plain_list(raw, value, quotes)
 
 
-def _plain_list(raw: bytes, value: Raw, quotes: int, *, is_alone: bool) -> PlainDocument | None:
+def _sole_member(raw: bytes) -> PlainDocument | None:
+    """Return the document when nothing else is in it: what stands between its braces is then read but once."""
+    if raw.endswith(_ENDS) and (event := _SOLE_EVENT.match(raw)):
+        # Whoever reads the event finds out whether it is one, and the only one.
+        return PlainDocument(_EVENT_PATH, (raw[event.end() : raw.rfind(b"}")],), raw.count(_QUOTE) - 2)
+    named, end = _SOLE_LIST.match(raw), raw.rfind(b"}")
+    if named is None or raw[end + 1 :].strip(_SPACE):
+        return None
+    try:
+        events = _list.decode(memoryview(raw)[named.end() : end])
+    except _UNREADABLE:
+        return None
+    return PlainDocument(_LIST_PATH, events, start=named.end())
+
+
+def _plain_list(raw: bytes, value: Raw, quotes: int) -> PlainDocument | None:
     """Return the document with a list; a name that stands there twice has quotes that are not in what was found."""
     if quotes != _quotes(value) or len(memoryview(value)) <= _SHORT:  # another member could hold a short list too
         return None
-    start = raw.find(b"[", raw.find(b"{")) if is_alone else raw.find(value)
     try:
-        return PlainDocument(f"$.{_MANY}", _list.decode(value), quotes, start)
+        return PlainDocument(_LIST_PATH, _list.decode(value), start=raw.find(value))
     except _UNREADABLE:
         return None
 
@@ -183,7 +203,7 @@ def plain_events(documents: Sequence[PlainDocument]) -> Iterator[PlainEvent | No
         yield from _plain_chunk(first.events[start : start + CHUNK_EVENTS])
 
 
-def _plain_chunk(raws: list[Raw], quotes: list[int] | None = None) -> list[PlainEvent | None]:
+def _plain_chunk(raws: Sequence[bytes | Raw], quotes: list[int] | None = None) -> list[PlainEvent | None]:
     """Return the same as `_plain_event` of each: all written anew have as many quotes when each of them has."""
     together = b"".join(raws)
     for reader in _READERS:

@@ -40,6 +40,7 @@ QUICK: Final = (4_000, 1)  # events, seeds
 ROUNDS: Final = 3
 SLOW_SHARE: Final = 0.02  # of the lines, for the peer that takes a thousand times as long
 MIX: Final = (("fault", 0.6), ("measurement", 0.1), ("stndDefined", 0.1), ("pnfRegistration", 0.2))
+NOT_MEASURED: Final = ("measurementInterval", "measurementsForVfScalingVersion")
 BASE: Final = "jsonschema"
 PEERS: Final = """
 import json, sys, time
@@ -146,10 +147,9 @@ def _vary(chance: random.Random, event: Event, number: int) -> Event:
     start = 1_772_323_200_000_000 + number * 1_000
     header |= {"eventId": f"event-{number:09d}", "sequence": number, "sourceName": f"gnb-{chance.randrange(2_000)}"}
     header |= {"startEpochMicrosec": start, "lastEpochMicrosec": start + chance.randrange(10**6)}
-    if "measurementFields" in event:
-        event["measurementFields"] = {
-            name: value if name == "measurementInterval" else _shaken(chance, value)
-            for name, value in event["measurementFields"].items()
+    for block in event.keys() & {"measurementFields", "measurementsForVfScalingFields"}:
+        event[block] = {
+            name: value if name in NOT_MEASURED else _shaken(chance, value) for name, value in event[block].items()
         }
     return event
 

@@ -223,5 +223,10 @@ def test_headers_are_accepted_and_refused_as_the_schema_of_onap_does(change: dic
     assert (not _read(document).quarantined) == _accepts(schema, document, schema["definitions"])
 
 
+@pytest.mark.parametrize("hostile", [b"[", b'["a",', b'{"a":[', b'{"', b'["a\\"",', b'{"hashMap":{"a":'])
+def test_what_never_ends_is_counted_in_one_go(hostile: bytes) -> None:
+    assert Ves().count_facts(io.BytesIO(b'{"event":{"measurementFields":' + hostile * 50_000)) == 1
+
+
 def test_an_unterminated_text_is_counted_in_one_go() -> None:
     assert Ves().count_facts(io.BytesIO(b'"\\' * 300_000)) == 1

@@ -105,6 +105,33 @@ def test_a_batch_may_hold_events_of_every_edition(drawn: list[tuple[str, str]]) 
         assert len(outcome.rows.get(table, [])) == sum(len(one.rows.get(table, [])) for one in alone)
 
 
+@pytest.mark.parametrize("edition", EDITIONS)
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_what_has_to_be_escaped_changes_no_count(edition: str, domain: str) -> None:
+    event, plain = event_of(edition, domain, eventName='a"b\\c', eventType="{[]}"), _read(event_of(edition, domain))
+    assert _read(event).facts == plain.facts
+    assert _read(event, event_of(edition, domain)).facts == 2 * plain.facts
+
+
+@pytest.mark.parametrize(
+    ("member", "facts"),
+    [
+        ({"a": [1, {"b": [2, [3, True, "4", None]]}]}, 3),
+        ({"a": {"hashMap": {"b": "5", "c": "x", "d": 6}}}, 2),
+        ({"additionalFields": [{"name": "1", "value": "2"}, {"name": "3", "value": "x"}, 4, "5"]}, 2),
+        ({"a": [{"arrayOfFields": [{"name": "b", "value": "-1.5e3", "more": {"value": "7"}}]}]}, 1),
+        ({"featureUsageArray": [{"featureIdentifier": "1", "featureUtilization": 2}]}, 1),
+        ({"a": "1", "b": "c: 2, "}, 0),
+        ({"a": [[[[[[[[[1]]]]]]]], 2]}, 2),
+    ],
+)
+def test_numbers_are_counted_wherever_they_stand(member: dict[str, Any], facts: int) -> None:
+    event = event_of("5", "measurement")
+    left_out = {"measurementInterval": 1, "measurementsForVfScalingVersion": 2.0}
+    event["measurementsForVfScalingFields"] = left_out | member
+    assert _read(event).facts == facts + len(left_out)
+
+
 @pytest.mark.parametrize("version", [1, 1.2, 2, 3, 3.0, 4.1])
 def test_any_number_is_a_version_before_7(version: float) -> None:
     assert len(_read(event_of("5", "fault", version=version)).only("alarm_events")) == 1

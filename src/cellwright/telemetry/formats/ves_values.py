@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from functools import lru_cache
 from operator import itemgetter
@@ -189,6 +190,10 @@ class Found:
 
     def member(self, name: str, value: object) -> None:
         """Add the numbers of one member of a measurement block."""
+        if type(value) is int or (type(value) is float and math.isfinite(value)):
+            self._object((None, None), 1, is_suspect=False)
+            self._number(name, value)
+            return
         if type(value) is not list or name in PAIR_LISTS:
             self._any(name, value)
             return
@@ -227,9 +232,12 @@ class Found:
                 raise UnsureError
             around = leaf.objects[-1].partition("=")[0] if leaf.objects else None
             self._object((",".join(leaf.objects) or None, around), 1, is_suspect=leaf.suspect)
-            self.counters.append(".".join(leaf.path))
-            self.is_integer.append(leaf.value.i64 is not None)
-            if leaf.value.i64 is not None:
-                self.integers.append(leaf.value.i64)
-            elif leaf.value.f64 is not None:
-                self.reals.append(leaf.value.f64)
+            self._number(".".join(leaf.path), leaf.value.f64 if leaf.value.i64 is None else leaf.value.i64)
+
+    def _number(self, counter: str, value: float | None) -> None:
+        self.counters.append(counter)
+        self.is_integer.append(type(value) is int)
+        if type(value) is int:
+            self.integers.append(value)
+        elif value is not None:
+            self.reals.append(value)

@@ -16,7 +16,7 @@ from cellwright.telemetry.forward_manifest import read_index, read_manifest
 from cellwright.telemetry.forward_message import Kind, read_message, unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Hashable, Iterable, Mapping
     from pathlib import Path
 
     from cellwright.lake import Disk, FileRecord, LakeWriter
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 class Receipt(Protocol):
     """What is said to the stream about one message that it delivered."""
 
-    number: int  # of the message in the stream; the same when it is delivered again
+    @property
+    def place(self) -> Hashable:
+        """Return the place of the message in the stream; the same when it is delivered again."""
+        ...
 
     async def accept(self) -> None:
         """Say that the message need not be kept any longer."""
@@ -61,13 +64,14 @@ class Received:
     rows: int = 0
     duplicates: int = 0  # files that the lake knew
     foreign: int = 0  # messages of others
+    missed: int = 0  # messages that the stream dropped before they came
 
 
 @dataclass(slots=True)
 class _Waiting:
     """A file that is not yet in the lake."""
 
-    receipts: dict[int, Receipt] = field(default_factory=dict)
+    receipts: dict[Hashable, Receipt] = field(default_factory=dict)
     last: Message | None = None
     format: str | None = None
     problem: str = ""
@@ -107,6 +111,14 @@ class Receiver:
                 self._touched.discard(file_id)
         return finished
 
+    def miss(self, messages: int) -> None:
+        """Count and tell messages that the stream dropped before they came."""
+        if messages:
+            self.received.missed += messages
+            message = f"the stream dropped {messages} messages before they came to this centre"
+            hint = "let it keep them for longer; cellwright forward --again at each site sends what is missing"
+            self._tell(StorageError.of("messages-missed", message, hint=hint))
+
     def forget(self) -> None:
         """Forget the messages that are not acknowledged: they will be delivered again."""
         self._waiting.clear()
@@ -123,7 +135,7 @@ class Receiver:
         if message.kind is Kind.PIECE:
             self._inbox.put(message)
         file = self._waiting.setdefault(message.file_id, _Waiting())
-        file.receipts[parcel.receipt.number] = parcel.receipt
+        file.receipts[parcel.receipt.place] = parcel.receipt
         file.format = message.format
         if message.kind is not Kind.PIECE:
             file.last = message

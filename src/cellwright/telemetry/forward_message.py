@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 LIMIT: Final = 900 * 2**10
-"""Bytes of a message at most: a NATS server takes 1 MiB with its headers unless it is told otherwise."""
+"""Bytes of a message at most: servers of NATS and Kafka take 1 MiB with its headers unless they are told otherwise."""
 _FILE, _FORMAT, _KIND = "Cellwright-File", "Cellwright-Format", "Cellwright-Kind"
 _FILE_ID: Final = re.compile("[a-z2-7]{16}")
 _OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="zstd")

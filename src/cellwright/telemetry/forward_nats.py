@@ -15,16 +15,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cellwright.errors import DeniedError, UnavailableError, UsageError
 from cellwright.telemetry.forward_centre import Parcel
+from cellwright.telemetry.forward_link import NO_PROOFS, Proofs, clear_secret, unreachable
 from cellwright.telemetry.forward_message import LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Sequence
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from types import ModuleType
 
+    from cellwright.telemetry.forward_link import Address
     from cellwright.telemetry.forward_message import Message
 
 T = TypeVar("T")
+TOKEN: Final = "CELLWRIGHT_NATS_TOKEN"  # noqa: S105 - the name of the variable
 _TIMEOUT_S: Final = 10.0  # of every single request
 _CLOSING_S: Final = 1.0  # the client waits for ever for a TLS session that never came to be
 _HEADROOM: Final = 8 * 2**10  # bytes of a message for its headers
@@ -40,31 +43,55 @@ _HINT: Final = "start the server with JetStream (nats-server -js), or ask who ru
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class NatsAccess:
     """How to reach a server and prove who one is; the token never shows in a representation."""
 
-    url: str  # nats://HOST:PORT or tls://HOST:PORT, without user or password
-    credentials: Path | None = None
+    address: Address
+    proofs: Proofs = NO_PROOFS
     token: str | None = field(default=None, repr=False)
-    authority: Path | None = None  # certificate of who signed the server's
-    certificate: Path | None = None  # of this side, with its key
-    key: Path | None = None
 
     @property
     def uses_tls(self) -> bool:
         """Return whether the link is encrypted whatever the server asks for."""
-        return self.url.startswith("tls://") or self.authority is not None or self.certificate is not None
+        return self.address.scheme == "tls" or self.proofs.wants_tls
+
+    def outlet(self, prefix: str, site: str) -> AbstractAsyncContextManager[NatsOutlet]:
+        """Return a site's end for the block; the stream is made when there is none for the subject."""
+        return _outlet(self, prefix, site)
+
+    def inlet(self, prefix: str, ack_wait_s: float = _ACK_WAIT_S) -> AbstractAsyncContextManager[NatsInlet]:
+        """Return the centre's end for the block; stream and consumer are made when there are none."""
+        return _inlet(self, prefix, ack_wait_s)
+
+
+class _Nats:
+    """The plugin `nats`."""
+
+    schemes = ("nats", "tls")
+    port = 4222
+    example = "nats://HOST:PORT or tls://HOST:PORT, a NATS server with JetStream"
+    secrets = f"--credentials FILE, or a token in {TOKEN}"
+
+    def access(self, address: Address, proofs: Proofs, environ: Mapping[str, str]) -> NatsAccess:
+        """Return how to reach an address; raise UsageError for a token that others could read."""
+        access = NatsAccess(address, proofs, environ.get(TOKEN) or None)
+        if access.token and not access.uses_tls and not address.is_loopback:
+            raise clear_secret(TOKEN, address, "tls://HOST:PORT, or --tls-ca FILE")
+        return access
+
+
+CARRIER: Final = _Nats()
 
 
 class _Link:
     """One open connection; what is asked of it ends when it breaks."""
 
-    def __init__(self, nats: ModuleType, access: Access) -> None:
+    def __init__(self, nats: ModuleType, access: NatsAccess, name: str) -> None:
         self.client: Any = None
-        self.nats, self.access = nats, access
+        self.nats, self.access, self._name = nats, access, name
         self._lost = asyncio.Event()
         self._last: Exception | None = None
-        self._tls = _tls(access) if access.uses_tls else None
+        self._tls = _tls(access.proofs) if access.uses_tls else None
 
     async def open(self) -> None:
         """Connect; raise UnavailableError or DeniedError."""
@@ -84,13 +111,13 @@ class _Link:
     def _options(self) -> dict[str, Any]:
         access = self.access
         named = {
-            "user_credentials": access.credentials and str(access.credentials),
+            "user_credentials": access.proofs.credentials and str(access.proofs.credentials),
             "token": self._token if access.token else None,
             "tls": self._tls,
         }
         return {name: value for name, value in named.items() if value is not None} | {
-            "servers": access.url,
-            "name": "cellwright",
+            "servers": [f"{access.address.scheme}://{each}" for each in access.address.servers],
+            "name": self._name,
             "allow_reconnect": False,
             "connect_timeout": int(_TIMEOUT_S),
             "max_reconnect_attempts": 1,  # of one connection; 0 would mean for ever
@@ -127,7 +154,7 @@ class _Link:
         finally:
             asked.cancel()
             lost.cancel()
-        raise _unreachable(self.access, "the connection broke or the server does not answer")
+        raise unreachable(self.access.address, "the connection broke or the server does not answer")
 
     async def close(self) -> None:
         """Close the connection, if it still is one."""
@@ -147,24 +174,24 @@ class _Link:
                 return self._without_tls()
             return DeniedError.of(
                 "link-denied",
-                f"the server at {self.access.url} does not let us in",
-                expected="--credentials FILE, or a token in CELLWRIGHT_NATS_TOKEN",
+                f"the server at {self.access.address} does not let us in",
+                expected=CARRIER.secrets,
             )
         if isinstance(error, ssl.SSLError):
             return DeniedError.of(
                 "link-tls",
-                f"there is no trusted TLS with {self.access.url}",
+                f"there is no trusted TLS with {self.access.address}",
                 cause=getattr(error, "verify_message", "") or error.reason or "TLS failed",
                 hint="--tls-ca FILE names the authority that signed the server's certificate",
             )
         if isinstance(error, self.nats.errors.SecureConnWantedError | self.nats.errors.SecureConnRequiredError):
             return UsageError.of(
-                "link-tls", f"{self.access.url} and this side do not agree on TLS", hint="tls://HOST:PORT"
+                "link-tls", f"{self.access.address} and this side do not agree on TLS", hint="tls://HOST:PORT"
             )
-        return _unreachable(self.access, _cause(error))
+        return unreachable(self.access.address, _cause(error))
 
     def _without_tls(self) -> DeniedError:
-        message = f"the server at {self.access.url} offers no TLS: no file and no token was sent to it"
+        message = f"the server at {self.access.address} offers no TLS: no file and no token was sent to it"
         return DeniedError.of("link-tls", message, hint="let the server require TLS")
 
     def _failure(self, error: Exception) -> UnavailableError:
@@ -174,16 +201,16 @@ class _Link:
         absent = isinstance(error, js.NoStreamResponseError | self.nats.errors.NoRespondersError)
         if absent or code in _NO_JETSTREAM or (isinstance(error, js.ServiceUnavailableError) and code is None):
             return UnavailableError.of(
-                "no-jetstream", f"the server at {self.access.url} has no JetStream or no stream for it", hint=_HINT
+                "no-jetstream", f"the server at {self.access.address} has no JetStream or no stream for it", hint=_HINT
             )
         if isinstance(error, js.APIError):
             return UnavailableError.of(
                 "stream-refused",
-                f"the stream at {self.access.url} does not take it",
+                f"the stream at {self.access.address} does not take it",
                 cause=error.description or f"code {code}",
                 hint="a full stream empties when the centre receives",
             )
-        return _unreachable(self.access, _cause(error))
+        return unreachable(self.access.address, _cause(error))
 
 
 class NatsOutlet:
@@ -207,7 +234,7 @@ class NatsReceipt:
     """What is said of one message, without the message itself."""
 
     def __init__(self, link: _Link, reply: str, number: int) -> None:
-        self.number = number
+        self.place = number
         self._link, self._reply = link, reply
 
     async def accept(self) -> None:
@@ -246,6 +273,10 @@ class NatsInlet:
             for each in found
         ]
 
+    def missed(self) -> int:
+        """Return 0: a work queue that discards new messages drops none that it took."""
+        return 0
+
     async def settle(self) -> None:
         """Return when all that was said of messages has reached the server."""
         await self._link.ask(self._link.client.flush(int(_TIMEOUT_S)))
@@ -257,18 +288,16 @@ class NatsInlet:
 
 
 @contextlib.asynccontextmanager
-async def open_outlet(access: Access, prefix: str) -> AsyncIterator[NatsOutlet]:
-    """Return a site's end for the block; the stream is made when there is none for the subject."""
-    async with _opened(access) as link:
+async def _outlet(access: NatsAccess, prefix: str, site: str) -> AsyncIterator[NatsOutlet]:
+    async with _opened(access, f"cellwright {site}") as link:
         subject = f"{prefix}.files"
         name, made = await _stream(link, subject, prefix)
         yield NatsOutlet(link, subject, name, made)
 
 
 @contextlib.asynccontextmanager
-async def open_inlet(access: Access, prefix: str, ack_wait_s: float = _ACK_WAIT_S) -> AsyncIterator[NatsInlet]:
-    """Return the centre's end for the block; stream and consumer are made when there are none."""
-    async with _opened(access) as link:
+async def _inlet(access: NatsAccess, prefix: str, ack_wait_s: float) -> AsyncIterator[NatsInlet]:
+    async with _opened(access, "cellwright centre") as link:
         name, _ = await _stream(link, f"{prefix}.files", prefix)
         js, api = link.client.jetstream(timeout=_TIMEOUT_S), link.nats.js.api
         config = api.ConsumerConfig(
@@ -284,8 +313,8 @@ async def open_inlet(access: Access, prefix: str, ack_wait_s: float = _ACK_WAIT_
 
 
 @contextlib.asynccontextmanager
-async def _opened(access: Access) -> AsyncIterator[_Link]:
-    link = _Link(_client(), access)
+async def _opened(access: NatsAccess, name: str) -> AsyncIterator[_Link]:
+    link = _Link(_client(), access, name)
     await link.open()
     try:
         yield link
@@ -341,15 +370,15 @@ class _Context(ssl.SSLContext):
         return super().wrap_bio(*arguments, **more)
 
 
-def _tls(access: Access) -> _Context:
+def _tls(proofs: Proofs) -> _Context:
     context = _Context(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        if access.authority:
-            context.load_verify_locations(access.authority)
+        if proofs.authority:
+            context.load_verify_locations(proofs.authority)
         else:
             context.load_default_certs()
-        if access.certificate:
-            context.load_cert_chain(access.certificate, access.key)
+        if proofs.certificate:
+            context.load_cert_chain(proofs.certificate, proofs.key)
     except OSError as error:  # ssl.SSLError is one
         raise UsageError.of(
             "wrong-certificate",
@@ -364,12 +393,3 @@ def _cause(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
-
-
-def _unreachable(access: Access, cause: str) -> UnavailableError:
-    return UnavailableError.of(
-        "link-unavailable",
-        f"the server at {access.url} cannot be reached",
-        cause=cause,
-        hint="what is not sent stays in the lake; what is not received stays in the stream",
-    )

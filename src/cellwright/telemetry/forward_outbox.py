@@ -6,6 +6,7 @@ and the table sends a message twice, which the centre knows by its content.
 
 from __future__ import annotations
 
+from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Column, MetaData, String, Table, delete, insert, select
@@ -37,6 +38,7 @@ _PIECES: Final = Table(
     Column("message", String, primary_key=True),
     Column("stream", String, nullable=False),
 )
+_SITE: Final = Table("site", _METADATA, Column("id", String, primary_key=True))
 
 
 def edition_of(record: FileRecord) -> str:
@@ -54,6 +56,15 @@ class Outbox:
     def close(self) -> None:
         """Release the database."""
         self._engine.dispose()
+
+    def site(self) -> str:
+        """Return what tells the messages of this lake from those of others: random, and made once."""
+        with storage_errors("written", self._folder), self._engine.begin() as connection:
+            known = connection.execute(select(_SITE.c.id)).scalar()
+            if known is None:
+                known = token_hex(8)
+                connection.execute(insert(_SITE), {"id": known})
+            return str(known)
 
     def forwarded(self) -> dict[str, str]:
         """Return the editions of the files that were forwarded, by file id."""

@@ -28,6 +28,10 @@ class Inlet(Protocol):
         """Return messages, or none after so long; raise UnavailableError."""
         ...
 
+    def missed(self) -> int:
+        """Return how many messages the stream dropped before they came here, since this was asked last."""
+        ...
+
     async def settle(self) -> None:
         """Return when all that was said of messages has reached the server."""
         ...
@@ -110,6 +114,7 @@ async def _receive(receiver: Receiver, inlet: Inlet, stop: asyncio.Event, *, onc
     held_at = arrived_at = clock()
     while not stop.is_set():
         parcels = await inlet.fetch(1.0)
+        receiver.miss(inlet.missed())
         for receipt in await asyncio.to_thread(receiver.take, parcels):
             await receipt.accept()
         await inlet.settle()

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 PROBES = """
 import os, signal, sys
-from functools import partial
 from cellwright.cli import main
 from cellwright.lake.ledger import Ledger
 from cellwright.telemetry.forward_outbox import Outbox
@@ -89,3 +88,15 @@ def told_by_forwarding(access: Access, site: Path, attempts: int = 1) -> Cellwri
     with pytest.raises(CellwrightError) as caught:
         asyncio.run(play())
     return caught.value
+
+
+def made_certificate(folder: Path) -> tuple[Path, Path]:
+    """Return a certificate that signs itself, for 127.0.0.1, and its key."""
+    key, certificate = folder / "key.pem", folder / "cert.pem"
+    named = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-nodes", "-days", "2"]
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", *named]
+    try:
+        subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("SKIPPED LOUDLY: openssl is not installed")
+    return certificate, key

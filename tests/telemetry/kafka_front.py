@@ -1,11 +1,12 @@
 """A door before the mock broker of librdkafka that can be shut, wants TLS or a password, and makes topics.
 
-The mock speaks the protocol of messages and groups, but not that of administration or SASL; those requests are answered
+The mock speaks the protocol of messages and groups, but not that of administration, SASL or static members; that is done
 here, after https://kafka.apache.org/protocol. What the mock says of its own address is replaced by that of the door.
 """
 
 from __future__ import annotations
 
+import asyncio
 import asyncio
 import base64
 import hashlib
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Coroutine
 
-PRODUCE, METADATA, COORDINATOR, COMMIT, HANDSHAKE, VERSIONS = 0, 3, 10, 8, 17, 18
-CREATE, CONFIGS, AUTHENTICATE = 19, 32, 36
+PRODUCE, FETCH, METADATA, COMMIT, JOIN, HEARTBEAT, SYNC, HANDSHAKE, VERSIONS = 0, 1, 3, 8, 11, 12, 14, 17, 18
+LEAVE, CREATE, CONFIGS, AUTHENTICATE = 13, 19, 32, 36
 OURS = {HANDSHAKE: 1, CREATE: 4, CONFIGS: 1, AUTHENTICATE: 0}  # with the highest version
-TOPIC_DENIED, SASL_FAILED = 29, 58
+TOPIC_DENIED, SASL_FAILED, FENCED = 29, 58, 82
+
+SESSION_MS = 4500
 
 
 def text(value: str | None) -> bytes:
@@ -111,7 +114,11 @@ class Front:
     asked: list[int] = field(default_factory=list)  # kinds of requests
     cut_before: Callable[[int], bool] = lambda _: False  # whether the link breaks before a kind of request
     cut_after: Callable[[int], bool] = lambda _: False  # whether it breaks when the broker has done it
+    shut_before: Callable[[int], bool] = lambda _: False  # whether the door is shut, until it is opened again
+    member: str = ""  # of the one group, static: who joins anew takes its place
+    replaced: set[str] = field(default_factory=set)  # members whose place was taken
     port: int = 0
+    is_open: bool = False
 
     def __enter__(self) -> Front:
         self.mock = Producer({"test.mock.num.brokers": 1, "log_level": 0})
@@ -145,14 +152,19 @@ class Front:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     async def _listen(self) -> None:
+        self.is_open = True
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _shut(self) -> None:
-        self._server.close()
-        self._break()
+        self._close()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         await asyncio.gather(*others, return_exceptions=True)
+
+    def _close(self) -> None:
+        self.is_open = False
+        self._server.close()
+        self._break()
 
     def _break(self) -> None:
         for each in self._open:
@@ -180,6 +192,9 @@ class Front:
     ) -> bytes:
         kind, version = struct.unpack_from(">hh", request)
         self.asked.append(kind)
+        if self.shut_before(kind):
+            self._close()
+            raise EOFError
         if self.cut_before(kind):
             self._break()
             raise EOFError
@@ -187,12 +202,36 @@ class Front:
             reader = Reader(request, 8)
             reader.text()
             return request[4:8] + self._ours(kind, reader, login)
-        there.write(struct.pack(">i", len(request)) + request)
-        answer = await _frame(upstream)
+        if kind in {JOIN, SYNC, HEARTBEAT} and self._is_replaced(kind, request):
+            return request[4:8] + struct.pack(">ih", 0, FENCED)
+        if kind == JOIN and self.member not in {"", self._member(kind, request)}:
+            self.replaced.add(self.member)
+            leave = struct.pack(">hhih", LEAVE, 1, 0, -1) + text(self._group(request)) + text(self.member)
+            await _exchange(leave, upstream, there)
+        if kind == JOIN:
+            request = _with_short_session(request)
+        answer = await _exchange(request, upstream, there)
         if self.cut_after(kind):
             self._break()
-            raise EOFError
         return self._rewritten(kind, version, answer)
+
+    def _is_replaced(self, kind: int, request: bytes) -> bool:
+        member = self._member(kind, request)
+        if kind == SYNC and member not in self.replaced:
+            self.member = member
+        return member in self.replaced
+
+    def _group(self, request: bytes) -> str:
+        reader = Reader(request, 8)
+        reader.text()
+        return reader.text()
+
+    def _member(self, kind: int, request: bytes) -> str:
+        reader = Reader(request, 8)
+        for _ in "name", "group":
+            reader.text()
+        reader.raw(8 if kind == JOIN else 4)  # timeouts or generation
+        return reader.text()
 
     def _rewritten(self, kind: int, version: int, answer: bytes) -> bytes:
         if kind == VERSIONS and version == 0:  # to a later one the mock says that it knows this alone
@@ -233,6 +272,19 @@ class Front:
         )
         head = struct.pack(">iih", 0, 1, 0) + text(None) + struct.pack(">b", 2) + text(reader.text())
         return head + struct.pack(">i", len(self.configs)) + lines
+
+
+def _with_short_session(request: bytes) -> bytes:
+    """Return a request to join in which the session is short: the mock waits for so long before it lets one in."""
+    reader = Reader(request, 8)
+    for _ in "name", "group":
+        reader.text()
+    return request[: reader.at] + struct.pack(">i", SESSION_MS) + request[reader.at + 4 :]
+
+
+async def _exchange(request: bytes, upstream: asyncio.StreamReader, there: asyncio.StreamWriter) -> bytes:
+    there.write(struct.pack(">i", len(request)) + request)
+    return await _frame(upstream)
 
 
 async def _frame(reader: asyncio.StreamReader) -> bytes:

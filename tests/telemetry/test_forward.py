@@ -71,6 +71,7 @@ class Stream:
         self.faults, self.limit = faults, limit
         self.kept: dict[int, Message] = {}
         self.published = 0
+        self.dropped = 0  # messages, by a stream that is too small
         self.ids: set[str] = set()
         self.in_air: set[int] = set()
         self.order: Callable[[list[int]], list[int]] = list
@@ -106,12 +107,12 @@ class FakeOutlet:
 @dataclass
 class FakeReceipt:
     of: Stream
-    number: int
+    place: int
 
     async def accept(self) -> None:
         self.of.faults.step()
-        self.of.kept.pop(self.number, None)
-        self.of.in_air.discard(self.number)
+        self.of.kept.pop(self.place, None)
+        self.of.in_air.discard(self.place)
         self.of.faults.step()
 
     async def hold(self) -> None:
@@ -119,7 +120,7 @@ class FakeReceipt:
 
     async def give_back(self) -> None:
         self.of.faults.step()
-        self.of.in_air.discard(self.number)
+        self.of.in_air.discard(self.place)
 
 
 @dataclass
@@ -134,6 +135,10 @@ class FakeInlet:
         self.of.in_air.update(numbers)
         messages = [(number, self.of.kept[number]) for number in numbers]
         return [Parcel(each.headers, each.payload, FakeReceipt(self.of, number)) for number, each in messages]
+
+    def missed(self) -> int:
+        missed, self.of.dropped = self.of.dropped, 0
+        return missed
 
     async def settle(self) -> None:
         self.of.faults.step()
@@ -410,6 +415,33 @@ def test_no_sealed_input_and_no_raw_line_travels(template: Path, tmp_path: Path)
                 assert not any(sealed in each.payload for each in stream.kept.values())
     assert not any(b"bad again" in each.payload for each in stream.kept.values())
     assert not any(b"4712345678" in each.payload for each in stream.kept.values())
+
+
+def test_messages_that_the_stream_dropped_are_told_and_come_when_all_is_sent_again(
+    template: Path, tmp_path: Path
+) -> None:
+    site, stream, told = copied(template, tmp_path), stream_of(), list[str]()
+    send(site, stream)
+    for number in list(stream.kept)[:3]:
+        del stream.kept[number]
+        stream.dropped += 1
+    receiver = take(tmp_path / "centre", stream, lambda error: told.append(error.diagnostics[0].code))
+    assert (told, receiver.received.missed, receiver.received.files < len(FILES)) == (["messages-missed"], 3, True)
+    with contextlib.closing(Outbox(site, "centre")) as outbox:
+        outbox.forget()
+    stream.ids.clear()
+    send(site, stream)
+    assert take(tmp_path / "centre", stream).received.missed == 0
+    same(site, tmp_path / "centre")
+
+
+def test_a_lake_keeps_its_name_as_a_site(tmp_path: Path) -> None:
+    names = list[str]()
+    for folder in (tmp_path, tmp_path, tmp_path / "other"):
+        folder.mkdir(exist_ok=True)
+        with contextlib.closing(Outbox(folder, "centre")) as outbox:
+            names.append(outbox.site())
+    assert names[0] == names[1] != names[2]
 
 
 def test_messages_of_others_are_taken_off_the_queue_and_told(tmp_path: Path) -> None:

@@ -10,11 +10,10 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from forward_ends import PROBES, access_to, cellwright, made_certificate, told_by_forwarding
 from test_forward import FILES, KEY, lines, mediated, same
 
 from cellwright.errors import CellwrightError, DeniedError, ExitCode, UnavailableError
@@ -22,11 +21,10 @@ from cellwright.lake import Lake
 from cellwright.telemetry.forward import Forwarder
 from cellwright.telemetry.forward_centre import Receiver
 from cellwright.telemetry.forward_inbox import Inbox
-from cellwright.telemetry.forward_nats import Access, open_inlet, open_outlet
+from cellwright.telemetry.forward_nats import TOKEN
 from cellwright.telemetry.forward_outbox import Outbox
 from cellwright.telemetry.forward_session import Patience, forward_while, receive_while
 from cellwright.telemetry.forward_source import SiteLake
-from cellwright.wiring.forwarding import TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -98,22 +96,6 @@ def site(tmp_path: Path) -> Path:
     return tmp_path / "lake"
 
 
-def cellwright(*arguments: object, folder: Path, script: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
-    key = folder / "key"
-    if not key.exists():
-        key.touch(mode=0o600)
-        key.write_bytes(bytes(32))
-    plain = {"PATH": os.environ["PATH"], "HOME": str(folder), "CELLWRIGHT_KEY_FILE": str(key)}
-    return subprocess.run(
-        [sys.executable, *(["-c", script] if script else ["-m", "cellwright"]), *map(str, arguments)],
-        env=plain | environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-
-
 def test_the_two_commands_bring_a_lake_to_the_centre_once(
     site: Path, tmp_path: Path, servers: Callable[..., Server]
 ) -> None:
@@ -129,6 +111,7 @@ def test_the_two_commands_bring_a_lake_to_the_centre_once(
             "rows": json.loads(sent.stdout)["rows"],
             "duplicates": 0,
             "foreign": 0,
+            "missed": 0,
             "unfinished": 0,
         }
     same(site, centre)
@@ -168,7 +151,7 @@ class CutOutlet:
 
 class CutInlet:
     def __init__(self, end: NatsInlet, cutting: Cutting) -> None:
-        self.hold_s, self._end, self._cutting = end.hold_s, end, cutting
+        self.hold_s, self.missed, self._end, self._cutting = end.hold_s, end.missed, end, cutting
 
     async def fetch(self, wait_s: float) -> Sequence[Parcel]:
         parcels = await self._end.fetch(wait_s)
@@ -190,12 +173,12 @@ def test_a_server_killed_and_started_again_in_the_middle_loses_and_doubles_nothi
 
     @contextlib.asynccontextmanager
     async def outlet() -> AsyncIterator[CutOutlet]:
-        async with open_outlet(Access(server.url), "cellwright") as end:
+        async with access_to(server.url).outlet("cellwright", "site") as end:
             yield CutOutlet(end, sending)
 
     @contextlib.asynccontextmanager
     async def inlet() -> AsyncIterator[CutInlet]:
-        async with open_inlet(Access(server.url), "cellwright", 2.0) as end:
+        async with access_to(server.url).inlet("cellwright", 2.0) as end:
             yield CutInlet(end, taking)
 
     async def play() -> None:
@@ -213,41 +196,18 @@ def test_a_server_killed_and_started_again_in_the_middle_loses_and_doubles_nothi
     same(site, centre)
 
 
-KILLING = """
-import os, signal, sys
-from functools import partial
-from cellwright.cli import main
-from cellwright.lake.ledger import Ledger
+KILLING = (
+    PROBES
+    + """
 from cellwright.telemetry import forward_nats
-from cellwright.telemetry.forward_outbox import Outbox
-from cellwright.wiring import forwarding
-
-left = int(sys.argv[1])
-
-def passed():
-    global left
-    left -= 1
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-def around(owner, name):
-    call = getattr(owner, name)
-    def stepped(*arguments, **more):
-        passed()
-        result = call(*arguments, **more)
-        passed()
-        return result
-    setattr(owner, name, stepped)
 
 around(forward_nats.NatsOutlet, "publish")
 around(forward_nats.NatsReceipt, "accept")
-around(Outbox, "add")
-around(Outbox, "done")
-around(Ledger, "commit")
-forwarding.open_inlet = partial(forward_nats.open_inlet, ack_wait_s=2.0)
-del sys.argv[1]
+inlet = forward_nats.NatsAccess.inlet
+forward_nats.NatsAccess.inlet = lambda access, prefix: inlet(access, prefix, ack_wait_s=2.0)
 main()
 """
+)
 
 
 def test_processes_killed_in_the_middle_lose_and_double_nothing(
@@ -265,27 +225,12 @@ def test_processes_killed_in_the_middle_lose_and_double_nothing(
     same(site, centre)
 
 
-def told_by_forwarding(access: Access, site: Path) -> CellwrightError:
-    """Return the error of a single attempt to forward."""
-
-    async def play() -> None:
-        with SiteLake(site) as opened, contextlib.closing(Outbox(site, "x")) as outbox:
-            patience = Patience(asyncio.Event(), lambda _: None, attempts=1)
-            await forward_while(
-                Forwarder(opened, outbox, lambda _: None), partial(open_outlet, access, "cellwright"), patience, None
-            )
-
-    with pytest.raises(CellwrightError) as caught:
-        asyncio.run(play())
-    return caught.value
-
-
 def test_only_who_has_the_token_is_let_in_and_no_message_shows_it(
     site: Path, tmp_path: Path, servers: Callable[..., Server]
 ) -> None:
     server = servers("--auth", "open-sesame")
     for token in (None, "open-wrong"):
-        error = told_by_forwarding(Access(server.url, token=token), site)
+        error = told_by_forwarding(access_to(server.url, **({TOKEN: token} if token else {})), site)
         assert isinstance(error, DeniedError)
         assert "open-" not in str(error)
     sent = cellwright("forward", site, "--to", server.url, "--once", folder=tmp_path, **{TOKEN: "open-sesame"})
@@ -297,14 +242,14 @@ def test_only_who_has_the_token_is_let_in_and_no_message_shows_it(
 
 
 def test_a_server_without_jetstream_is_told(site: Path, servers: Callable[..., Server]) -> None:
-    error = told_by_forwarding(Access(servers(jetstream=False).url), site)
+    error = told_by_forwarding(access_to(servers(jetstream=False).url), site)
     assert error.diagnostics[0].code == "no-jetstream"
 
 
 def test_a_server_that_is_not_there_is_told(site: Path, servers: Callable[..., Server]) -> None:
     server = servers()
     server.kill()
-    error = told_by_forwarding(Access(server.url), site)
+    error = told_by_forwarding(access_to(server.url), site)
     assert isinstance(error, UnavailableError)
     assert error.diagnostics[0].code == "link-unavailable"
 
@@ -325,7 +270,7 @@ def test_a_full_stream_is_told_and_what_did_not_fit_is_sent_when_there_is_room(
         await client.close()
 
     asyncio.run(make_small(20_000))
-    error = told_by_forwarding(Access(server.url), site)
+    error = told_by_forwarding(access_to(server.url), site)
     assert error.diagnostics[0].code == "stream-refused"
     asyncio.run(make_small(10**7))
     assert cellwright("forward", site, "--to", server.url, "--once", folder=tmp_path).returncode == 0
@@ -337,16 +282,10 @@ def test_a_full_stream_is_told_and_what_did_not_fit_is_sent_when_there_is_room(
 def test_tls_is_used_and_an_unknown_authority_is_refused(
     site: Path, tmp_path: Path, servers: Callable[..., Server]
 ) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    named = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-nodes", "-days", "2"]
-    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", *named]
-    try:
-        subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed")
+    certificate, key = made_certificate(tmp_path)
     server = servers("--tls", "--tlscert", str(certificate), "--tlskey", str(key))
     url = server.url.replace("nats://", "tls://")
-    error = told_by_forwarding(Access(url), site)
+    error = told_by_forwarding(access_to(url), site)
     assert error.diagnostics[0].code == "link-tls"
     sent = cellwright("forward", site, "--to", url, "--tls-ca", certificate, "--once", folder=tmp_path)
     assert (sent.returncode, sent.stderr) == (0, "")

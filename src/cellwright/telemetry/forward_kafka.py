@@ -32,7 +32,6 @@ _DELIVERY_S: Final = 30.0  # in which the client tries again by itself to bring 
 _BATCH: Final = 32  # messages in memory at the centre: some 28 MiB, and as much that the client reads ahead
 _AHEAD_KIB: Final = 32 * 2**10
 _HOLD_S: Final = 15.0  # after four of these without a message a single run ends
-_SESSION_S: Final = 45.0  # without a sign of life a member of the group counts as dead; Kafka's own default
 _STORING_S: Final = 900.0  # between two fetches, at most
 _HEADROOM: Final = 4 * 2**10  # bytes of a message for its key, its headers and Kafka's frame
 _LEAST: Final = 2**10
@@ -64,9 +63,9 @@ class KafkaAccess:
         """Return a site's end for the block; the topic is made when there is none."""
         return _outlet(self, prefix, site, delivery_s)
 
-    def inlet(self, prefix: str, session_s: float = _SESSION_S) -> AbstractAsyncContextManager[KafkaInlet]:
+    def inlet(self, prefix: str) -> AbstractAsyncContextManager[KafkaInlet]:
         """Return the centre's end for the block; a topic is made when there is none."""
-        return _inlet(self, prefix, session_s)
+        return _inlet(self, prefix)
 
 
 class _Kafka:
@@ -178,7 +177,7 @@ class KafkaInlet:
 
     hold_s = _HOLD_S
 
-    def __init__(self, cluster: Cluster, prefix: str, session_s: float) -> None:
+    def __init__(self, cluster: Cluster, prefix: str) -> None:
         self._cluster, self._missed = cluster, 0
         self._partitions: dict[tuple[str, int], _Partition] | None = None  # none before the group has met
         self._consumer = cluster.client(
@@ -188,9 +187,7 @@ class KafkaInlet:
                 "group.instance.id": "centre",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",  # where to begin is decided, and counted, here
-                "session.timeout.ms": int(session_s * 1000),
-                "heartbeat.interval.ms": int(session_s * 1000 / 10),
-                "max.poll.interval.ms": int(max(session_s, _STORING_S) * 1000),
+                "max.poll.interval.ms": int(_STORING_S * 1000),
                 "queued.max.messages.kbytes": _AHEAD_KIB,
                 "topic.metadata.refresh.interval.ms": 60_000,
             },
@@ -293,10 +290,10 @@ async def _outlet(access: KafkaAccess, prefix: str, site: str, delivery_s: float
 
 
 @contextlib.asynccontextmanager
-async def _inlet(access: KafkaAccess, prefix: str, session_s: float) -> AsyncIterator[KafkaInlet]:
+async def _inlet(access: KafkaAccess, prefix: str) -> AsyncIterator[KafkaInlet]:
     cluster = Cluster(access.address, access.config(), "cellwright-centre")
     await cluster.topic(f"{prefix}.files")
-    inlet = KafkaInlet(cluster, prefix, session_s)
+    inlet = KafkaInlet(cluster, prefix)
     try:
         yield inlet
     finally:

@@ -323,8 +323,8 @@ def test_messages_that_the_topic_dropped_are_counted_once_and_come_when_all_is_s
 
 
 def test_messages_are_no_larger_than_the_topic_takes(tmp_path: Path, front: Front) -> None:
-    front.configs["max.message.bytes"] = "20000"
-    mediated(tmp_path, {"large.txt": lines(*(NOISE[i : i + 4000] for i in range(60)))})
+    front.configs["max.message.bytes"] = "6000"
+    mediated(tmp_path, {"large.txt": lines(*(NOISE[i * 97 : i * 97 + 3000][:: 1 + i % 3] for i in range(60)))})
     assert send(tmp_path / "lake", front.url).sent.messages > 2
     take(tmp_path / "centre", front.url)
     same(tmp_path / "lake", tmp_path / "centre")

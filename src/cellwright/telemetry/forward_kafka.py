@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 _DELIVERY_S: Final = 30.0  # in which the client tries again by itself to bring a message to the brokers
 _BATCH: Final = 32  # messages in memory at the centre: some 28 MiB, and as much that the client reads ahead
 _AHEAD_KIB: Final = 32 * 2**10
+_ANSWER_S: Final = 0.02  # in which a commit is answered as a rule
+_CLOSING_S: Final = 5.0
 _HOLD_S: Final = 15.0  # after four of these without a message a single run ends
 _STORING_S: Final = 900.0  # between two fetches, at most
 _HEADROOM: Final = 4 * 2**10  # bytes of a message for its key, its headers and Kafka's frame
@@ -180,6 +184,8 @@ class KafkaInlet:
     def __init__(self, cluster: Cluster, prefix: str) -> None:
         self._cluster, self._missed = cluster, 0
         self._partitions: dict[tuple[str, int], _Partition] | None = None  # none before the group has met
+        self._early: list[Any] = []  # messages that came while an answer was awaited
+        self._answer: list[Any] | None = None
         self._consumer = cluster.client(
             cluster.kafka.Consumer,
             {
@@ -188,6 +194,7 @@ class KafkaInlet:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",  # where to begin is decided, and counted, here
                 "max.poll.interval.ms": int(_STORING_S * 1000),
+                "on_commit": self._on_commit,
                 "queued.max.messages.kbytes": _AHEAD_KIB,
                 "topic.metadata.refresh.interval.ms": 60_000,
             },
@@ -206,8 +213,9 @@ class KafkaInlet:
             if each.error() is not None:
                 raise self._cluster.failure(each.error())
         self._cluster.check()
-        if not found and self._cluster.is_down and not await self._cluster.is_back():
+        if self._cluster.is_down and not found and not await self._cluster.is_back():
             raise unreachable(self._cluster.address, "no broker answers")
+        self._cluster.is_down = False
         return [self._parcel(each) for each in found]
 
     async def settle(self) -> None:
@@ -219,10 +227,9 @@ class KafkaInlet:
         ]
         if not moved:
             return
-        answers = await self._ask(self._consumer.commit, None, [place for place, _ in moved], asynchronous=False)
-        for answer, (place, partition) in zip(answers, moved, strict=True):
-            if answer.error is not None:
-                raise self._cluster.failure(answer.error)
+        for error in await self._ask(self._commit, [place for place, _ in moved]):
+            raise self._cluster.failure(error)
+        for place, partition in moved:
             partition.committed = place.offset
 
     async def backlog(self) -> int:
@@ -236,8 +243,10 @@ class KafkaInlet:
         return max(0, int(end) - (self._partitions or {})[place].next)
 
     def close(self) -> None:
-        """Leave the brokers; they keep the place in the group for who comes next."""
-        self._consumer.close()
+        """Leave the brokers, who keep the place in the group; a client that waits for one of them is left behind."""
+        closing = threading.Thread(target=self._consumer.close, daemon=True)
+        closing.start()
+        closing.join(_CLOSING_S)
 
     async def _ask(self, call: Callable[..., Any], *arguments: object, **more: object) -> Any:  # noqa: ANN401 - of the optional client
         try:
@@ -246,8 +255,23 @@ class KafkaInlet:
             raise self._cluster.failure(error.args[0]) from error
 
     def _poll(self, wait_s: float) -> list[Any]:
-        first = self._consumer.poll(wait_s)
-        return [] if first is None else [first, *self._consumer.consume(_BATCH - 1, timeout=0)]
+        early, self._early = self._early, []
+        first = None if early else self._consumer.poll(wait_s)
+        return early if first is None else [first, *self._consumer.consume(_BATCH - 1, timeout=0)]
+
+    def _commit(self, places: list[Any]) -> list[Any]:
+        """Return the errors of a commit; a synchronous one would wait for ever for a broker that is not there."""
+        self._answer = None
+        self._consumer.commit(offsets=places, asynchronous=True)
+        end = time.monotonic() + TIMEOUT_S
+        while self._answer is None and not self._cluster.is_down and time.monotonic() < end:
+            self._early += self._consumer.consume(1, _ANSWER_S)
+        if self._answer is None:
+            raise unreachable(self._cluster.address, "no answer in time")
+        return self._answer
+
+    def _on_commit(self, error: Any, places: Sequence[Any]) -> None:  # noqa: ANN401 - as above
+        self._answer = [each for each in (error, *(place.error for place in places)) if each is not None]
 
     def _parcel(self, message: Any) -> Parcel:  # noqa: ANN401 - as above
         topic, number, offset = message.topic(), message.partition(), message.offset()

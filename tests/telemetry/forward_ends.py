@@ -14,10 +14,10 @@ import pytest
 
 from cellwright.errors import CellwrightError
 from cellwright.telemetry.forward import Forwarder
+from cellwright.telemetry.forward_link import Proofs
 from cellwright.telemetry.forward_outbox import Outbox
 from cellwright.telemetry.forward_session import Patience, forward_while
 from cellwright.telemetry.forward_source import SiteLake
-from cellwright.telemetry.forward_link import Proofs
 from cellwright.wiring.forwarding import read_access
 
 if TYPE_CHECKING:

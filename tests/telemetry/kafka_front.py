@@ -1,12 +1,11 @@
 """A door before the mock broker of librdkafka that can be shut, wants TLS or a password, and makes topics.
 
-The mock speaks the protocol of messages and groups, but not that of administration, SASL or static members; that is done
-here, after https://kafka.apache.org/protocol. What the mock says of its own address is replaced by that of the door.
+The mock speaks the protocol of messages and groups, but not that of administration, SASL or static members; that is
+done here, after https://kafka.apache.org/protocol. What the mock says of its own address is replaced by that of the door.
 """
 
 from __future__ import annotations
 
-import asyncio
 import asyncio
 import base64
 import hashlib
@@ -14,7 +13,7 @@ import hmac
 import struct
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from confluent_kafka import Producer
 
@@ -120,7 +119,7 @@ class Front:
     port: int = 0
     is_open: bool = False
 
-    def __enter__(self) -> Front:
+    def __enter__(self) -> Self:
         self.mock = Producer({"test.mock.num.brokers": 1, "log_level": 0})
         (broker,) = self.mock.list_topics(timeout=10).brokers.values()
         self._mock_port, self._open = broker.port, set[asyncio.StreamWriter]()
@@ -243,9 +242,7 @@ class Front:
         if kind == METADATA:
             answer = _with_controller(answer)
         host = b"127.0.0.1"
-        return answer.replace(
-            host + struct.pack(">i", self._mock_port), host + struct.pack(">i", self.port)
-        )
+        return answer.replace(host + struct.pack(">i", self._mock_port), host + struct.pack(">i", self.port))
 
     def _ours(self, kind: int, reader: Reader, login: Login | None) -> bytes:
         if kind == HANDSHAKE and login:

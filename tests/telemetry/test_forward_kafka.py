@@ -18,8 +18,8 @@ from test_forward import FILES, KEY, NOISE, lines, mediated, same
 
 pytest.importorskip("confluent_kafka", reason="SKIPPED LOUDLY: confluent-kafka, the extra `kafka`, is not installed")
 
-from confluent_kafka import Consumer, Producer, TopicPartition  # noqa: E402 - the extra that this file is skipped without
-from kafka_front import COMMIT, FETCH, PRODUCE, Front  # noqa: E402 - as above
+from confluent_kafka import Consumer, Producer, TopicPartition
+from kafka_front import COMMIT, FETCH, PRODUCE, Front
 
 from cellwright.errors import CellwrightError, DeniedError, ExitCode, StorageError, UnavailableError, UsageError
 from cellwright.lake import Disk, Lake
@@ -70,6 +70,7 @@ def send(  # noqa: PLR0913 - a process of a site
     prefix: str = "cellwright",
     attempts: int = 1,
     again: bool = False,
+    kind: type[Forwarder] = Forwarder,
 ) -> Forwarder:
     """Let a new process of the site send once."""
 
@@ -84,7 +85,7 @@ def send(  # noqa: PLR0913 - a process of a site
     with SiteLake(lake) as opened, contextlib.closing(Outbox(lake, "centre")) as outbox:
         if again:
             outbox.forget()
-        forwarder = Forwarder(opened, outbox, tell)
+        forwarder = kind(opened, outbox, tell)
         asyncio.run(run(forwarder, kafka(url), outbox.site()))
     return forwarder
 
@@ -249,9 +250,10 @@ def test_a_receiver_killed_between_storing_and_committing_stores_nothing_twice(
             raise Killed
 
     send(site, front.url)
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr("cellwright.telemetry.forward_kafka.KafkaInlet.settle", settle)
-        take(tmp_path / "centre", front.url)
+        with pytest.raises(Killed):
+            take(tmp_path / "centre", front.url)
     with Lake.open(tmp_path / "centre") as lake:
         stored = len(lake.files())
     assert stored > 0
@@ -275,9 +277,8 @@ def test_pieces_of_a_file_that_is_not_whole_come_again_to_the_next_receiver(
                 raise UnavailableError.of("link-unavailable", "gone for good")
             await super()._publish(message, outlet)
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(UnavailableError):
-        patch.setitem(send.__globals__, "Forwarder", Lazy)
-        send(site, front.url)
+    with pytest.raises(UnavailableError):
+        send(site, front.url, kind=Lazy)
     assert take(tmp_path / "centre", front.url).unfinished == 1
     send(whole, front.url)  # another site has its place in the partitions
     send(site, front.url)
@@ -354,17 +355,22 @@ def test_a_broker_that_is_not_there_is_told_to_both(site: Path, tmp_path: Path, 
         take(tmp_path / "centre", front.url)
 
 
-def test_a_receiver_ends_when_another_takes_its_place(site: Path, tmp_path: Path, front: Front) -> None:
+def test_a_receiver_ends_when_another_takes_its_place(front: Front) -> None:
+    async def until_empty(inlet: KafkaInlet) -> None:
+        while await inlet.backlog():
+            await inlet.fetch(0.1)
+
+    async def for_ever(inlet: KafkaInlet) -> None:
+        while True:
+            await inlet.fetch(0.1)
+
     async def play() -> None:
         async with kafka(front.url).inlet("cellwright") as older:
-            while await older.backlog():
-                await older.fetch(0.1)
+            await until_empty(older)
             async with kafka(front.url).inlet("cellwright") as newer:
-                while await newer.backlog():
-                    await newer.fetch(0.1)
+                await until_empty(newer)
                 with pytest.raises(DeniedError, match="receiver-replaced"):
-                    while True:
-                        await older.fetch(0.1)
+                    await for_ever(older)
 
     asyncio.run(play())
 

@@ -70,7 +70,9 @@ def test_a_token_is_not_sent_in_the_clear_and_files_have_to_be_there(tmp_path: P
         access_to("tls://host", Proofs(certificate=tmp_path / "cert"))
 
 
-@pytest.mark.parametrize(("module", "address"), [("nats", "nats://127.0.0.1"), ("confluent_kafka", "kafka://127.0.0.1")])
+@pytest.mark.parametrize(
+    ("module", "address"), [("nats", "nats://127.0.0.1"), ("confluent_kafka", "kafka://127.0.0.1")]
+)
 def test_an_absent_client_is_told_with_what_to_install(
     monkeypatch: pytest.MonkeyPatch, module: str, address: str
 ) -> None:

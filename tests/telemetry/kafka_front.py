@@ -1,7 +1,7 @@
 """A door before the mock broker of librdkafka that can be shut, wants TLS or a password, and makes topics.
 
 The mock speaks the protocol of messages and groups, but not that of administration, SASL or static members; that is
-done here, after https://kafka.apache.org/protocol. What the mock says of its own address is replaced by that of the door.
+done here, after https://kafka.apache.org/protocol. Where the mock names its own address, the door names its own.
 """
 
 from __future__ import annotations

@@ -435,6 +435,25 @@ def test_messages_that_the_stream_dropped_are_told_and_come_when_all_is_sent_aga
     same(site, tmp_path / "centre")
 
 
+def test_a_site_that_is_to_stop_does_not_wait_for_its_link(template: Path, tmp_path: Path) -> None:
+    site, stop = copied(template, tmp_path), asyncio.Event()
+
+    class Stuck(FakeOutlet):
+        async def publish(self, message: Message) -> None:
+            assert message
+            stop.set()
+            await asyncio.Event().wait()
+
+    @contextlib.asynccontextmanager
+    async def connect() -> AsyncIterator[FakeOutlet]:
+        yield Stuck(stream_of())
+
+    with SiteLake(site) as opened, contextlib.closing(Outbox(site, "centre")) as outbox:
+        forwarder = Forwarder(opened, outbox, lambda _: None)
+        asyncio.run(forward_while(forwarder, connect, Patience(stop, lambda _: None, attempts=1), 5.0))
+        assert (forwarder.sent.files, outbox.forwarded()) == (0, {})
+
+
 def test_a_lake_keeps_its_name_as_a_site(tmp_path: Path) -> None:
     names = list[str]()
     for folder in (tmp_path, tmp_path, tmp_path / "other"):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from cellwright.telemetry.forward_kafka_cluster import Topic
     from cellwright.telemetry.forward_link import Address
     from cellwright.telemetry.forward_message import Message
 
@@ -95,10 +96,10 @@ CARRIER: Final = _Kafka()
 class KafkaOutlet:
     """A site's end."""
 
-    def __init__(self, cluster: Cluster, topic: str, site: str, largest: int, delivery_s: float) -> None:
-        self.stream = ""
-        self.limit = min(LIMIT, max(largest - _HEADROOM, _LEAST))
-        self._cluster, self._topic, self._site = cluster, topic, site
+    def __init__(self, cluster: Cluster, topic: Topic, site: str, delivery_s: float) -> None:
+        self.stream = topic.identity
+        self.limit = min(LIMIT, max(topic.largest - _HEADROOM, _LEAST))
+        self._cluster, self._topic, self._site = cluster, topic.name, site
         self._producer = cluster.client(
             cluster.kafka.Producer,
             {
@@ -106,8 +107,8 @@ class KafkaOutlet:
                 "acks": "all",
                 "compression.type": "none",  # rows are compressed already
                 "delivery.timeout.ms": int(delivery_s * 1000),
-                "message.max.bytes": largest,
-                "batch.size": largest,
+                "message.max.bytes": topic.largest,
+                "batch.size": topic.largest,
                 "linger.ms": 5,
             },
         )
@@ -301,10 +302,8 @@ class KafkaInlet:
 
 @contextlib.asynccontextmanager
 async def _outlet(access: KafkaAccess, prefix: str, site: str, delivery_s: float) -> AsyncIterator[KafkaOutlet]:
-    cluster, topic = Cluster(access.address, access.config(), f"cellwright-{site}"), f"{prefix}.files"
-    stream = await cluster.topic(topic)
-    outlet = KafkaOutlet(cluster, topic, site, await cluster.largest(topic), delivery_s)
-    outlet.stream = stream
+    cluster = Cluster(access.address, access.config(), f"cellwright-{site}")
+    outlet = KafkaOutlet(cluster, await cluster.topic(f"{prefix}.files"), site, delivery_s)
     serving = asyncio.ensure_future(asyncio.to_thread(outlet.serve))
     try:
         yield outlet

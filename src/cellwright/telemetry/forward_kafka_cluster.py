@@ -85,6 +85,15 @@ _MEANINGS: Final = (
 _UNTRUSTED: Final = "verif"  # in what OpenSSL says of a certificate, not in what it says of a cut
 
 
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """Where the messages travel."""
+
+    name: str
+    identity: str  # another one when it was made anew
+    largest: int  # bytes that it takes at once
+
+
 class Cluster:
     """What the clients of one session share: their settings, and what went wrong in the background."""
 
@@ -154,8 +163,11 @@ class Cluster:
         if self._last is None or error.name() not in _UNSAID:
             self._last = error
 
-    async def topic(self, name: str) -> str:
-        """Return what tells a topic from a later one of its name; it is made if there is none."""
+    async def topic(self, name: str) -> Topic:
+        """Return a topic, made if there is none; raise UsageError where it would keep only the last of a site."""
+        return Topic(name, await self._made(name), await self._largest(name))
+
+    async def _made(self, name: str) -> str:
         try:
             return await self._identity(name)
         except UnavailableError as error:
@@ -176,8 +188,7 @@ class Cluster:
         described = await self.ask(self._admin.describe_topics(names, request_timeout=TIMEOUT_S)[name])
         return f"{name} {described.topic_id}"
 
-    async def largest(self, topic: str) -> int:
-        """Return how many bytes a topic takes at once; raise UsageError where it would keep only the last of a site."""
+    async def _largest(self, topic: str) -> int:
         kind = self.kafka.admin.ConfigResource
         resource = kind(kind.Type.TOPIC, topic)
         try:

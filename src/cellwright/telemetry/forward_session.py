@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from cellwright.errors import StorageError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from cellwright.telemetry.forward import Forwarder, Outlet, Tell
@@ -70,6 +70,18 @@ class Patience:
         except TimeoutError:
             return
 
+    async def unless_stopped(self, work: Coroutine[object, object, None]) -> None:
+        """Do `work` to its end, or leave it where it is as soon as it is to stop."""
+        working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(self.stop.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
+        finally:
+            stopping.cancel()
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
     def _count(self, progress: int) -> None:
         self._failures = 1 if progress > self._seen else self._failures + 1
         self._seen = progress
@@ -85,10 +97,10 @@ async def forward_while(
 
     async def work() -> None:
         async with connect() as outlet:
-            await forwarder.send_pending(outlet)
+            await patience.unless_stopped(forwarder.send_pending(outlet))
             while every_s is not None and not patience.stop.is_set():
                 await patience.pause(every_s)
-                await forwarder.send_pending(outlet)
+                await patience.unless_stopped(forwarder.send_pending(outlet))
 
     await patience.keep_on(work, lambda: forwarder.sent.messages)
 

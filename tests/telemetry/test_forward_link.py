@@ -121,6 +121,7 @@ def test_a_kafka_client_proves_who_it_is_by_file_or_environment(tmp_path: Path) 
         ("ssl.ca.locatoin=x", "did you mean 'ssl.ca.location'"),
         ("# one\nsasl.jaas.config=open-sesame", "client.properties:2:1"),
         ("sasl.password", "NAME=VALUE"),
+        ("open-sesame\nopen-sesame=x", "client.properties:2:1"),
         ("acks=0\nretries=0", "client.properties:2:1"),
     ],
 )

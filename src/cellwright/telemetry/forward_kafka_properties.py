@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import Diagnostic, Mark, UsageError, nearest
@@ -31,6 +32,7 @@ _KNOWN: Final = (
     "ssl.key.password",
 )
 """What tells who one is, of https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md; nothing else."""
+_NAME: Final = re.compile(r"[a-z]+(\.[a-z]+)+")
 _ALIASES: Final = {"sasl.mechanisms": "sasl.mechanism"}
 
 
@@ -85,7 +87,8 @@ def _parsed(path: Path) -> dict[str, str]:
         else:
             expected, hint = problem
             mark = Mark(str(path), number, 1)
-            message = f"{name.split()[0]} cannot be used here"
+            said = name if _NAME.fullmatch(name) else "a line that is no property"  # which may be a secret
+            message = f"{said} cannot be used here"
             problems.append(Diagnostic("wrong-property", message, mark, expected, hint))
     if problems:
         raise UsageError(*problems)

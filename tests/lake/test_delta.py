@@ -28,7 +28,7 @@ def filled(path: Path, *names: str) -> Path:
 
 def published(lake: Path, to: Path) -> Published:
     with Lake.open(lake) as opened:
-        return publish(opened, str(to))
+        return publish(opened, to)
 
 
 def rows(to: Path, table: str = "logs") -> list[tuple[str, int]]:

@@ -97,7 +97,7 @@ def test_quarantine_lists_without_content_and_opens_with_the_key_alone(lake: Lak
 
 def test_the_cost_of_a_file_does_not_grow_with_the_lake(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[Path] = []
-    monkeypatch.setattr("cellwright.lake.writer.unlisted", lambda folder, _: looks.append(folder) or [])
+    monkeypatch.setattr("cellwright.lake.place.Folder.unlisted", lambda folder, _: looks.append(folder) or [])
     with lake.writer(KEY) as writer:
         for name in "abc":
             store(writer, name, [0], 1)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from lake_rows import KEY, NOON, FailingDisk, store
+from lake_rows import KEY, LATER, NOON, FailingDisk, store
 
 from cellwright.errors import StorageError
 from cellwright.lake import FileState, Lake
@@ -15,8 +15,6 @@ from cellwright.lake.ledger import Ledger
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-LATER = NOON + timedelta(seconds=1)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cellwright.errors import UsageError
+from cellwright.lake import Commit
 from cellwright.telemetry.collector_document import CollectorConfig, FolderSpec, KeepSpec, load_collector
 from cellwright.telemetry.listener import ListenerSpec, Tls
 from cellwright.telemetry.listeners.passwords import hashed
@@ -93,6 +94,8 @@ def test_every_problem_is_told_with_its_place_at_once() -> None:
         ("  listeners: [{ name: a, protocol: snmp, port: 1, zone: Europe/Paris }]\n", "a zone for syslog alone"),
         ("  listeners: [{ name: a, protocol: syslog-udp, port: 1, zone: Paris }]\n", "such as Europe/Paris"),
         ("  listeners: [{ name: a, protocol: syslog-udp, port: 1, zone: /etc/passwd }]\n", "such as Europe/Paris"),
+        ("  commit: deltas\n  folders: [{ path: x }]\n", "c.yaml:6:11"),
+        ("  commit: delta\n  keep: { files: 90 d }\n  folders: [{ path: x }]\n", "error[keep-of-others]"),
     ],
 )
 def test_what_is_unsafe_doubled_or_pointless_is_refused(spec: str, told: str) -> None:
@@ -103,6 +106,12 @@ def test_datagrams_need_no_tls_and_a_private_network_may_do_without() -> None:
     listeners = "{ name: a, protocol: syslog-udp, host: 192.0.2.1, port: 1 }, "
     listeners += "{ name: b, protocol: ves, host: 192.0.2.1, port: 1, plain: true }"
     assert len(load_collector(f"{HEAD}  listeners: [{listeners}]\n", "c.yaml").listeners) == 2
+
+
+def test_a_lake_of_many_machines_keeps_its_files_and_forgets_its_own_quarantine() -> None:
+    text = f"{HEAD}  commit: delta\n  keep: {{ quarantine: 30 d }}\n  folders: [{{ path: x }}]\n"
+    config = load_collector(text.replace("lake: lake", "lake: s3://bucket/lake"), "c.yaml")
+    assert (config.lake, config.commit) == ("s3://bucket/lake", Commit.DELTA)
 
 
 def test_a_file_of_another_kind_is_no_collector() -> None:

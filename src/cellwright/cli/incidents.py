@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -14,6 +15,8 @@ from cellwright.cli.plans import number
 from cellwright.digest.compose import BUDGET_TOKENS, to_json
 from cellwright.digest.storms import is_storm
 from cellwright.wiring.incidents import digest_lake
+from cellwright.wiring.lakes import lake_at
+from cellwright.wiring.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,12 +28,15 @@ _MOST_ROWS: Final = 15
 
 @app.command()
 def digest(
-    lake: Annotated[Path, typer.Argument(metavar="DIR", help="A lake that `cellwright mediate` wrote.")],
+    lake: Annotated[
+        str, typer.Argument(metavar="LAKE", help="A lake's folder, or its s3://, gs:// or abfss:// address.")
+    ],
     budget: Annotated[int, typer.Option(metavar="TOKENS", help="Most tokens of one digest.")] = BUDGET_TOKENS,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Fold the lake's alarms into incidents, and each incident into a digest within a token budget."""
-    found = [item.digest for item in digest_lake(lake, console.progress_bar, budget)]
+    place = lake_at(lake, read_settings(os.environ, Path.home()))
+    found = [item.digest for item in digest_lake(place, console.progress_bar, budget)]
     if output is Output.JSON:
         console.say_json({"budget": budget, "digests": [to_json(item) for item in found]})
         return

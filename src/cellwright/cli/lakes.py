@@ -19,12 +19,13 @@ from cellwright.cli.app import Output, OutputOption, app
 from cellwright.cli.counts import print_counts
 from cellwright.cli.plans import number
 from cellwright.errors import ExitCode, UsageError
-from cellwright.lake import Lake
+from cellwright.lake import open_lake
 from cellwright.telemetry.quality import Span
 from cellwright.units import DURATION
 from cellwright.wiring.lakes import (
     export_lake,
     forget_before,
+    lake_at,
     moment_before,
     publish_lake,
     quality_of,
@@ -37,16 +38,18 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from cellwright.lake import Balance
+    from cellwright.lake import Address, Balance
     from cellwright.telemetry.quality import Score
 
-LakeArgument = Annotated[Path, typer.Argument(metavar="DIR", help="The lake's folder.")]
+LakeArgument = Annotated[
+    str, typer.Argument(metavar="LAKE", help="Its folder, or its s3://, gs:// or abfss:// address.")
+]
 AgeOption = Annotated[str | None, typer.Option(metavar="AGE", help="An age since ingestion, such as 90d.")]
 _MOST_ROWS: Final = 40
 _EXACT: Final = 1 << 53  # integers from here on are no exact numbers to most readers of JSON
 
-lake = typer.Typer(help="Look into a lake, keep it small, and prove that nothing was lost.", no_args_is_help=True)
-app.add_typer(lake, name="lake")
+commands = typer.Typer(help="Look into a lake, keep it small, and prove that nothing was lost.", no_args_is_help=True)
+app.add_typer(commands, name="lake")
 
 
 class Shape(StrEnum):
@@ -57,10 +60,10 @@ class Shape(StrEnum):
     CSV = "csv"
 
 
-@lake.command("ls")
-def list_tables(folder: LakeArgument, output: OutputOption = Output.TABLE) -> None:
+@commands.command("ls")
+def list_tables(lake: LakeArgument, output: OutputOption = Output.TABLE) -> None:
     """List the tables of a lake with their rows."""
-    with Lake.open(folder) as opened:
+    with open_lake(_place(lake)) as opened:
         tables = opened.tables()
     if output is Output.JSON:
         console.say_json({"tables": [dataclasses.asdict(table) for table in tables]})
@@ -69,10 +72,10 @@ def list_tables(folder: LakeArgument, output: OutputOption = Output.TABLE) -> No
     console.table(None, ("table", "rows", "parts"), rows, ("rows", "parts"))
 
 
-@lake.command("verify")
-def verify(folder: LakeArgument, output: OutputOption = Output.TABLE) -> None:
+@commands.command("verify")
+def verify(lake: LakeArgument, output: OutputOption = Output.TABLE) -> None:
     """Recount every file of a lake: raw = rows + quarantined + filtered; exit 1 if one does not balance."""
-    balances = verify_lake(folder)
+    balances = verify_lake(_place(lake))
     wrong = [balance for balance in balances if not balance.ok]
     if output is Output.JSON:
         console.say_json({"ok": not wrong, "files": [dataclasses.asdict(balance) for balance in balances]})
@@ -82,14 +85,14 @@ def verify(folder: LakeArgument, output: OutputOption = Output.TABLE) -> None:
         raise console.Finish(ExitCode.ERROR)
 
 
-@lake.command("query")
+@commands.command("query")
 def query(
-    folder: LakeArgument,
+    lake: LakeArgument,
     sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT over the lake's tables.")],
     output: Annotated[Shape, typer.Option("--output", "-o", help="How to print the rows.")] = Shape.TABLE,
 ) -> None:
     """Answer one SELECT over the tables of a lake; it can read nothing else."""
-    with Lake.open(folder) as opened:
+    with open_lake(_place(lake)) as opened:
         found = opened.query(sql)
     if output is Shape.JSON:
         console.say_json({"rows": [_plain(row) for row in _rows(found)]})
@@ -102,9 +105,9 @@ def query(
             console.note(f"and {found.num_rows - len(shown):,} more rows; -o json or -o csv prints all")
 
 
-@lake.command("quality")
+@commands.command("quality")
 def quality(
-    folder: LakeArgument,
+    lake: LakeArgument,
     span: Annotated[Span, typer.Option(help="What one score is of.")] = Span.DAY,
     alarm_below: Annotated[
         float | None, typer.Option(min=0, max=100, help="Write an alarm into the lake for each score below.")
@@ -113,7 +116,7 @@ def quality(
 ) -> None:
     """Score every source over time: missing, doubled, late, reset, silent, impossible; exit 2 if alarms were raised."""
     settings = read_settings(os.environ, Path.home())
-    found, raised = quality_of(folder, span, alarm_below, settings)
+    found, raised = quality_of(lake_at(lake, settings), span, alarm_below, settings)
     if output is Output.JSON:
         scored = [{**dataclasses.asdict(each), "start": each.start.isoformat()} for each in found]
         console.say_json({"scores": [_plain(each) for each in scored], "alarms": raised})
@@ -131,10 +134,10 @@ def quality(
         raise console.Finish(ExitCode.CHANGES)
 
 
-@lake.command("compact")
-def compact(folder: LakeArgument, output: OutputOption = Output.TABLE) -> None:
+@commands.command("compact")
+def compact(lake: LakeArgument, output: OutputOption = Output.TABLE) -> None:
     """Merge the small parts of a lake into few large ones; what it says stays the same."""
-    with Lake.open(folder) as opened:
+    with open_lake(_place(lake)) as opened:
         before, after = opened.compact()
     if output is Output.JSON:
         console.say_json({"parts_before": before, "parts_after": after})
@@ -142,9 +145,9 @@ def compact(folder: LakeArgument, output: OutputOption = Output.TABLE) -> None:
         console.say(f"{number(before, 0)} parts became {number(after, 0)}")
 
 
-@lake.command("expire")
+@commands.command("expire")
 def expire(
-    folder: LakeArgument,
+    lake: LakeArgument,
     older_than: AgeOption = None,
     quarantine_older_than: AgeOption = None,
     output: OutputOption = Output.TABLE,
@@ -154,7 +157,7 @@ def expire(
         raise UsageError.of(
             "no-age", "nothing to expire was named", expected="--older-than AGE or --quarantine-older-than AGE"
         )
-    files, pieces = forget_before(folder, _age(older_than), _age(quarantine_older_than))
+    files, pieces = forget_before(_place(lake), _age(older_than), _age(quarantine_older_than))
     if output is Output.JSON:
         console.say_json({"files": [each.file_id for each in files], "quarantined_pieces": pieces})
         return
@@ -164,30 +167,34 @@ def expire(
     )
 
 
-@lake.command("export")
+@commands.command("export")
 def export(
-    folder: LakeArgument,
+    lake: LakeArgument,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")],
     form: Annotated[str, typer.Option("--as", metavar="FORMAT", help="tmf642, or an installed one.")] = "tmf642",
 ) -> None:
     """Write what a lake holds in the format of another system."""
-    export_lake(folder, form, out)
+    export_lake(_place(lake), form, out)
     console.say(f"wrote {out}")
 
 
-@lake.command("publish")
+@commands.command("publish")
 def publish(
-    folder: LakeArgument,
+    lake: LakeArgument,
     to: Annotated[str, typer.Option(metavar="ADDRESS", help="A folder, or s3://, gs:// or abfss:// address.")],
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Add what is new in a lake to Delta tables that many machines write, each file once."""
-    done = publish_lake(folder, to)
+    done = publish_lake(_place(lake), _place(to))
     if output is Output.JSON:
         console.say_json(dataclasses.asdict(done))
     else:
         told = f"{number(done.files, 0)} files with {number(done.rows, 0)} rows added"
         console.say(f"{told}, {number(done.known, 0)} were there before")
+
+
+def _place(lake: str) -> Path | Address:
+    return lake_at(lake, read_settings(os.environ, Path.home()))
 
 
 def _issues(score: Score) -> str:

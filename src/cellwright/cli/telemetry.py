@@ -14,6 +14,8 @@ from cellwright.cli.app import Output, OutputOption, app
 from cellwright.cli.counts import COUNTS, print_counts
 from cellwright.cli.plans import number
 from cellwright.errors import ExitCode
+from cellwright.lake import Commit
+from cellwright.wiring.lakes import lake_at
 from cellwright.wiring.settings import read_settings
 from cellwright.wiring.simulation import simulate_into
 from cellwright.wiring.snmp_users import read_usm
@@ -35,7 +37,12 @@ def simulate(
 @app.command()
 def mediate(  # noqa: PLR0913, PLR0917 - options of a command
     sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="Files, folders or archives.")],
-    lake: Annotated[Path, typer.Option("--lake", metavar="DIR", help="The lake to write to; made when absent.")],
+    lake: Annotated[
+        str,
+        typer.Option(
+            "--lake", metavar="LAKE", help="A folder, or an s3://, gs:// or abfss:// address; made when absent."
+        ),
+    ],
     mappings: Annotated[
         list[Path] | None, typer.Option("--mapping", help="A column mapping for tables, or a folder of them.")
     ] = None,
@@ -52,6 +59,9 @@ def mediate(  # noqa: PLR0913, PLR0917 - options of a command
     snmp_users: Annotated[
         Path | None, typer.Option(metavar="FILE", help="An SnmpUsers: whose SNMPv3 messages are checked and decrypted.")
     ] = None,
+    commit: Annotated[
+        Commit, typer.Option(help="delta: the lake is Delta tables, which many machines may write at once.")
+    ] = Commit.LEDGER,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Turn raw telemetry into clean records; exit 5 if something had to be quarantined."""
@@ -64,7 +74,7 @@ def mediate(  # noqa: PLR0913, PLR0917 - options of a command
     )
     formats = known_formats(mappings or (), read_usm(snmp_users, os.environ) if snmp_users else None)
     chosen = formats if form == "auto" else pick_format(formats, form)
-    result = mediate_into(lake, sources, chosen, settings, console.progress_bar)
+    result = mediate_into(lake_at(lake, settings), sources, chosen, settings, console.progress_bar, commit=commit)
     _print_result(result, output)
     if result.partial:
         raise console.Finish(ExitCode.PARTIAL)

@@ -1,32 +1,39 @@
-"""A lake's rows in Delta tables that many machines write: a folder, or an address of S3, GCS or ABFS.
+"""Delta tables that many machines write at once: in a folder, or at an address of S3, GCS or Azure.
 
 Every commit names the files whose rows it adds as application transactions (Delta protocol, "Transaction Identifiers"):
-who publishes a file twice, or with another machine at once, adds it once. Last of all a file is listed in the table
-`files`, so that readers know which are whole.
+who adds a file twice, or with another machine at once, adds it once. Last of all a file is listed in the table `files`,
+so that readers know which are whole.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from cellwright.errors import StorageError, UsageError
+from cellwright.lake.bucket import failure
 from cellwright.lake.record import FileState
 from cellwright.lake.schema import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from cellwright.lake.address import Address
     from cellwright.lake.folder import Lake
     from cellwright.lake.record import FileRecord
 
-_FILES: Final = "files"
-_TOGETHER: Final = 200_000  # rows of one commit, about
-_TRIES: Final = 5  # of a commit that another machine was faster with
-_FILE_COLUMNS: Final = pa.schema(
+FILES: Final = "files"
+KEY: Final = "cellwright.key"  # the property of a table that holds the fingerprint of the key
+TOGETHER: Final = 200_000  # rows of one commit, about
+_TRIES: Final = 8  # of a commit that another machine was faster with
+_PATIENCE: Final = {"max_retries": "6", "retry_timeout": "60s", "connect_timeout": "5s", "timeout": "60s"}
+_COUNTS: Final = pa.map_(pa.string(), pa.int64())
+FILE_COLUMNS: Final = pa.schema(
     [
         ("file_id", pa.string()),
         ("tenant", pa.string()),
@@ -39,6 +46,9 @@ _FILE_COLUMNS: Final = pa.schema(
         ("rows", pa.int64()),
         ("quarantined", pa.int64()),
         ("filtered", pa.int64()),
+        ("state", pa.string()),
+        ("reasons", _COUNTS),
+        ("rows_by_table", _COUNTS),
         ("ingested", pa.timestamp("us", tz="UTC")),
     ]
 )
@@ -53,40 +63,73 @@ class Published:
     known: int
 
 
-def publish(lake: Lake, address: str) -> Published:
-    """Add the rows of all files of a lake that the Delta tables at an address do not have.
+class DeltaTables:
+    """The tables of a lake as Delta tables, open for adding files; made when absent.
 
     Credentials come from the environment, by the names that the stores' own tools use. Raises UsageError where the
     package `deltalake` is not installed, StorageError where the tables cannot be written.
     """
-    tables = {name: _Table(f"{address.rstrip('/')}/{name}", schema) for name, schema in TABLES.items()}
-    listed = _Table(f"{address.rstrip('/')}/{_FILES}", _FILE_COLUMNS)
-    wanted = [each for each in lake.files() if each.state is not FileState.EXPIRED]
-    new, rows = [each for each in wanted if not listed.has(each.file_id)], 0
-    for files in _batches(new):
-        for name, table in tables.items():
-            rows += table.add(files, lambda missing, name=name: _rows(lake, name, missing))
-        listed.add(files, _records)
-    return Published(len(new), rows, len(wanted) - len(new))
+
+    def __init__(self, place: Path | Address, key: str) -> None:
+        """`key`: the fingerprint of the key of the pseudonyms; who made the tables decided which it is."""
+        self._listed = _Table(place, FILES, FILE_COLUMNS, key)
+        self._tables = {name: _Table(place, name, schema, key) for name, schema in TABLES.items()}
+
+    def add(self, lake: Lake, wanted: Sequence[FileRecord]) -> Published:
+        """Add the rows of files of a lake that the tables do not have, and list the files."""
+        new, rows = [each for each in wanted if not self._listed.has(each.file_id)], 0
+        for files in _batches(new):
+            for name, table in self._tables.items():
+                rows += table.add(files, partial(_rows, lake, name))
+            self._listed.add(files, _records)
+        return Published(len(new), rows, len(wanted) - len(new))
+
+
+def publishable(file: FileRecord) -> bool:
+    """Return whether a file has anything to say in Delta tables: some format read it, and its time is not over."""
+    return file.format is not None and file.state is not FileState.EXPIRED
+
+
+def publish(lake: Lake, place: Path | Address) -> Published:
+    """Add the rows of all files of a lake that the Delta tables at a place do not have; raise as DeltaTables does."""
+    return DeltaTables(place, lake.key()).add(lake, [each for each in lake.files() if publishable(each)])
+
+
+def table_at(place: Path | Address, name: str) -> Any | None:  # noqa: ANN401 - an optional package without types here
+    """Return a Delta table as it is now, None where there is none; raise StorageError where it cannot be read."""
+    delta = deltalake()
+    address, options = _opened_by(place, name)
+    try:
+        return delta.DeltaTable(address, storage_options=options)
+    except delta.exceptions.TableNotFoundError:
+        return None
+    except (delta.exceptions.DeltaError, OSError) as error:
+        raise unavailable(place, "read", error) from None
 
 
 class _Table:
-    """One Delta table; made when absent."""
+    """One Delta table."""
 
-    def __init__(self, address: str, schema: pa.Schema) -> None:
-        self._delta = _deltalake()
-        self._address, self._schema = address, schema
-        try:
-            self._delta.DeltaTable.create(address, schema=schema, mode="ignore")
-            self._table = self._delta.DeltaTable(address)
-        except self._failures() as error:
-            raise _unavailable(address, error) from error
+    def __init__(self, place: Path | Address, name: str, schema: pa.Schema, key: str) -> None:
+        self._place, self._name = place, name
+        self._delta = deltalake()
+        self._table = self._made(schema, key)
+        if self._table.metadata().configuration.get(KEY, key) != key:
+            raise StorageError.of(
+                "another-key",
+                f"the Delta tables at {place} were made with another pseudonym key",
+                expected="the same key on every machine: with two, one subscriber would have two pseudonyms",
+                hint="name the right key file with CELLWRIGHTKEY_FILE, or write to another lake",
+            )
 
     def has(self, file_id: str) -> bool:
         """Return whether the rows of a file were added."""
-        return self._table.transaction_version(file_id) is not None
+        try:
+            return self._table.transaction_version(file_id) is not None
+        except self._failures() as error:
+            raise unavailable(self._place, "read", error) from None
 
-    def add(self, files: Sequence[FileRecord], rows_of: Any) -> int:  # noqa: ANN401 - from files to an Arrow table
+    def add(self, files: Sequence[FileRecord], rows_of: Callable[[Sequence[FileRecord]], pa.Table]) -> int:
         """Add the rows of files that the table does not have in one commit; return how many rows."""
         for attempt in range(_TRIES):
             missing = [each for each in files if not self.has(each.file_id)]
@@ -103,14 +146,37 @@ class _Table:
                 )
             except self._failures() as error:
                 if attempt == _TRIES - 1:
-                    raise _unavailable(self._address, error) from error
-                self._table = self._delta.DeltaTable(self._address)  # what others have committed meanwhile
+                    raise unavailable(self._place, "written", error) from None
+                self._table = table_at(self._place, self._name)  # what others have committed meanwhile
             else:
                 return int(rows.num_rows)
         return 0
 
+    def _made(self, schema: pa.Schema, key: str) -> Any:  # noqa: ANN401 - as above
+        address, options = _opened_by(self._place, self._name)
+        for attempt in range(_TRIES):
+            if (found := table_at(self._place, self._name)) is not None:
+                return found
+            try:
+                self._delta.DeltaTable.create(
+                    address,
+                    schema=schema,
+                    mode="ignore",
+                    configuration={KEY: key},
+                    storage_options=options,
+                    raise_if_key_not_exists=False,  # a property of our own
+                )
+            except self._failures() as error:
+                if attempt == _TRIES - 1 or not isinstance(error, self._delta.exceptions.CommitFailedError):
+                    raise unavailable(self._place, "written", error) from None
+        return table_at(self._place, self._name)
+
     def _failures(self) -> tuple[type[Exception], ...]:
         return (self._delta.exceptions.DeltaError, OSError)
+
+
+def _opened_by(place: Path | Address, name: str) -> tuple[str, dict[str, str] | None]:
+    return (str(place / name), None) if isinstance(place, Path) else (f"{place}/{name}", dict(_PATIENCE))
 
 
 def _batches(files: Sequence[FileRecord]) -> Iterator[list[FileRecord]]:
@@ -119,7 +185,7 @@ def _batches(files: Sequence[FileRecord]) -> Iterator[list[FileRecord]]:
     for file in files:
         batch.append(file)
         rows += file.rows
-        if rows >= _TOGETHER:
+        if rows >= TOGETHER:
             yield batch
             batch, rows = [], 0
     if batch:
@@ -135,11 +201,18 @@ def _rows(lake: Lake, table: str, files: Sequence[FileRecord]) -> pa.Table:
 
 def _records(files: Sequence[FileRecord]) -> pa.Table:
     return pa.Table.from_pylist(
-        [{name: getattr(each, name) for name in _FILE_COLUMNS.names} for each in files], schema=_FILE_COLUMNS
+        [
+            {name: getattr(each, name) for name in FILE_COLUMNS.names}
+            | {"state": each.state.value, "reasons": [*each.reasons.items()]}
+            | {"rows_by_table": [*each.rows_by_table.items()]}
+            for each in files
+        ],
+        schema=FILE_COLUMNS,
     )
 
 
-def _deltalake() -> Any:  # noqa: ANN401 - an optional package without types of its own here
+def deltalake() -> Any:  # noqa: ANN401 - an optional package without types of its own here
+    """Return the package, or raise UsageError that says how to install it."""
     try:
         import deltalake  # noqa: PLC0415 - optional
         import deltalake.exceptions  # noqa: PLC0415 - as above
@@ -152,10 +225,13 @@ def _deltalake() -> Any:  # noqa: ANN401 - an optional package without types of 
     return deltalake
 
 
-def _unavailable(address: str, error: Exception) -> StorageError:
+def unavailable(place: Path | Address, action: str, error: Exception) -> StorageError:
+    """Return what a user reads when Delta tables cannot be read or written."""
+    if not isinstance(place, Path) and isinstance(error, OSError):
+        return failure(str(place), action, error)
     return StorageError.of(
         "delta-unavailable",
-        f"the Delta table {address} cannot be written",
-        cause=str(error).partition("\n")[0] or type(error).__name__,
+        f"the Delta tables at {place} cannot be {action}",
+        cause=str(error).partition("\n")[0].partition("<")[0] or type(error).__name__,
         hint="check the address, the credentials in the environment, and the free space; what was added stays added",
     )

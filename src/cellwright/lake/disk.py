@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from cellwright.lake.address import Address
+
 _HINTS: Final = {
     errno.ENOSPC: "free some space or choose another folder, then run the command again",
     errno.EDQUOT: "free some of your quota or choose another folder, then run the command again",
@@ -52,8 +54,16 @@ class Disk:
             os.close(descriptor)
 
 
+class Transit(Disk):
+    """For what is on its way to an object store: it need not be durable on this machine."""
+
+    def sync(self, stream: BinaryIO) -> None:
+        """Write what is buffered."""
+        stream.flush()
+
+
 @contextlib.contextmanager
-def storage_errors(action: str, folder: Path) -> Iterator[None]:
+def storage_errors(action: str, lake: Path | str | Address) -> Iterator[None]:
     """Turn failures of file system and ledger into a StorageError that says what to do."""
     try:
         yield
@@ -61,7 +71,7 @@ def storage_errors(action: str, folder: Path) -> Iterator[None]:
         system = error if isinstance(error, OSError) else None
         raise StorageError.of(
             "lake-storage",
-            f"the lake {folder} cannot be {action}",
+            f"the lake {lake} cannot be {action}",
             cause=_cause(error),
             hint=_HINTS.get((system and system.errno) or 0, "check the folder, its permissions and the free space"),
         ) from error

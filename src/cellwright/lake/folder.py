@@ -1,8 +1,9 @@
-"""The lake: a folder of Parquet tables and the ledger that says which parts of it exist."""
+"""The lake: Parquet tables in a folder or an object store, and the ledger that says which parts of them exist."""
 
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import pyarrow as pa
@@ -10,13 +11,16 @@ import pyarrow as pa
 from cellwright.errors import StorageError, UsageError, nearest
 from cellwright.lake import rewriting, sealing
 from cellwright.lake import verify as checks
-from cellwright.lake.disk import Disk, storage_errors
+from cellwright.lake.address import Address
+from cellwright.lake.bucket import Bucket
+from cellwright.lake.disk import Disk, Transit, storage_errors
 from cellwright.lake.ledger import NAME, Ledger
-from cellwright.lake.lock import writer_lock
 from cellwright.lake.parts import read_part
+from cellwright.lake.place import Folder, Remote
 from cellwright.lake.query import answer
+from cellwright.lake.remote_ledger import RemoteLedger
 from cellwright.lake.schema import TABLES
-from cellwright.lake.writer import LakeWriter, keep_listed
+from cellwright.lake.writer import LakeWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     import pyarrow.dataset as pads
 
     from cellwright.lake.ledger import Part
+    from cellwright.lake.place import Place
     from cellwright.lake.record import FileRecord, QuarantineRecord, TableRecord
     from cellwright.lake.verify import Balance
 
@@ -35,23 +40,38 @@ T = TypeVar("T")
 _UNREADABLE: Final = "read: it lacks a part or holds a damaged one (see `cellwright lake verify`)"
 
 
+class AbsentLakeError(StorageError):
+    """There is no lake where one was looked for."""
+
+
 class Lake:
     """A lake open for reading; `writer` opens it for writing. Close it, or use it as a context."""
 
-    def __init__(self, path: Path, ledger: Ledger, disk: Disk) -> None:
-        self.path = path
+    def __init__(self, place: Place, ledger: Ledger, disk: Disk) -> None:
+        self._place = place
         self._ledger = ledger
         self._disk = disk
 
     @classmethod
-    def open(cls, path: Path, *, create: bool = False, disk: Disk | None = None) -> Self:
-        """Return the lake in a folder, made when absent if `create`; raise StorageError when there is none."""
+    def open(cls, where: Path | Address, *, create: bool = False, disk: Disk | None = None) -> Self:
+        """Return the lake in a folder or at an address, made when absent if `create`.
+
+        Raises AbsentLakeError when there is none, StorageError when the store of an address cannot be read.
+        """
+        if isinstance(where, Address):
+            return cls(*_at(where, create=create), disk or Transit())
+        disk = disk or Disk()
         if create:
-            with storage_errors("created", path):
-                (path / "tables").mkdir(parents=True, exist_ok=True)
-        elif not (path / NAME).is_file():
-            raise StorageError.of("no-lake", f"there is no lake in {path}", hint="cellwright mediate makes one")
-        return cls(path, Ledger(path), disk or Disk())
+            with storage_errors("created", where):
+                (where / "tables").mkdir(parents=True, exist_ok=True)
+        elif not (where / NAME).is_file():
+            raise _absent(where)
+        return cls(Folder(where, disk), Ledger(where), disk)
+
+    @property
+    def path(self) -> Path:
+        """Return the lake's folder; of a lake at an address, the folder of this machine that caches its ledger."""
+        return self._place.scratch
 
     def close(self) -> None:
         """Release the ledger."""
@@ -72,8 +92,8 @@ class Lake:
         `quarantine_key`: 32 bytes that encrypt quarantined input and are stored nowhere in the lake. Raises
         StorageError when another writer is at work, and when the disk is full or not writable.
         """
-        writer = LakeWriter(self.path, self._ledger, self._disk, quarantine_key)
-        with storage_errors("written", self.path), writer.working():
+        writer = LakeWriter(self._place, self._ledger, self._disk, quarantine_key)
+        with storage_errors("written", self._place.name), writer.working():
             yield writer
 
     def read(
@@ -84,13 +104,14 @@ class Lake:
     ) -> pa.Table:
         """Return the rows of a table that satisfy `filter`, in the order of parts and ordinals."""
         schema = _schema(table)
-        names = None if columns is None else [_known(column, schema.names, "column") for column in columns]
+        names = None if columns is None else [known(column, schema.names, "column") for column in columns]
         empty = schema.empty_table().select(schema.names if names is None else names)
-        with storage_errors(_UNREADABLE, self.path):
+        with storage_errors(_UNREADABLE, self._place.name):
             parts = self._ledger.parts(table)
             try:
                 rows = self._rows(parts, names, filter)
             except FileNotFoundError:
+                self._ledger.refresh()
                 if parts == (parts := self._ledger.parts(table)):
                     raise
                 rows = self._rows(parts, names, filter)  # parts were rewritten between two looks
@@ -98,13 +119,14 @@ class Lake:
 
     def dataset(self, table: str) -> pads.Dataset:
         """Return a table as a dataset of its parts as they are now, for engines that read columns and rows of it."""
-        import pyarrow.dataset as pads  # noqa: PLC0415 - takes 7 MiB, and writing needs none
-
-        paths = [str(self.path / part.path) for part in self._ledger.parts(_known(table, list(TABLES), "table"))]
-        return pads.dataset(paths, schema=TABLES[table], format="parquet", partitioning=None)
+        paths = [part.path for part in self._ledger.parts(known(table, list(TABLES), "table"))]
+        return self._place.dataset(paths, TABLES[table])
 
     def _rows(self, parts: Sequence[Part], names: list[str] | None, where: pc.Expression | None) -> list[pa.Table]:
-        return [read_part(self.path / part.path, names, where, sorts=bool(part.file_id)) for part in parts]
+        if self._place.at_once == 1:
+            return [read_part(self._place, part, names, where) for part in parts]
+        with ThreadPoolExecutor(self._place.at_once) as pool:
+            return list(pool.map(lambda part: read_part(self._place, part, names, where), parts))
 
     def tables(self) -> tuple[TableRecord, ...]:
         """Return the tables that have rows, with their parts and rows."""
@@ -113,6 +135,10 @@ class Lake:
     def files(self) -> tuple[FileRecord, ...]:
         """Return every file that was mediated or skipped, by source."""
         return self._ledger.files()
+
+    def key(self) -> str:
+        """Return the fingerprint of the key that the lake is written with, "" where nothing was written yet."""
+        return self._ledger.key() or ""
 
     def quarantine(self) -> tuple[QuarantineRecord, ...]:
         """Return the quarantined pieces without their content."""
@@ -125,49 +151,65 @@ class Lake:
 
     def query(self, sql: str) -> pa.Table:
         """Return what a SELECT finds in the tables; raise UsageError for a statement that cannot be answered."""
-        with storage_errors(_UNREADABLE, self.path):
+        with storage_errors(_UNREADABLE, self._place.name):
             before = self._ledger.parts()
             try:
                 return answer(sql, {table: self.dataset(table) for table in TABLES})
             except (OSError, UsageError):
+                self._ledger.refresh()
                 if self._ledger.parts() == before:
                     raise
                 return answer(sql, {table: self.dataset(table) for table in TABLES})  # parts were rewritten meanwhile
 
     def compact(self, rows: int = rewriting.ROWS) -> tuple[int, int]:
         """Merge small parts into parts of up to `rows` rows; return how many parts there were, and are."""
-        return self._rewritten(lambda: rewriting.compact(self.path, self._ledger, self._disk, rows))
+        return self._rewritten(lambda: rewriting.compact(self._place, self._ledger, self._disk, rows))
 
     def expire(self, before: datetime) -> tuple[FileRecord, ...]:
         """Delete all rows and quarantined input of files stored before a time; return what they were.
 
         The ledger keeps a line of each, so that a copy that arrives late is known and not stored again.
         """
-        return self._rewritten(lambda: rewriting.expire(self.path, self._ledger, self._disk, before))
+        return self._rewritten(lambda: rewriting.expire(self._place, self._ledger, self._disk, before))
 
     def forget_payloads(self, before: datetime) -> int:
         """Delete the input kept in quarantine of files stored before a time, not its lines; return how many pieces."""
         return self._rewritten(lambda: self._ledger.forget_payloads(before))
 
     def _rewritten(self, work: Callable[[], T]) -> T:
-        with storage_errors("rewritten", self.path), writer_lock(self.path):
-            keep_listed(self.path, self._ledger)
+        with storage_errors("rewritten", self._place.name), self._place.writing(self._ledger):
             try:
                 return work()
             finally:
-                keep_listed(self.path, self._ledger)
+                self._place.keep_listed(self._ledger)
 
     def verify(self) -> tuple[Balance, ...]:
         """Return the balance of every file, recounted from the parts, and of parts that no file accounts for."""
-        with storage_errors("verified", self.path):
-            return checks.verify(self.path, self._ledger)
+        with storage_errors("verified", self._place.name):
+            return checks.verify(self._place, self._ledger)
+
+
+def _at(address: Address, *, create: bool) -> tuple[Place, Ledger]:
+    bucket = Bucket(address.url)
+    with storage_errors("opened", address):
+        ledger = RemoteLedger(bucket, address.cache)
+        ledger.refresh()
+    if not (create or ledger.exists):
+        ledger.close()
+        raise _absent(address)
+    return Remote(bucket, address.cache, ledger), ledger
+
+
+def _absent(where: Path | Address) -> AbsentLakeError:
+    return AbsentLakeError.of("no-lake", f"there is no lake in {where}", hint="cellwright mediate makes one")
 
 
 def _schema(table: str) -> pa.Schema:
-    return TABLES[_known(table, list(TABLES), "table")]
+    return TABLES[known(table, list(TABLES), "table")]
 
 
-def _known(name: str, names: list[str], what: str) -> str:
+def known(name: str, names: list[str], what: str) -> str:
+    """Return a name if it is among others; raise UsageError naming the nearest."""
     if name not in names:
         code = f"unknown-{what}"
         raise UsageError.of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -12,16 +13,17 @@ from cellwright.lake.record import FileRecord, FileState, QuarantineRecord, Tabl
 from cellwright.store import open_store, sqlite_url
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from sqlalchemy import RowMapping
+    from sqlalchemy import Connection, RowMapping
 
 NAME: Final = "ledger.db"
 
-_METADATA: Final = MetaData()
+METADATA: Final = MetaData()
 _FILES: Final = Table(
     "files",
-    _METADATA,
+    METADATA,
     Column("file_id", String, primary_key=True),
     Column("tenant", String, nullable=False),
     Column("source", String, nullable=False),
@@ -40,7 +42,7 @@ _FILES: Final = Table(
 )
 _PARTS: Final = Table(
     "parts",
-    _METADATA,
+    METADATA,
     Column("number", Integer, primary_key=True),
     Column("table", String, nullable=False),
     Column("file_id", String, nullable=False, index=True),
@@ -49,13 +51,13 @@ _PARTS: Final = Table(
 )
 _SHARES: Final = Table(
     "part_files",
-    _METADATA,
+    METADATA,
     Column("number", Integer, primary_key=True),
     Column("file_id", String, primary_key=True, index=True),
 )
 _QUARANTINE: Final = Table(
     "quarantine",
-    _METADATA,
+    METADATA,
     Column("id", Integer, primary_key=True),
     Column("file_id", String, nullable=False, index=True),
     Column("ordinal", Integer, nullable=False),
@@ -69,14 +71,14 @@ _QUARANTINE: Final = Table(
 )
 _FILTERED: Final = Table(
     "filtered",
-    _METADATA,
+    METADATA,
     Column("id", Integer, primary_key=True),
     Column("file_id", String, nullable=False, index=True),
     Column("ordinal", Integer, nullable=False),
     Column("facts", Integer, nullable=False),
     Column("reason", String, nullable=False),
 )
-_KEY: Final = Table("key", _METADATA, Column("fingerprint", String, primary_key=True))
+_KEY: Final = Table("key", METADATA, Column("fingerprint", String, primary_key=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +141,34 @@ class Ledger:
     """The database beside the tables. Every method is one transaction."""
 
     def __init__(self, folder: Path) -> None:
-        self._engine = open_store(sqlite_url(str(folder / NAME)), _METADATA)
+        self._engine = open_store(sqlite_url(str(folder / NAME)), METADATA)
+        self._changing: Connection | None = None
 
     def close(self) -> None:
         """Release the database."""
         self._engine.dispose()
 
+    def refresh(self) -> None:
+        """Take notice of what others changed; nothing is to be done where all use one database."""
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[Connection]:
+        """Hold one transaction that changes the ledger; one within another is part of it."""
+        if self._changing is not None:
+            yield self._changing
+            return
+        with self._engine.begin() as connection:
+            self._changing = connection
+            try:
+                yield connection
+            finally:
+                self._changing = None
+
     def commit(
         self, file: FileRecord, parts: tuple[Part, ...], pieces: tuple[Piece, ...], ranges: tuple[Range, ...]
     ) -> None:
         """List a file with all that became of it, in place of what was listed of it before."""
-        with self._engine.begin() as connection:
+        with self.changing() as connection:
             if connection.execute(delete(_FILES).where(_FILES.c.file_id == file.file_id)).rowcount:
                 for table in (_PARTS, _SHARES, _QUARANTINE, _FILTERED):
                     connection.execute(delete(table).where(table.c.file_id == file.file_id))
@@ -162,7 +181,7 @@ class Ledger:
 
     def rewrite(self, change: Rewrite) -> None:
         """Put new parts in the place of others, and take what is left of expired files out."""
-        with self._engine.begin() as connection:
+        with self.changing() as connection:
             for number in change.removed:
                 for table in (_PARTS, _SHARES):
                     connection.execute(delete(table).where(table.c.number == number))
@@ -184,12 +203,12 @@ class Ledger:
         """Drop the sealed content of quarantined pieces of files stored before a time; return how many had some."""
         stored = select(_FILES.c.file_id).where(_FILES.c.ingested < before.astimezone(UTC).isoformat())
         held = (_QUARANTINE.c.kept > 0) & _QUARANTINE.c.file_id.in_(stored)
-        with self._engine.begin() as connection:
+        with self.changing() as connection:
             return connection.execute(update(_QUARANTINE).where(held).values(kept=0, sealed=b"")).rowcount
 
     def bind_key(self, fingerprint: str) -> bool:
         """Return whether the lake is written with the key of this fingerprint; the first to ask decides."""
-        with self._engine.begin() as connection:
+        with self.changing() as connection:
             known = connection.execute(select(_KEY.c.fingerprint)).scalar()
             if known is None:
                 connection.execute(insert(_KEY), [{"fingerprint": fingerprint}])

@@ -17,15 +17,15 @@ _NAME = "writer.lock"
 
 
 @contextlib.contextmanager
-def writer_lock(folder: Path) -> Iterator[None]:
-    """Hold the lake's lock for the block; raise StorageError that names the process holding it."""
+def writer_lock(folder: Path, name: str) -> Iterator[None]:
+    """Hold the lock of the lake of a name for the block; raise StorageError that says which process holds it."""
     with (folder / _NAME).open("a+b") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise StorageError.of(
                 "lake-locked",
-                f"the lake {folder} is being written by process {_holder(folder)}",
+                f"the lake {name} is being written by process {_holder(folder)}",
                 hint="wait until it has finished, or stop it",
             ) from error
         stream.truncate(0)

@@ -14,11 +14,11 @@ from cellwright.lake.disk import sha256_of
 from cellwright.lake.schema import TABLES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from typing_extensions import Buffer
 
     from cellwright.lake.disk import Disk
+    from cellwright.lake.ledger import Part
+    from cellwright.lake.place import Place
 
 
 class _Sink(io.RawIOBase):
@@ -52,11 +52,11 @@ class PartWriter:
     Strings may come as dictionaries of strings; as the first batch has a column, so it is written. Readers get strings.
     """
 
-    def __init__(self, path: Path, table: str, disk: Disk) -> None:
+    def __init__(self, place: Place, path: str, table: str, disk: Disk) -> None:
         self.path = path
         self.rows = 0
-        self._temporary = path.with_name(f".{path.name}.tmp")
-        self._disk = disk
+        self._place, self._disk = place, disk
+        self._temporary = place.temporary(path)
         self._pending: list[pa.RecordBatch] = []
         self._waiting = 0
         self._sink = _Sink(disk.create(self._temporary))
@@ -85,7 +85,7 @@ class PartWriter:
 
     def publish(self) -> None:
         """Give the part its name."""
-        self._disk.rename(self._temporary, self.path)
+        self._place.publish(self._temporary, self.path)
 
     def close(self) -> None:
         """Release the file; what was not published stays under its temporary name."""
@@ -142,11 +142,12 @@ def _leaves(field: pa.Field) -> list[str]:
     return [f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name]
 
 
-def read_part(path: Path, columns: list[str] | None, where: pc.Expression | None, *, sorts: bool = True) -> pa.Table:
-    """Return the rows of a part, by ordinal if it `sorts`; `where` is applied before columns are dropped."""
+def read_part(place: Place, part: Part, columns: list[str] | None, where: pc.Expression | None) -> pa.Table:
+    """Return the rows of a part, those of one file by ordinal; `where` is applied before columns are dropped."""
     wanted = None if columns is None else list(dict.fromkeys([*columns, "ordinal"]))
-    rows = pq.read_table(path, columns=wanted, filters=where, partitioning=None)
+    path = place.at(part.path)
+    rows = pq.read_table(path, columns=wanted, filters=where, partitioning=None, filesystem=place.filesystem)
     ordinals = rows["ordinal"]
-    if sorts and rows.num_rows > 1 and not pc.all(pc.less(ordinals[:-1], ordinals[1:])).as_py():
+    if part.file_id and rows.num_rows > 1 and not pc.all(pc.less(ordinals[:-1], ordinals[1:])).as_py():
         rows = rows.take(pc.sort_indices(ordinals))
     return rows if columns is None else rows.select(columns)

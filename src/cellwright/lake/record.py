@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotations where the ledger is a log
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - as above
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
 
 
 class FileState(StrEnum):

@@ -18,10 +18,10 @@ from cellwright.lake.record import FileState
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from cellwright.lake.disk import Disk
     from cellwright.lake.ledger import Ledger
+    from cellwright.lake.place import Place
     from cellwright.lake.record import FileRecord
 
 ROWS: Final = 1_000_000
@@ -29,17 +29,17 @@ ROWS: Final = 1_000_000
 _FULL: Final = 2  # a part that holds one in so many of the rows wanted is left as it is
 
 
-def compact(folder: Path, ledger: Ledger, disk: Disk, rows: int) -> tuple[int, int]:
+def compact(place: Place, ledger: Ledger, disk: Disk, rows: int) -> tuple[int, int]:
     """Merge parts of the same table that are small, in order; return how many parts there were, and are."""
     before = ledger.parts()
     for group in _groups(before, rows):
         files = tuple(sorted({file_id for part in group for file_id in ledger.files_of(part)}))
-        merged = _written(folder, group, ledger.next_part(), disk, frozenset())
-        _replace(folder, ledger, group, Rewrite(tuple(part.number for part in group), ((merged, files),)))
+        merged = _written(place, group, ledger.next_part(), disk, frozenset())
+        _replace(place, ledger, group, Rewrite(tuple(part.number for part in group), ((merged, files),)))
     return len(before), len(ledger.parts())
 
 
-def expire(folder: Path, ledger: Ledger, disk: Disk, before: datetime) -> tuple[FileRecord, ...]:
+def expire(place: Place, ledger: Ledger, disk: Disk, before: datetime) -> tuple[FileRecord, ...]:
     """Delete what is left of files stored before a time; return what the ledger said of them."""
     old = [each for each in ledger.files() if each.ingested < before and each.state is not FileState.EXPIRED]
     gone = frozenset(each.file_id for each in old)
@@ -51,10 +51,10 @@ def expire(folder: Path, ledger: Ledger, disk: Disk, before: datetime) -> tuple[
             continue
         removed.append(part)
         if kept:
-            added.append((_written(folder, [part], number + len(added), disk, gone), kept))
+            added.append((_written(place, [part], number + len(added), disk, gone), kept))
     if old:
         numbers = tuple(part.number for part in removed)
-        _replace(folder, ledger, removed, Rewrite(numbers, tuple(added), tuple(sorted(gone))))
+        _replace(place, ledger, removed, Rewrite(numbers, tuple(added), tuple(sorted(gone))))
     return tuple(old)
 
 
@@ -73,18 +73,17 @@ def _groups(parts: Sequence[Part], rows: int) -> Iterator[list[Part]]:
             yield group
 
 
-def _written(folder: Path, parts: Sequence[Part], number: int, disk: Disk, without: frozenset[str]) -> Part:
+def _written(place: Place, parts: Sequence[Part], number: int, disk: Disk, without: frozenset[str]) -> Part:
     """Write the rows of parts, but for those of some files, as one durable part that no ledger line lists yet."""
     table = parts[0].table
-    writer = PartWriter(folder / part_path(table, number), table, disk)
+    writer = PartWriter(place, part_path(table, number), table, disk)
     try:
         for part in parts:
-            rows = read_part(folder / part.path, None, _but(without), sorts=bool(part.file_id))
-            for batch in rows.to_batches():
+            for batch in read_part(place, part, None, _but(without)).to_batches():
                 writer.append(batch)
         digest = writer.finish()
         writer.publish()
-        disk.sync_folder(writer.path.parent)
+        place.sync([writer.path])
     finally:
         writer.close()
     return Part(number, table, "", writer.rows, digest)
@@ -95,7 +94,7 @@ def _but(files: frozenset[str]) -> pc.Expression | None:
     return ~pc.field("file_id").isin(pa.array(sorted(files), pa.string())) if files else None
 
 
-def _replace(folder: Path, ledger: Ledger, old: Sequence[Part], change: Rewrite) -> None:
+def _replace(place: Place, ledger: Ledger, old: Sequence[Part], change: Rewrite) -> None:
     ledger.rewrite(change)
     for part in old:
-        (folder / part.path).unlink(missing_ok=True)
+        place.remove(part.path)

@@ -15,16 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cellwright.lake.disk import sha256_of
-from cellwright.lake.lock import is_being_written
-from cellwright.lake.writer import unlisted
-
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from cellwright.lake.ledger import Ledger, Part
+    from cellwright.lake.place import Place
     from cellwright.lake.record import FileRecord
 
 
@@ -64,24 +59,25 @@ class _Recount:
     findings: dict[str, list[Finding]] = field(default_factory=lambda: defaultdict(list))
 
 
-def verify(folder: Path, ledger: Ledger) -> tuple[Balance, ...]:
+def verify(place: Place, ledger: Ledger) -> tuple[Balance, ...]:
     """Return one balance for each file, then one for whatever belongs to none; cost: reads every part once."""
     parts = ledger.parts()
     recount = _Recount()
     for part in parts:
-        _recount_part(folder / part.path, part, recount)
+        _recount_part(place, part, recount)
     files = ledger.files()
     balances = [_balance(file, ledger, recount) for file in files]
-    strays = _strays(folder, parts, {file.file_id for file in files}, recount)
+    strays = _strays(place, ledger, {file.file_id for file in files}, recount)
     return (*balances, Balance("", "the lake", 0, 0, 0, 0, strays)) if strays else tuple(balances)
 
 
-def _recount_part(path: Path, part: Part, recount: _Recount) -> None:
+def _recount_part(place: Place, part: Part, recount: _Recount) -> None:
     findings = recount.findings[part.file_id]
     try:
-        if sha256_of(path) != part.sha256:
+        if place.digest(part.path) != part.sha256:
             findings.append(Finding("part-digest", 1, f"{part.path} is not the part that was written"))
-        rows = pq.read_table(path, columns=["file_id", "ordinal"], partitioning=None)
+        path, columns = place.at(part.path), ["file_id", "ordinal"]
+        rows = pq.read_table(path, columns=columns, partitioning=None, filesystem=place.filesystem)
     except FileNotFoundError:
         findings.append(Finding("part-missing", -1, f"{part.path} is missing, which held {part.rows} rows"))
         return
@@ -107,17 +103,18 @@ def _balance(file: FileRecord, ledger: Ledger, recount: _Recount) -> Balance:
     filtered = sum(facts for _, facts in filtered_ranges)
     findings = [
         *recount.findings.get(file.file_id, []),
-        *_compare("rows-recount", "rows in the parts", rows, file.rows),
-        *_compare("quarantined-recount", "quarantined facts", quarantined, file.quarantined),
-        *_compare("filtered-recount", "filtered facts", filtered, file.filtered),
-        *_compare("conservation", "rows, quarantined and filtered facts", rows + quarantined + filtered, file.raw),
+        *compare("rows-recount", "rows in the parts", rows, file.rows),
+        *compare("quarantined-recount", "quarantined facts", quarantined, file.quarantined),
+        *compare("filtered-recount", "filtered facts", filtered, file.filtered),
+        *compare("conservation", "rows, quarantined and filtered facts", rows + quarantined + filtered, file.raw),
         *_table_findings(file, recount),
         *_ordinal_findings(ordinals, (*quarantined_ranges, *filtered_ranges), file.raw),
     ]
     return Balance(file.file_id, file.source, file.raw, rows, quarantined, filtered, tuple(findings))
 
 
-def _compare(check: str, what: str, found: int, expected: int) -> list[Finding]:
+def compare(check: str, what: str, found: int, expected: int) -> list[Finding]:
+    """Return a finding where two counts differ."""
     message = f"{found} {what} found, {expected} expected"
     return [] if found == expected else [Finding(check, found - expected, message)]
 
@@ -127,7 +124,7 @@ def _table_findings(file: FileRecord, recount: _Recount) -> list[Finding]:
     return [
         finding
         for table in sorted({*found, *file.rows_by_table})
-        for finding in _compare(
+        for finding in compare(
             "table-recount", f"rows in {table}", found.get(table, 0), file.rows_by_table.get(table, 0)
         )
     ]
@@ -150,7 +147,7 @@ def _ordinal_findings(ordinals: NDArray[np.int64], ranges: tuple[tuple[int, int]
     ]
 
 
-def _strays(folder: Path, parts: tuple[Part, ...], known: set[str], recount: _Recount) -> tuple[Finding, ...]:
+def _strays(place: Place, ledger: Ledger, known: set[str], recount: _Recount) -> tuple[Finding, ...]:
     orphans = sorted({*recount.findings, *recount.ordinals} - known - {""})
     found = list(recount.findings.get("", []))  # of parts that several files share
     found += [
@@ -158,10 +155,9 @@ def _strays(folder: Path, parts: tuple[Part, ...], known: set[str], recount: _Re
         for file_id in orphans
         if recount.findings.get(file_id) or recount.ordinals.get(file_id)
     ]
-    if not is_being_written(folder):
-        listed = {folder / part.path for part in parts}
+    if not place.is_being_written(ledger):
         found += [
-            Finding("part-unlisted", 1, f"{path.relative_to(folder)} is in no ledger line; no reader sees it")
-            for path in unlisted(folder, listed)
+            Finding("part-unlisted", 1, f"{path} is in no ledger line; no reader sees it")
+            for path in place.unlisted({part.path for part in ledger.parts()})
         ]
     return tuple(found)

@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Final
 from cellwright.errors import StorageError
 from cellwright.lake import sealing
 from cellwright.lake.ledger import Part, Piece, Range, part_path
-from cellwright.lake.lock import writer_lock
 from cellwright.lake.parts import PartWriter
 from cellwright.lake.record import FileRecord, FileState
-from cellwright.lake.schema import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
 
     from cellwright.lake.disk import Disk
     from cellwright.lake.ledger import Ledger
+    from cellwright.lake.place import Place
 
 SPOOL: Final = ".spool"
 _KEPT_A_PIECE: Final = 16 * 2**20  # bytes of one quarantined piece that are kept
@@ -127,6 +126,7 @@ class FileDraft:
         )
         self._lake.ledger.commit(record, parts, tuple(self._pieces), tuple(self._ranges))
         self.is_committed = True
+        self._lake.committed(record)
         return record
 
     def close(self) -> None:
@@ -145,8 +145,7 @@ class FileDraft:
         digests = [writer.finish() for writer in self._writers.values()]
         for writer in self._writers.values():
             writer.publish()
-        for folder in {writer.path.parent for writer in self._writers.values()}:
-            self._lake.disk.sync_folder(folder)
+        self._lake.place.sync([writer.path for writer in self._writers.values()])
         first = self._lake.first_part
         return tuple(
             Part(first + index, table, self.file_id, writer.rows, digest)
@@ -157,22 +156,23 @@ class FileDraft:
 class LakeWriter:
     """The only writer of a lake while its block runs; on entry it removes what an earlier one left unfinished."""
 
-    def __init__(self, folder: Path, ledger: Ledger, disk: Disk, quarantine_key: bytes) -> None:
-        self.folder = folder
+    def __init__(self, place: Place, ledger: Ledger, disk: Disk, quarantine_key: bytes) -> None:
+        self.place = place
         self.ledger = ledger
         self.disk = disk
         self.quarantine_key = quarantine_key
         self.first_part = 0
+        self.committed: Callable[[FileRecord], None] = lambda _: None  # hears of every file
 
     @property
     def spool(self) -> Path:
         """Return the folder for raw bytes on their way, readable by its owner alone and emptied at both ends."""
-        return self.folder / SPOOL
+        return self.place.scratch / SPOOL
 
     def known(self, file_id: str) -> FileRecord | None:
         """Return what the ledger says of a file; None also where a part of it is gone, so that it is stored anew."""
         record = self.ledger.file(file_id)
-        if record is None or any(not (self.folder / part.path).is_file() for part in self.ledger.parts_of(file_id)):
+        if record is None or not all(self.place.has(part.path) for part in self.ledger.parts_of(file_id)):
             return None
         return record
 
@@ -187,22 +187,17 @@ class LakeWriter:
         finally:
             draft.close()
             if replaces or not draft.is_committed:  # otherwise nothing is unlisted: no need to look at every part
-                keep_listed(self.folder, self.ledger)
+                self.place.keep_listed(self.ledger)
 
     def part_writer(self, table: str, index: int) -> PartWriter:
         """Return the writer of the current file's part number `index`."""
-        path = self.folder / part_path(table, self.first_part + index)
-        if not path.parent.exists():
-            path.parent.mkdir(parents=True)
-            self.disk.sync_folder(path.parent.parent)
-        return PartWriter(path, table, self.disk)
+        return PartWriter(self.place, part_path(table, self.first_part + index), table, self.disk)
 
     @contextlib.contextmanager
     def working(self) -> Iterator[LakeWriter]:
-        """Hold the lock and the spool for the block."""
-        with writer_lock(self.folder):
+        """Be the only writer and hold the spool for the block."""
+        with self.place.writing(self.ledger):
             self._check_key()
-            keep_listed(self.folder, self.ledger)
             self._empty_spool()
             self.spool.mkdir(mode=0o700)
             try:
@@ -215,7 +210,7 @@ class LakeWriter:
         if not self.ledger.bind_key(sealing.fingerprint(self.quarantine_key)):
             raise StorageError.of(
                 "another-key",
-                f"the lake {self.folder} was written with another pseudonym key",
+                f"the lake {self.place.name} was written with another pseudonym key",
                 expected="the key that it was made with: with two, one subscriber would have two pseudonyms",
                 hint="name the right key file with CELLWRIGHT_KEY_FILE, or write to another lake",
             )
@@ -223,19 +218,3 @@ class LakeWriter:
     def _empty_spool(self) -> None:
         if self.spool.exists():
             shutil.rmtree(self.spool)
-
-
-def keep_listed(folder: Path, ledger: Ledger) -> None:
-    """Remove temporary files and parts that no ledger line lists."""
-    for path in unlisted(folder, {folder / part.path for part in ledger.parts()}):
-        path.unlink(missing_ok=True)
-
-
-def unlisted(folder: Path, listed: set[Path]) -> list[Path]:
-    """Return the files in the table folders that the ledger does not list."""
-    return [
-        path
-        for table in sorted(TABLES)
-        for path in sorted((folder / "tables" / table).glob("*"))
-        if path.is_file() and path not in listed
-    ]

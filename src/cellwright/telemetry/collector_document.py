@@ -23,6 +23,7 @@ from cellwright.estate.documents.parts import (
     shown,
 )
 from cellwright.estate.single import load_single
+from cellwright.lake import Commit
 from cellwright.plugins import PluginSet
 from cellwright.telemetry.listener import ListenerSpec, Tls
 from cellwright.telemetry.listeners.passwords import is_hash
@@ -68,6 +69,7 @@ class CollectorConfig:
     folders: tuple[FolderSpec, ...]
     keep: KeepSpec = KeepSpec()
     snmp_users: str | None = None  # a file
+    commit: Commit = Commit.LEDGER
 
 
 def _hash(value: object) -> str:
@@ -187,7 +189,12 @@ class KeepPart(Part):
 class CollectorSpec(Part):
     """Everything one collector is told."""
 
-    lake: Text = Field(min_length=1, description="the lake's folder; made when absent")
+    lake: Text = Field(
+        min_length=1, description="the lake's folder, or its s3://, gs:// or abfss:// address; made when absent"
+    )
+    commit: Literal["ledger", "delta"] = Field(
+        default="ledger", description="delta: the lake is Delta tables, which many machines may write at once"
+    )
     spool: Text | None = Field(default=None, min_length=1, description="a folder for what is not in the lake yet")
     spool_limit: Volume = Field(default=4.0, gt=0, description="what the spool may hold before senders have to wait")
     every: Duration = Field(default=5000.0, ge=1000 * _LEAST_S, description="how often the lake is written")
@@ -218,6 +225,7 @@ class CollectorDocument(Document):
             folders=tuple(part.build() for part in spec.folders),
             keep=spec.keep.build(),
             snmp_users=spec.snmp_users,
+            commit=Commit(spec.commit),
         )
 
 
@@ -232,6 +240,10 @@ def _inconsistencies(document: CollectorDocument, node: Node) -> Iterator[Diagno
     if repeated := first_repeated(part.name for part in spec.listeners):
         mark = node.descend(("spec", "listeners", repeated[0], "name")).mark
         yield Diagnostic("duplicate-name", f"the name {repeated[1]!r} is taken already", mark, "a name of its own")
+    if Commit(spec.commit) is Commit.DELTA and spec.keep.files is not None:
+        mark = node.descend(("spec", "keep", "files")).mark
+        message = "one of many machines cannot say how long Delta tables keep files"
+        yield Diagnostic("keep-of-others", message, mark, "keep.quarantine alone, and Delta's own DELETE and VACUUM")
     if not spec.listeners and not spec.folders:
         message = "nothing is listened to and no folder is watched"
         yield Diagnostic("nothing-to-collect", message, node.descend(("spec",)).mark, "listeners or folders")

@@ -20,7 +20,7 @@ from cellwright.errors import StorageError, UsageError, nearest
 from cellwright.estate.documents.parts import API_VERSION
 from cellwright.estate.model import SensitivityClass
 from cellwright.inventory.documents import to_yaml
-from cellwright.lake import Lake
+from cellwright.lake import open_lake
 from cellwright.privacy.anonymise import Wanted, anonymise, smallest_class
 from cellwright.privacy.anonymise_levels import Ladder
 from cellwright.privacy.anonymise_spec import Mode, default_spec, load_spec
@@ -31,6 +31,7 @@ from cellwright.wiring.files import read_text, storage_errors
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from cellwright.lake import Address, Lake
     from cellwright.privacy.anonymise import Anonymised
     from cellwright.privacy.anonymise_spec import Spec, TableSpec
     from cellwright.wiring.progress import Progress
@@ -67,7 +68,7 @@ class Order:
     home: str | None = None
 
 
-def anonymise_lake(source: Path, out: Path, order: Order, progress: Progress) -> Certificate:
+def anonymise_lake(source: Path | Address, out: Path, order: Order, progress: Progress) -> Certificate:
     """Write an anonymised copy of a lake's tables to a new folder, as a whole or not at all; return its certificate.
 
     A table is held in memory. What was written is read back and recounted; where it does not hold, or a pseudonym or an
@@ -78,7 +79,7 @@ def anonymise_lake(source: Path, out: Path, order: Order, progress: Progress) ->
     if out.exists():
         raise StorageError.of("file-exists", f"{out} is there already", expected="a folder that does not exist")
     spec = load_spec(read_text(order.spec), str(order.spec)) if order.spec else default_spec()
-    with Lake.open(source) as lake, storage_errors("write", out):
+    with open_lake(source) as lake, storage_errors("write", out):
         out.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
         try:

@@ -9,11 +9,12 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from cellwright.errors import UsageError
-from cellwright.lake import Lake
+from cellwright.lake import Address
 from cellwright.plugins import PluginSet
 from cellwright.telemetry.collect import Collector, run_until
 from cellwright.telemetry.collector_document import load_collector
@@ -24,7 +25,7 @@ from cellwright.telemetry.mediate import mediate, mediate_received
 from cellwright.telemetry.sources import feed
 from cellwright.telemetry.spool import Spool
 from cellwright.wiring.files import read_text
-from cellwright.wiring.lakes import moment_before
+from cellwright.wiring.lakes import lake_at, lake_opener, moment_before
 from cellwright.wiring.pseudonyms import Pseudonyms
 from cellwright.wiring.snmp_users import read_usm
 from cellwright.wiring.telemetry import known_formats, pick_format
@@ -32,8 +33,8 @@ from cellwright.wiring.telemetry import known_formats, pick_format
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import tzinfo
-    from pathlib import Path
 
+    from cellwright.lake import Lake
     from cellwright.telemetry.collector_document import CollectorConfig, KeepSpec
     from cellwright.telemetry.format import Format
     from cellwright.telemetry.listener import OpenListener
@@ -60,19 +61,20 @@ def collect(
 
 def build(config: CollectorConfig, folder: Path, settings: Settings) -> Collector:
     """Return the collector of a configuration whose relative paths start at `folder`; raise for what cannot be."""
-    lake = folder / config.lake
+    lake = lake_at(config.lake, settings, folder)
     spool = folder / config.spool if config.spool else settings.state / "spool" / config.name
-    if spool.resolve().is_relative_to(lake.resolve()):
+    if isinstance(lake, Path) and spool.resolve().is_relative_to(lake.resolve()):
         raise UsageError.of("spool-in-lake", f"the spool {spool} lies in the lake", expected="a folder beside it")
-    pseudonyms = Pseudonyms(settings, [lake])
+    pseudonyms = Pseudonyms(settings, [lake.cache if isinstance(lake, Address) else lake])
     usm = read_usm(folder / config.snmp_users, os.environ) if config.snmp_users else None
     formats = known_formats([folder / mapping for mapping in config.mappings], usm)
-    Lake.open(lake, create=True).close()
+    opens = lake_opener(lake, config.commit, settings, pseudonyms.now().derive("quarantine"))
+    opens().close()
     zones = {spec.name: ZoneInfo(spec.zone) for spec in config.listeners if spec.zone}
-    line = _Line(lake, formats, pseudonyms, settings.tenant, zones)
+    line = _Line(opens, formats, pseudonyms, settings.tenant, zones)
     collector = Collector(Spool(spool, pseudonyms.now().derive("spool")), config.spool_bytes, line.received)
     collector.at_end(pseudonyms.close)
-    collector.keep_house(partial(keep_within, lake, config.keep), config.keep.every_s)
+    collector.keep_house(partial(keep_within, opens, config.keep), config.keep.every_s)
     listeners: PluginSet[OpenListener] = PluginSet("listeners")
     for spec in config.listeners:
         collector.add(replace(spec, usm=usm), listeners.get(spec.protocol))
@@ -84,9 +86,9 @@ def build(config: CollectorConfig, folder: Path, settings: Settings) -> Collecto
     return collector
 
 
-def keep_within(folder: Path, keep: KeepSpec) -> None:
+def keep_within(opens: Callable[[], Lake], keep: KeepSpec) -> None:
     """Delete what is older than it may be, and merge small parts."""
-    with Lake.open(folder) as lake:
+    with opens() as lake:
         if keep.files_ms is not None:
             lake.expire(moment_before(keep.files_ms))
         if keep.quarantine_ms is not None:
@@ -99,14 +101,14 @@ class _Line:
 
     def __init__(
         self,
-        lake: Path,
+        opens: Callable[[], Lake],
         formats: tuple[Format, ...],
         pseudonyms: Pseudonyms,
         tenant: str,
         zones: Mapping[str, tzinfo],
     ) -> None:
         """`zones` holds those of senders' clocks by listener; the others are in UTC."""
-        self._lake, self._formats, self._pseudonyms, self._tenant = lake, formats, pseudonyms, tenant
+        self._opens, self._formats, self._pseudonyms, self._tenant = opens, formats, pseudonyms, tenant
         self._zones = zones
 
     def received(self, raw: RawFile, name: str) -> MediationResult:
@@ -115,7 +117,7 @@ class _Line:
         if isinstance(read_as, Syslog):
             zone = self._zones.get(feed(raw.name).rpartition("/")[2], UTC)
             read_as = Syslog(Reception(time.time_ns() // 1000, zone))
-        with Lake.open(self._lake) as lake:
+        with self._opens() as lake:
             result = mediate_received(
                 raw, lake, read_as=read_as, pseudonymiser=self._pseudonyms.now(), tenant=self._tenant, now=_now
             )
@@ -124,7 +126,7 @@ class _Line:
 
     def found(self, entries: Sequence[Entry]) -> MediationResult:
         """Store files that lie in a folder."""
-        with Lake.open(self._lake) as lake:
+        with self._opens() as lake:
             result = mediate(
                 entries,
                 lake,

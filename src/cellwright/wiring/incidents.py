@@ -9,11 +9,12 @@ from cellwright.digest.compose import BUDGET_TOKENS, Digest, digest_incident
 from cellwright.digest.render_ves import render_ves
 from cellwright.digest.storms import incidents
 from cellwright.digest.tokens import token_counter
-from cellwright.lake import Lake
+from cellwright.lake import open_lake
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cellwright.lake import Address
     from cellwright.wiring.progress import Progress
 
 _EXCERPT_EVENTS: Final = 3
@@ -27,9 +28,9 @@ class Storyline:
     raw_excerpt: str
 
 
-def digest_lake(folder: Path, progress: Progress, budget: int = BUDGET_TOKENS) -> tuple[Storyline, ...]:
-    """Return the digests of all incidents of a lake; raise StorageError when there is no lake in `folder`."""
-    with Lake.open(folder) as lake:
+def digest_lake(place: Path | Address, progress: Progress, budget: int = BUDGET_TOKENS) -> tuple[Storyline, ...]:
+    """Return the digests of all incidents of a lake; raise StorageError when there is no lake at `place`."""
+    with open_lake(place) as lake:
         alarms = lake.read("alarm_events")
     counter = token_counter()
     found: list[Storyline] = []

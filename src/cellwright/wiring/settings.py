@@ -30,6 +30,7 @@ class Settings:
     data: Path  # public data sets; need not exist
     key_file: Path  # key of the pseudonyms
     state: Path  # default folder for lakes and meters
+    cache: Path  # what may be lost at any time, such as copies of the ledgers of lakes in object stores
     tenant: str
     cloud: CloudTier | None
     privacy_policy: Path | None = None  # what becomes of each kind of identifier; None: all are tokenised
@@ -41,10 +42,12 @@ def read_settings(environ: Mapping[str, str], home: Path) -> Settings:
     """Return the settings of `environ` (`CELLWRIGHT_*` and the XDG folders); raise UsageError for contradictions."""
     share = Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "cellwright"
     state = Path(environ.get("XDG_STATE_HOME") or home / ".local" / "state") / "cellwright"
+    cache = Path(environ.get("XDG_CACHE_HOME") or home / ".cache") / "cellwright"
     return Settings(
         data=Path(environ.get("CELLWRIGHT_DATA") or DEFAULT_DATA),
         key_file=Path(environ.get("CELLWRIGHT_KEY_FILE") or share / "pseudonym.key"),
         state=state,
+        cache=cache,
         tenant=environ.get("CELLWRIGHT_TENANT") or "operator",
         cloud=_cloud_tier(environ),
         privacy_policy=_path(environ.get("CELLWRIGHT_PRIVACY_POLICY")),

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import UsageError, nearest
-from cellwright.lake import Lake
+from cellwright.lake import Address, Commit
 from cellwright.plugins import PluginSet
 from cellwright.telemetry.format import Format
 from cellwright.telemetry.formats.delimited import Delimited
@@ -18,6 +18,7 @@ from cellwright.telemetry.formats.table_parquet import ParquetTable
 from cellwright.telemetry.mediate import mediate
 from cellwright.telemetry.sources import walk
 from cellwright.wiring.files import read_text
+from cellwright.wiring.lakes import lake_opener
 from cellwright.wiring.pseudonyms import Pseudonyms
 
 if TYPE_CHECKING:
@@ -52,14 +53,21 @@ def mapping_files(paths: Iterable[Path]) -> tuple[Path, ...]:
     return tuple(file for path in paths for file in (sorted(path.glob("*.yaml")) if path.is_dir() else [path]))
 
 
-def mediate_into(
-    folder: Path, sources: Sequence[Path], formats: Sequence[Format], settings: Settings, progress: Progress
+def mediate_into(  # noqa: PLR0913 - what a run is told
+    place: Path | Address,
+    sources: Sequence[Path],
+    formats: Sequence[Format],
+    settings: Settings,
+    progress: Progress,
+    *,
+    commit: Commit = Commit.LEDGER,
 ) -> MediationResult:
-    """Store what `sources` hold in the lake at `folder`; a single format reads every file, several are detected."""
+    """Store what `sources` hold in the lake at `place`; a single format reads every file, several are detected."""
+    folder = place.cache if isinstance(place, Address) else place
     entries = walk(sources, folder)  # a source that does not exist is told before a lake is made
     with (
         Pseudonyms(settings, [folder]) as pseudonyms,
-        Lake.open(folder, create=True) as lake,
+        lake_opener(place, commit, settings, pseudonyms.now().derive("quarantine"))() as lake,
         progress("mediate") as advance,
     ):
         return mediate(

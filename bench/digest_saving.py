@@ -9,46 +9,32 @@ Nothing is drawn by chance.
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import math
 import platform
 import statistics
-import tarfile
 import time
 import tracemalloc
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pyarrow as pa
 
+from alarm_sets import read
 from cellwright.digest import BUDGET_TOKENS, decode, digest_incident, digests, incidents, is_storm, rank, token_counter
 from cellwright.digest.render_csv import render_csv
 from cellwright.digest.render_ves import render_ves
-from cellwright.lake.schema import TABLES
-from cellwright.telemetry.formats.delimited import Delimited
-from cellwright.telemetry.formats.delimited_mapping import load_mapping
 from rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from alarm_sets import AlarmSet
     from cellwright.digest import Digest, Facts, Incident, TokenCounter
 
-MAPPING: Final = Path(__file__).parent.parent / "examples/mappings/alarm-list.yaml"
 QUICK_EVENTS: Final = 8_000
 GROWTH_PARTS: Final = (8, 4, 2, 1)  # of the events
-
-
-@dataclass(frozen=True, slots=True)
-class AlarmList:
-    """One data set: its events, and the cause graph (cause, effect) where there is one."""
-
-    name: str
-    table: pa.Table
-    causes: np.ndarray | None
 
 
 def main() -> None:
@@ -70,36 +56,7 @@ def main() -> None:
         print(json.dumps({"bench": "digest_saving", "machine": machine, "rows": [asdict(row) for row in rows]}))
 
 
-def read(path: Path, limit: int | None) -> Iterator[AlarmList]:
-    """Yield the alarm lists of a file, read by the delimited format as mediation does."""
-    if path.suffix == ".csv":
-        yield AlarmList(path.stem, to_table(path.read_bytes(), path.stem, limit), None)
-        return
-    with tarfile.open(path) as archive:
-        members = {member.name: member for member in archive.getmembers() if member.isfile()}
-        for name, member in members.items():
-            if not name.endswith(".csv"):
-                continue
-            folder = name.rpartition("/")[0]
-            graph = members.get(f"{folder}/DAG.npy")
-            causes = np.load(io.BytesIO(archive.extractfile(graph).read())) if graph else None
-            yield AlarmList(folder, to_table(archive.extractfile(member).read(), folder, limit), causes)
-
-
-def to_table(raw: bytes, name: str, limit: int | None) -> pa.Table:
-    """Return the rows of an alarm list in the lake's schema."""
-    form = Delimited(load_mapping(MAPPING.read_text(encoding="utf-8"), MAPPING.name))
-    batches = [batch.tables["alarm_events"] for batch in form.parse(io.BytesIO(raw)) if "alarm_events" in batch.tables]
-    facts = pa.Table.from_batches(batches).slice(0, limit)
-    schema = TABLES["alarm_events"]
-    envelope = {"tenant": "bench", "source": name, "file_id": name, "ingest_ts": 0}
-    constants = {
-        key: pa.repeat(pa.scalar(value, schema.field(key).type), facts.num_rows) for key, value in envelope.items()
-    }
-    return pa.table([constants[each] if each in constants else facts[each] for each in schema.names], schema)
-
-
-def measure(alarms: AlarmList, budget: int, count: TokenCounter) -> Iterator[Row]:
+def measure(alarms: AlarmSet, budget: int, count: TokenCounter) -> Iterator[Row]:
     """Yield all figures of one list."""
     storms = [each for each in incidents(alarms.table, count) if is_storm(each)]
     if not storms:
@@ -203,7 +160,7 @@ def _number(alarm_type: str) -> int:
     return int(alarm_type.rpartition("=")[2])
 
 
-def _growth(alarms: AlarmList, budget: int, count: TokenCounter) -> Iterator[Row]:
+def _growth(alarms: AlarmSet, budget: int, count: TokenCounter) -> Iterator[Row]:
     """Yield the time and memory of segmenting and digesting all events, and how both grow with their number."""
     sizes, seconds, peaks = [], [], []
     for part in GROWTH_PARTS:

@@ -1,11 +1,13 @@
-"""Commands about incidents: digest."""
+"""Commands about incidents: digest, and what its ranking learns."""
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -14,23 +16,27 @@ from cellwright.cli.app import Output, OutputOption, app
 from cellwright.cli.plans import number
 from cellwright.digest.compose import BUDGET_TOKENS, to_json
 from cellwright.digest.storms import is_storm
-from cellwright.wiring.incidents import digest_lake
+from cellwright.wiring.incidents import digest_lake, learn_causes
 from cellwright.wiring.lakes import lake_at
 from cellwright.wiring.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cellwright.digest.causes import CauseGraph
     from cellwright.digest.compose import Digest
 
 _MOST_ROWS: Final = 15
 
 
+LakeArgument = Annotated[
+    str, typer.Argument(metavar="LAKE", help="A lake's folder, or its s3://, gs:// or abfss:// address.")
+]
+
+
 @app.command()
 def digest(
-    lake: Annotated[
-        str, typer.Argument(metavar="LAKE", help="A lake's folder, or its s3://, gs:// or abfss:// address.")
-    ],
+    lake: LakeArgument,
     budget: Annotated[int, typer.Option(metavar="TOKENS", help="Most tokens of one digest.")] = BUDGET_TOKENS,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -41,6 +47,50 @@ def digest(
         console.say_json({"budget": budget, "digests": [to_json(item) for item in found]})
         return
     print_digests(found)
+
+
+@app.command("digest learn")
+def digest_learn(
+    lake: LakeArgument,
+    out: Annotated[Path, typer.Option(metavar="MODEL", help="The file to write the cause graph to.")],
+    links: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Adjacent elements by name: columns element,neighbour.")
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Learn from the lake's alarms which types bring about which others, and how well that foretells them."""
+    graph = learn_causes(lake_at(lake, read_settings(os.environ, Path.home())), out, links)
+    if output is Output.JSON:
+        console.say_json({"model": str(out), **asdict(graph.training), **asdict(graph.quality), "edges": _edges(graph)})
+        return
+    columns = ("cause", "effect", "first", "median lag")
+    shown = sorted(_edges(graph), key=lambda edge: -edge["strength"])[:_MOST_ROWS]
+    console.table(None, columns, map(_edge_row, shown), columns[2:])
+    console.say(
+        f"{int(graph.edges.sum())} edges between {len(graph.types)} alarm types, from {graph.training.alarms} alarms"
+        f" ({graph.training.onsets} onsets) of {graph.training.elements} elements and {graph.training.links} links"
+    )
+    gain, tested = graph.quality.gain_nats, graph.quality.tested
+    console.say(f"foretells the last {tested} onsets {gain:.2f} nats each better than constant rates do")
+    console.say(f"{out} written, {out.stat().st_size / 1000:,.0f} kB")
+
+
+def _edges(graph: CauseGraph) -> list[dict[str, Any]]:
+    return [
+        {
+            "cause": graph.types[cause],
+            "effect": graph.types[effect],
+            "strength": float(graph.strength[cause, effect]),
+            "first": float(graph.first[cause, effect]),
+            "lag_s": None if math.isnan(graph.lag_s[cause, effect]) else float(graph.lag_s[cause, effect]),
+        }
+        for cause, effect in zip(*graph.edges.nonzero(), strict=True)
+    ]
+
+
+def _edge_row(edge: dict[str, Any]) -> tuple[str, ...]:
+    lag = "?" if edge["lag_s"] is None else f"{number(edge['lag_s'], 1)} s"
+    return edge["cause"], edge["effect"], f"{edge['first']:.0%}", lag
 
 
 def print_digests(found: Sequence[Digest]) -> None:

@@ -23,7 +23,7 @@ MODULES: Final = MappingProxyType(
         "lakes": ("lake",),
         "collecting": ("collect",),
         "forwarding": ("forward", "receive"),
-        "incidents": ("digest",),
+        "incidents": ("digest", "digest learn"),
         "inventories": ("import",),
         "pictures": ("estate",),
         "assess": ("assess",),
@@ -65,8 +65,9 @@ def load_commands(wanted: str | None) -> None:
 
 
 def _invoke(arguments: list[str]) -> int:
-    if arguments[:2] == ["plan", "verify"]:  # the one command of two words beside a command of the first alone
-        arguments = ["plan verify", *arguments[2:]]
+    two_words = " ".join(arguments[:2])  # `plan verify` stands beside `plan`, which takes arguments of its own
+    if any(two_words in commands for commands in MODULES.values()):
+        arguments = [two_words, *arguments[2:]]
     load_commands(arguments[0] if arguments else None)
     try:
         typer.main.get_command(app).main(args=arguments, prog_name="cellwright")

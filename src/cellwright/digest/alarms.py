@@ -16,6 +16,10 @@ CLEARED: Final = "CLEARED"
 # Perceived severity, ITU-T X.733 clause 8.1.2.3, gravest first; CLEARED is a notification, not a severity of a fault.
 SEVERITIES: Final = ("CRITICAL", "MAJOR", "MINOR", "WARNING", "INDETERMINATE")
 
+# Transmission equipment declares a loss of signal or frame once it has lasted about 2.5 s (the failure integration time
+# that manuals of such equipment state): onsets that near do not say which failure came first. 3 s is our rounding up.
+JITTER_US: Final = 3_000_000
+
 _COLUMNS: Final = (
     "tenant",
     "source",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from cellwright.digest.alarms import SEVERITIES
+from cellwright.digest.alarms import JITTER_US, SEVERITIES
 from cellwright.digest.notation import write_seconds
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 WEIGHTS: Final = MappingProxyType(
     {"onset": 0.55, "severity": 0.15, "followers": 0.1, "open": 0.1, "rarity": 0.1, "flagged": 1.1}
 )
-
-# Transmission equipment declares a loss of signal or frame once it has lasted about 2.5 s (the failure integration time
-# that manuals of such equipment state): onsets that near do not say which failure came first. 3 s is our rounding up.
-JITTER_US: Final = 3_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,86 @@
+"""Learning causes from a lake, as its users meet it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cellwright.cli.main import run
+from cellwright.digest.causes_artefact import from_bytes
+
+MAPPING = Path(__file__).parents[2] / "examples/mappings/alarm-list.yaml"
+
+
+def _rows(*, related: bool) -> str:
+    """Return 200 alarms of type 1, and as many of type 2 on the next device after 20 s or at any time."""
+    random = np.random.default_rng(2)
+    rows = []
+    for _ in range(200):
+        device, at = int(random.integers(20)), int(random.integers(10**6))
+        later = at + 20 if related else int(random.integers(10**6))
+        rows += [(1, device, at, at + 60), (2, device + 1, later, later + 60)]
+    return "alarm_id,device_id,start_timestamp,end_timestamp\n" + "".join(
+        f"{kind},{device},{start},{end}\n" for kind, device, start, end in sorted(rows, key=lambda row: row[2])
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("learning")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(folder))
+        for name, related in (("related", True), ("random", False)):
+            (folder / f"{name}.csv").write_text(_rows(related=related), encoding="utf-8")
+            made = ["mediate", f"{folder / name}.csv", "--lake", str(folder / name), "--mapping", str(MAPPING)]
+            assert run(made) == 0
+    links = [f"Device={device},Device={device + 1}" for device in range(20)]
+    text = "\n".join(["element,neighbour", *links, "Device=1,Device=silent"])
+    (folder / "links.csv").write_text(text, encoding="utf-8")
+    return folder
+
+
+def learned(folder: Path, lake: str, out: str, *more: str) -> int:
+    return run(["digest", "learn", str(folder / lake), "--out", str(folder / out), *more])
+
+
+def test_a_lake_teaches_a_graph_that_is_written_and_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    links = ("--links", str(folder / "links.csv"))
+    assert learned(folder, "related", "model.json", *links) == 0
+    assert "1 edges between 2 alarm types, from 400 alarms" in capsys.readouterr().out
+    graph = from_bytes((folder / "model.json").read_bytes(), "model.json")
+    assert [(graph.types[one], graph.types[other]) for one, other in np.argwhere(graph.edges)] == [
+        ("AlarmType=1", "AlarmType=2")
+    ]
+    assert graph.training.links == 20
+    assert learned(folder, "related", "other.json", *links, "-o", "json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["edges"][0]["lag_s"] == 20
+    assert answer["gain_nats"] == graph.quality.gain_nats
+    assert (folder / "other.json").read_bytes() == (folder / "model.json").read_bytes()
+
+
+def test_what_foretells_nothing_is_not_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert learned(folder, "random", "none.json") == 1
+    told = capsys.readouterr().err
+    assert "error[not-accepted]" in told
+    assert "nats over 120 onsets" in told
+    assert not (folder / "none.json").exists()
+
+
+def test_wrong_links_are_told_line_by_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "bad.csv").write_text("a,b\nDevice=1,Device=2\nDevice=1\n", encoding="utf-8")
+    assert learned(folder, "related", "none.json", "--links", str(folder / "bad.csv")) == 64
+    told = capsys.readouterr().err
+    assert "bad.csv:1:1: error[no-header]" in told
+    assert "bad.csv:3:1: error[not-a-link]" in told
+    assert not (folder / "none.json").exists()
+
+
+def test_a_folder_is_digested_beside_the_command_that_learns(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["digest", str(folder / "related")]) == 0
+    assert run(["digest", "learn"]) == 64
+    assert learned(folder, "missing", "none.json") == 1
+    assert "no-lake" in capsys.readouterr().err

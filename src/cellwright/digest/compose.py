@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BUDGET_TOKENS: Final = 2_000
 MIN_BUDGET_TOKENS: Final = 200  # below, the head of a part leaves no room for facts
-_ESTIMATE_MARGIN: Final = 0.9  # an estimate may be 10 % below the tokenizer's count
+ESTIMATE_MARGIN: Final = 0.9  # an estimate may be 10 % below the tokenizer's count
 _ITEMS_PER_LINE: Final = 16  # in parts, so that each names its alarm types
 _DETAILS: Final[tuple[dict[str, bool], ...]] = ({"severities": True}, {"onsets": True}, {"clears": True})
 
@@ -61,7 +61,7 @@ def digest_incident(incident: Incident, *, budget: int = BUDGET_TOKENS, count: T
             f"a digest cannot be written in {budget} tokens",
             expected=f"a budget of {MIN_BUDGET_TOKENS} tokens or more",
         )
-    room = budget if count.exact else int(budget * _ESTIMATE_MARGIN)
+    room = budget if count.exact else int(budget * ESTIMATE_MARGIN)
     sha256 = content_hash(incident.alarms)
     facts = fold(incident.alarms, incident_name(sha256))
     said = richest(facts, lambda text: count.count(text) <= room)

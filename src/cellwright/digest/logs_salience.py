@@ -1,0 +1,89 @@
+"""Salience of log lines: how much each says about what went wrong, from its words, its rarity and its neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cellwright.digest.logs_words import FRAME, WORTHS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from cellwright.digest.logs import LogLines
+    from cellwright.digest.templates import Mined
+
+_FRAME_WORTH: Final = 0.5
+_LEVELS: Final = (0.0, 1.0, 4.0, 6.0)  # of Level
+_GRAVE: Final = 7.0  # worth of words that protects a line
+_COMMON: Final = 0.5  # what is left of the worth of words that every line has
+_RARE: Final = 0.3  # worth of being the only line of its template
+_FIRST: Final = 1.5  # times the worth of its words has the first line of a template
+_NEXT: Final = 0.5  # share of a line's strength that the lines before and after it have
+_FADE: Final = 0.5  # by which each further one has less
+_AFTER: Final = 6  # lines
+_BEFORE: Final = 3
+_END: Final = 1.0  # worth of being the last line, and over how many lines it falls to a third
+_END_LINES: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Salience:
+    """Of each line of a log: what its own words are worth, how telling it is in its place; (n_lines,), 0 or more."""
+
+    words: NDArray[np.float64]
+    of_line: NDArray[np.float64]
+
+    @property
+    def is_grave(self) -> NDArray[np.bool_]:
+        """Return of which lines the words alone say that something is gravely wrong, (n_lines,)."""
+        return self.words >= _GRAVE
+
+
+def weigh(lines: LogLines, mined: Mined) -> Salience:
+    """Return the salience of each line.
+
+    Words count more where few lines are alike; what follows a grave line, or shortly goes before one, takes part in
+    its salience; so does, a little, what is rare, and what is near the end.
+    """
+    count = len(lines)
+    words = worths(lines.texts) + np.array(_LEVELS)[list(lines.levels)]
+    sizes = np.bincount(mined.codes)
+    words[np.unique(mined.codes, return_index=True)[1]] *= _FIRST
+    rarity = 1 - np.log(sizes[mined.codes]) / max(np.log(max(count, 1)), 1.0)
+    own = words * (_COMMON + (1 - _COMMON) * rarity) + _RARE * rarity
+    end = _END * np.exp((np.arange(count) + 1 - count) / _END_LINES)
+    return Salience(words, own + _shared(words * rarity) + end)
+
+
+def worths(texts: Sequence[str]) -> NDArray[np.float64]:
+    """Return what each line is worth by its own words, (n_lines,), 0 or more."""
+    column = pa.array(texts, pa.string()).dictionary_encode()
+    found = np.zeros(len(column.dictionary))
+    for weight, pattern in WORTHS:
+        found += weight * _matches(column.dictionary, pattern)
+    found[_matches(column.dictionary, FRAME)] = _FRAME_WORTH
+    values: NDArray[np.float64] = np.maximum(found, 0.0)[column.indices.to_numpy()]
+    return values
+
+
+def _matches(texts: pa.Array, pattern: str) -> NDArray[np.bool_]:
+    matches: NDArray[np.bool_] = pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+    return matches
+
+
+def _shared(strength: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what each line has from the strongest of its neighbours, less with each line between them."""
+    shared = np.zeros_like(strength)
+    for distance in range(1, min(_AFTER, len(strength) - 1) + 1):
+        share = _NEXT / (1 + _FADE * (distance - 1))
+        np.maximum(shared[distance:], share * strength[:-distance], out=shared[distance:])
+        if distance <= _BEFORE:
+            np.maximum(shared[:-distance], share * strength[distance:], out=shared[:-distance])
+    return shared

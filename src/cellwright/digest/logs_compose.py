@@ -33,7 +33,7 @@ _CANDIDATES: Final = 4_000  # lines that are looked at, the most salient
 _AGAIN: Final = 0.7  # salience of each further line of a template, as a share of the one before
 _LEAST_TOKENS: Final = 8  # that a line takes with its marks
 _MARKS_CHARS: Final = 30
-_LEAST: Final = 0.05  # salience of a line that is told
+_LEAST: Final = 0.1  # salience of a line that is told
 _BREVITY: Final = 0.2  # power of its length that divides a line's salience
 
 
@@ -59,7 +59,7 @@ class LogDigest:
     token_counter: str
     templates: tuple[TemplateCount, ...]  # by first line
     ledger: Ledger
-    over_budget: bool  # the protected facts, a line of each grave template, alone pass the budget
+    over_budget: bool  # the protected facts, a line of each grave or rare template, alone pass the budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class _Log:
 
 
 def digest_log(lines: LogLines, *, budget: int = BUDGET_TOKENS, count: TokenCounter, source: str = "") -> LogDigest:
-    """Return the digest of a log: a line of each grave template, then others by salience until `budget` tokens.
+    """Return the digest of a log: a line of each grave or rare template, then others by salience until `budget` tokens.
 
     Where tokens are estimated, a tenth of the budget is held back. Raises UsageError for a budget below 200 tokens.
     """
@@ -85,7 +85,7 @@ def digest_log(lines: LogLines, *, budget: int = BUDGET_TOKENS, count: TokenCoun
     room = budget if count.exact else int(budget * ESTIMATE_MARGIN)
     mined = mine(lines.texts)
     log = _Log(lines, mined, weigh(lines, mined), _content_hash(lines), source)
-    protected = _first_of_templates(log, np.flatnonzero(log.salience.is_grave))
+    protected = _first_of_templates(log, np.flatnonzero(log.salience.is_protected))
     chosen = _fill(log, [], protected, room, count)
     over = [place for place in protected if place not in set(chosen)]
     if over:
@@ -136,11 +136,11 @@ def _by_salience(log: _Log, chosen: Sequence[int]) -> Iterator[int]:
     texts = {log.lines.texts[place] for place in chosen}
 
     def salience(place: int) -> float:
-        return float(scores[place]) * _AGAIN ** told[int(codes[place])]
+        return float(scores[place] * _AGAIN ** told[int(codes[place])])
 
     def key(place: int) -> float:
         length = min(len(log.lines.texts[place]), _LINE_CHARS) + _MARKS_CHARS
-        return -salience(place) / length**_BREVITY
+        return -salience(place) / float(length**_BREVITY)
 
     queue = [(key(place), place) for place in np.argsort(-scores, kind="stable")[:_CANDIDATES].tolist()]
     heapq.heapify(queue)

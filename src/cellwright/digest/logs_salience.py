@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from cellwright.digest.templates import Mined
 
 _FRAME_WORTH: Final = 0.5
-_LEVELS: Final = (0.0, 1.0, 4.0, 6.0)  # of Level
-_GRAVE: Final = 7.0  # worth of words that protects a line
+_LEVELS: Final = (0.0, 1.0, 8.0, 10.0)  # of Level: who says so beside the text means it
+_GRAVE: Final = 8.0  # worth of words that protects a line
 _COMMON: Final = 0.5  # what is left of the worth of words that every line has
-_RARE: Final = 0.3  # worth of being the only line of its template
+_RARE: Final = 2.0  # worth of being the only line of its template, where hardly a line is
+_FEW: Final = 2  # lines of a rare template
+_SURPRISE: Final = 0.5  # where rare templates are protected: in a log of n lines less than sqrt(n) are theirs
 _FIRST: Final = 1.5  # times the worth of its words has the first line of a template
 _NEXT: Final = 0.5  # share of a line's strength that the lines before and after it have
 _FADE: Final = 0.5  # by which each further one has less
@@ -35,31 +37,31 @@ _END_LINES: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Salience:
-    """Of each line of a log: what its own words are worth, how telling it is in its place; (n_lines,), 0 or more."""
+    """Of each line of a log: what its own words are worth, how telling it is, 0 or more; (n_lines,)."""
 
     words: NDArray[np.float64]
     of_line: NDArray[np.float64]
-
-    @property
-    def is_grave(self) -> NDArray[np.bool_]:
-        """Return of which lines the words alone say that something is gravely wrong, (n_lines,)."""
-        return self.words >= _GRAVE
+    is_protected: NDArray[np.bool_]  # its words are grave, or it is rare where few lines are
 
 
 def weigh(lines: LogLines, mined: Mined) -> Salience:
     """Return the salience of each line.
 
     Words count more where few lines are alike; what follows a grave line, or shortly goes before one, takes part in
-    its salience; so does, a little, what is rare, and what is near the end.
+    its salience; so does, a little, what is rare where most lines repeat, and what is near the end.
     """
-    count = len(lines)
+    count = max(len(lines), 1)
+    sizes = np.bincount(mined.codes)[mined.codes]
     words = worths(lines.texts) + np.array(_LEVELS)[list(lines.levels)]
-    sizes = np.bincount(mined.codes)
+    is_grave = words >= _GRAVE
     words[np.unique(mined.codes, return_index=True)[1]] *= _FIRST
-    rarity = 1 - np.log(sizes[mined.codes]) / max(np.log(max(count, 1)), 1.0)
-    own = words * (_COMMON + (1 - _COMMON) * rarity) + _RARE * rarity
-    end = _END * np.exp((np.arange(count) + 1 - count) / _END_LINES)
-    return Salience(words, own + _shared(words * rarity) + end)
+    rarity = 1 - np.log(sizes) / max(np.log(count), 1.0)
+    is_rare = sizes <= _FEW
+    surprise = 1 - np.log1p(is_rare.sum()) / np.log1p(count)
+    own = words * (_COMMON + (1 - _COMMON) * rarity) + _RARE * surprise * rarity
+    end = _END * np.exp((np.arange(len(lines)) + 1 - count) / _END_LINES)
+    of_line = own + _shared(words * rarity) + end
+    return Salience(words, of_line, is_grave | (is_rare & (surprise > _SURPRISE)))
 
 
 def worths(texts: Sequence[str]) -> NDArray[np.float64]:

@@ -13,12 +13,12 @@ _OUTCRIES: Final = (
 )
 _ERROR_LEVELS: Final = (
     r"\b(?:ERROR|ERR!?|SEVERE)\b|(?i:\blevel\W{1,3}err(?:or)?\b|^\W*(?:error|err|fatal|failure)\b\W)"
-    r"|(?i:\berror(?:\[\w+\]|:| [A-Z]{1,3}\d+))|^E\d{4} |^E +|##\[error\]"
+    r"|(?i:\berror(?:\[\w+\]|:| [A-Z]{1,3}\d+))|^E\d{4} |^E:? +|##\[error\]|%[A-Z0-9_]+-[0-3]-[A-Z]"
 )
 _DEATHS: Final = (
     r"(?i)\b(?:panic(?:ked)?|core dumped|segmentation fault|segfault|out of memory|oom-kill\w*|killed process"
     r"|abort(?:ed|ing)?|stack overflow|deadlock|traceback|no space left|sig(?:segv|kill|abrt|bus)|\w*sanitizer"
-    r"|crash(?:ed)?)\b"
+    r"|crash\w*|oomkilled|evicted|attack\w*|intrusion|breach\w*|break-in)\b"
 )
 _EXCEPTIONS: Final = r"\b[A-Za-z_.$]*(?:Error|Exception|Failure|Fault)\b"
 _TROUBLES: Final = (
@@ -26,23 +26,27 @@ _TROUBLES: Final = (
     r"|rejected|unreachable|not found|no such|undefined|unresolved|timed? ?out|missing|mismatch(?:ed)?|violat\w+"
     r"|unauthorized|forbidden|corrupt\w*|lost|exceed\w*|overflow|expired|unhealthy|terminated|killed|unexpected"
     r"|illegal|invalid|conflicts?|faulty|assert\w*|rollback|down|no longer|did ?n[o']t|does ?n[o']t|is ?n[o']t"
-    r"|wrong|incorrect|broken|dropped|stopped|incompatible)\b"
+    r"|wrong|incorrect|broken|dropped|stopped|incompatible|unavailable|exhausted)\b"
+)
+_SYMPTOMS: Final = (
+    r"(?i)\b(?:flap\w*|degraded|hung|stuck|unsupported|insufficient|disconnect\w*|reset by peer|blocked"
+    r"|throttl\w+|leak\w*|\w*back-?off|not ?ready|bad|retry\w*|slow|high|restart\w*)\b"
 )
 _EXITS: Final = (
     r"(?i)\b(?:exit(?:ed|ing|s)?|returned|status|code|rc)\b[^\w]{0,3}(?:with |code |status |value |non-zero )*"
-    r"[:=( ]{0,3}-?[1-9]\d{0,2}\b|\bError \d+\b|signal \d+"
+    r"[:=( ]{0,3}-?(?:[1-9]\d?|1\d\d|25[0-5]|[45]\d\d)\b|\bError \d+\b|signal \d+"  # HTTP's 2xx and 3xx are none
 )
 _COUNTS: Final = (
     r"(?i)\b[1-9]\d* (?:\w+ )?(?:failed|failures?|errors?|failing|broken)\b|\b(?:failures|errors|failed)[:=] ?[1-9]"
 )
 _FAILED_TESTS: Final = (
-    r"^(?:FAIL(?:ED|URE)?\b|not ok|[✗✕✘❌●✖]|--- FAIL|\d+\) |\[[-xX!]\] )|\[FAIL\]|\bFAILED\b|<<< (?:FAILURE|ERROR)"
-    r"|^_{4,} .* _{4,}$"
+    r"^(?:FAIL(?:ED|URE)?\b|not ok|[✗✕✘❌●✖]|--- FAIL|\d+\) |\[[-xX!]\] )|\[FAIL\]|\bFAIL(?:ED|URE)\b"
+    r"|<<< (?:FAILURE|ERROR)|^_{4,} .* _{4,}$"
 )
 _CAUSES: Final = r"(?i)^(?:caused by|root cause|reason|details?|because|hint)\b"
 _PLACES: Final = r"[\w./\\-]+\.[A-Za-z]{1,5}(?::\d+|\(\d+(?:,\d+)?\)|\", line \d+)"
 _CONTRASTS: Final = r"(?i)\b(?:expected|actual|got|but was|instead)\b|^[+-] ?\S|^> "
-_WARNINGS: Final = r"(?i)\bwarn(?:ing)?\b"
+_WARNINGS: Final = r"(?i)\bwarn(?:ing)?\b|%[A-Z0-9_]+-4-[A-Z]"
 
 _NONE_OF_IT: Final = (
     r"(?i)\b(?:0|no|zero|without)(?: \w+)? (?:errors?|failures?|failed|failing|exceptions?|warnings?)\b"
@@ -63,8 +67,9 @@ WORTHS: Final = (
     (4.0, _OUTCRIES),
     (3.0, _ERROR_LEVELS),
     (3.0, _DEATHS),
-    (2.0, _EXCEPTIONS),
+    (2.5, _EXCEPTIONS),
     (2.0, _TROUBLES),
+    (0.5, _SYMPTOMS),
     (3.0, _EXITS),
     (3.0, _COUNTS),
     (3.0, _FAILED_TESTS),

@@ -6,11 +6,12 @@ or message; or an object of such lists, nested as it may be: where the names of 
 alone are taken, else all.
 
 A signal is recalled when it occurs in the text, letter for letter; beside it, blind to case, runs of blanks and
-terminal codes. Recall is the mean over cases of the share of their signals. The digest is its first part where it has
-several: never above the budget. Peers get the same log without terminal codes: the last 200 lines, whatever they take;
-within the budget, the last lines, half first and half last ones, lines with the words of errors from the start, and
-the first line of each of drain3's clusters, rarest first (`--peers-python`, an interpreter that has it; without it,
-left out loudly). Time is of a processor, from text to digest; growth its slope in log-log over three sizes.
+terminal codes. Recall is the mean over cases of the share of their signals. The digest is its first part where it
+has several: never above the budget. Peers get the same log without terminal codes: the last 200 lines, whatever they
+take; within the budget, the last lines, half first and half last ones, lines with the words of errors from the start,
+and the first line of each of drain3's clusters, the rarest and of equals the latest first (`--peers-python`, an
+interpreter that has it; without it, left out loudly). Time is of a processor, from text to digest; growth its slope in
+log-log over three sizes.
 """
 
 from __future__ import annotations
@@ -193,14 +194,14 @@ def simple(lines: Sequence[str], budget: int, count: TokenCounter) -> dict[str, 
 
 
 def clusters(lines: Sequence[str], budget: int, count: TokenCounter, python: str) -> str:
-    """Return the first line of each of drain3's clusters, rarest first, within the budget, in the order of the log."""
+    """Return the first line of each of drain3's clusters, rarest and latest first, within the budget."""
     said = [(place, line) for place, line in enumerate(lines) if line.strip()]
     codes, _ = peer(python, "", [line for _, line in said], "masked")
     sizes = Counter(codes or [])
     firsts: dict[int, tuple[int, str]] = {}
     for code, one in zip(codes or [], said, strict=True):
         firsts.setdefault(code, one)
-    rarest = [one for _, one in sorted(firsts.items(), key=lambda item: (sizes[item[0]], item[1][0]))]
+    rarest = [one for _, one in sorted(firsts.items(), key=lambda item: (sizes[item[0]], -item[1][0]))]
     kept = set(fitting((line for _, line in rarest), budget, count))
     return "\n".join(line for _, line in sorted(rarest) if line in kept)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 
 import pytest
 from alarm_tables import NAMES, at
@@ -10,9 +11,10 @@ from test_logs import log_table
 
 from cellwright.digest import EstimatingCounter
 from cellwright.digest.logs import lines_of, read_lines
-from cellwright.digest.logs_compose import LogDigest, digest_log
+from cellwright.digest.logs_compose import LogDigest, digest_log, log_to_json
 from cellwright.digest.logs_text import LogFacts, Told, decode_log, write_log
 from cellwright.digest.parts import join
+from cellwright.digest.templates import template_id
 from cellwright.errors import CellwrightError, UsageError
 
 COUNT = EstimatingCounter()
@@ -177,6 +179,26 @@ def test_long_lines_are_cut_in_the_middle_and_the_books_say_so() -> None:
 def test_the_same_log_has_the_same_digest_and_name_and_another_has_another() -> None:
     assert digest("ERROR: a\nb") == digest("ERROR: a\nb")
     assert digest("ERROR: a\nb").facts.name != digest("ERROR: a\nc").facts.name
+
+
+def test_json_has_the_books_by_template_with_the_places_of_the_originals() -> None:
+    told = log_to_json(digest_log(read_lines("ERROR: lost\nall is well 1\n\nall is well 2", "f1"), count=COUNT))
+    assert json.loads(json.dumps(told)) == told
+    assert told["ledger"]["rows"] == 3
+    assert told["ledger"]["templates"][1] == {
+        "template_id": template_id("all is well *"),
+        "template": "all is well *",
+        "lines": 2,
+        "told": 2,
+        "references": {"f1": [1, 3]},
+    }
+
+
+def test_a_source_with_a_long_name_is_split_not_shortened() -> None:
+    found = digest_log(read_lines("ERROR: lost"), budget=200, count=COUNT, source="north " * 200 + "!")
+    assert found.over_budget
+    assert all(COUNT.count(part) <= 200 for part in found.parts)
+    assert decode_log(join(found.text)) == found.facts
 
 
 def test_an_empty_log_has_a_digest() -> None:

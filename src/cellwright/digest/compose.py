@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from cellwright.digest.fold import Facts, Kept, fold, reduce
-from cellwright.digest.ledger import Ledger, content_hash, open_ledger
+from cellwright.digest.ledger import Ledger, Reference, content_hash, open_ledger
 from cellwright.digest.notation import MICROSECONDS, incident_name, write_instant
 from cellwright.digest.parts import split
 from cellwright.digest.render_csv import render_csv
@@ -15,7 +15,7 @@ from cellwright.digest.text import write
 from cellwright.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import pyarrow as pa
 
@@ -122,7 +122,7 @@ def to_json(digest: Digest) -> dict[str, object]:
             "folded": len(ledger.folded),
             "left_out": {each.what: each.count for each in ledger.left_out},
             "sha256": ledger.sha256,
-            "references": _by_file(ledger),
+            "references": by_file((*ledger.kept, *ledger.folded)),
         },
     }
 
@@ -146,9 +146,9 @@ def _duration_s(incident: Incident) -> float | None:
     return (instants[-1] - instants[0]) / MICROSECONDS if instants else None
 
 
-def _by_file(ledger: Ledger) -> dict[str, list[int]]:
-    """Return the ordinals of all events by file."""
+def by_file(references: Iterable[Reference]) -> dict[str, list[int]]:
+    """Return the ordinals of references by file, each once."""
     files: dict[str, list[int]] = {}
-    for reference in sorted((*ledger.kept, *ledger.folded)):
+    for reference in sorted(set(references)):
         files.setdefault(reference.file_id, []).append(reference.ordinal)
     return files

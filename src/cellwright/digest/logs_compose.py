@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cellwright.digest.compose import BUDGET_TOKENS, ESTIMATE_MARGIN, MIN_BUDGET_TOKENS
+from cellwright.digest.compose import BUDGET_TOKENS, ESTIMATE_MARGIN, MIN_BUDGET_TOKENS, by_file
 from cellwright.digest.ledger import Ledger, Omission, Reference
 from cellwright.digest.logs_salience import Salience, weigh
 from cellwright.digest.logs_text import CUT, LogFacts, Told, write_log
@@ -95,7 +95,8 @@ def digest_log(lines: LogLines, *, budget: int = BUDGET_TOKENS, count: TokenCoun
         chosen = _fill(log, chosen, _by_salience(log, chosen), room, count)
     facts = _facts(log, chosen, over)
     text = write_log(facts)
-    parts = split(text, facts.name, budget=budget, limit=room, count=count) if over else (text,)
+    over_budget = bool(over) or count.count(text) > room
+    parts = split(text, facts.name, budget=budget, limit=room, count=count) if over_budget else (text,)
     text = "\n".join(parts)
     return LogDigest(
         facts=facts,
@@ -105,8 +106,37 @@ def digest_log(lines: LogLines, *, budget: int = BUDGET_TOKENS, count: TokenCoun
         token_counter=count.name,
         templates=tuple(_template_counts(log, (*chosen, *over))),
         ledger=_ledger(log, facts, (*chosen, *over)),
-        over_budget=bool(over),
+        over_budget=over_budget,
     )
+
+
+def log_to_json(digest: LogDigest) -> dict[str, object]:
+    """Return a digest as plain values for a JSON writer; its books by template, references grouped by file."""
+    return {
+        "log": digest.facts.name,
+        "lines": digest.facts.lines,
+        "told": len(digest.facts.told),
+        "text": digest.text,
+        "parts": list(digest.parts),
+        "tokens": digest.tokens,
+        "token_counter": digest.token_counter,
+        "over_budget": digest.over_budget,
+        "ledger": {
+            "rows": digest.ledger.events,
+            "left_out": {each.what: each.count for each in digest.ledger.left_out},
+            "sha256": digest.ledger.sha256,
+            "templates": [
+                {
+                    "template_id": each.id,
+                    "template": each.text,
+                    "lines": each.lines,
+                    "told": each.told,
+                    "references": by_file(each.references),
+                }
+                for each in digest.templates
+            ],
+        },
+    }
 
 
 def _fill(log: _Log, chosen: Sequence[int], candidates: Iterable[int], room: int, count: TokenCounter) -> list[int]:
@@ -126,6 +156,8 @@ def _fill(log: _Log, chosen: Sequence[int], candidates: Iterable[int], room: int
             else:
                 left.append(place)
         waiting = chain(left, ahead)
+    while len(filled) > len(chosen) and count.count(write_log(_facts(log, filled, []))) > room:
+        filled.pop()
     return filled
 
 

@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from cellwright.digest.templates import Mined
 
 _FRAME_WORTH: Final = 0.5
-_LEVELS: Final = (0.0, 1.0, 8.0, 10.0)  # of Level: who says so beside the text means it
-_GRAVE: Final = 8.0  # worth of words that protects a line
+_LEVELS: Final = (0.0, 1.0, 9.0, 11.0)  # of Level: who says so beside the text means it
+_GRAVE: Final = 9.0  # worth of words that protects a line
 _COMMON: Final = 0.5  # what is left of the worth of words that every line has
 _RARE: Final = 2.0  # worth of being the only line of its template, where hardly a line is
 _FEW: Final = 2  # lines of a rare template
 _SURPRISE: Final = 0.5  # where rare templates are protected: in a log of n lines less than sqrt(n) are theirs
-_FIRST: Final = 1.5  # times the worth of its words has the first line of a template
+_FIRST: Final = 2.0  # times the worth of its words has the first line of a template
 _NEXT: Final = 0.5  # share of a line's strength that the lines before and after it have
 _FADE: Final = 0.5  # by which each further one has less
 _AFTER: Final = 6  # lines
 _BEFORE: Final = 3
-_END: Final = 1.0  # worth of being the last line, and over how many lines it falls to a third
-_END_LINES: Final = 60.0
+_END: Final = 2.0  # worth of being the last line, and over how many lines it falls to a third
+_END_LINES: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)

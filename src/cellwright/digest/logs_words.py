@@ -26,7 +26,8 @@ _TROUBLES: Final = (
     r"|rejected|unreachable|not found|no such|undefined|unresolved|timed? ?out|missing|mismatch(?:ed)?|violat\w+"
     r"|unauthorized|forbidden|corrupt\w*|lost|exceed\w*|overflow|expired|unhealthy|terminated|killed|unexpected"
     r"|illegal|invalid|conflicts?|faulty|assert\w*|rollback|down|no longer|did ?n[o']t|does ?n[o']t|is ?n[o']t"
-    r"|wrong|incorrect|broken|dropped|stopped|incompatible|unavailable|exhausted)\b"
+    r"|wrong|incorrect|broken|dropped|stopped|incompatible|unavailable|exhausted|unknown|unrecogni[sz]ed"
+    r"|not (?:defined|allowed|permitted|possible|available|match\w*))\b|HTTP/\d(?:\.\d)?\" [45]\d\d\b|\b[45]\d\d https?://"
 )
 _SYMPTOMS: Final = (
     r"(?i)\b(?:flap\w*|degraded|hung|stuck|unsupported|insufficient|disconnect\w*|reset by peer|blocked"
@@ -43,6 +44,7 @@ _FAILED_TESTS: Final = (
     r"^(?:FAIL(?:ED|URE)?\b|not ok|[✗✕✘❌●✖]|--- FAIL|\d+\) |\[[-xX!]\] )|\[FAIL\]|\bFAIL(?:ED|URE)\b"
     r"|<<< (?:FAILURE|ERROR)|^_{4,} .* _{4,}$"
 )
+_UNLIKE: Final = r"(?i)\bexpected\b.{1,80}\b(?:but|got|was|found|actual|received|instead)\b"
 _CAUSES: Final = r"(?i)^(?:caused by|root cause|reason|details?|because|hint)\b"
 _PLACES: Final = r"[\w./\\-]+\.[A-Za-z]{1,5}(?::\d+|\(\d+(?:,\d+)?\)|\", line \d+)"
 _CONTRASTS: Final = r"(?i)\b(?:expected|actual|got|but was|instead)\b|^[+-] ?\S|^> "
@@ -71,11 +73,12 @@ WORTHS: Final = (
     (2.0, _TROUBLES),
     (0.5, _SYMPTOMS),
     (3.0, _EXITS),
-    (3.0, _COUNTS),
-    (3.0, _FAILED_TESTS),
+    (4.0, _COUNTS),
+    (4.0, _FAILED_TESTS),
     (2.0, _CAUSES),
     (1.5, _PLACES),
     (1.0, _CONTRASTS),
+    (2.0, _UNLIKE),
     (1.0, _WARNINGS),
     (-4.0, _NONE_OF_IT),
     (-4.0, _SUCCESSES),

@@ -161,6 +161,44 @@ def test_of_a_deep_stack_the_exception_and_the_frames_beside_it_are_told() -> No
     assert text.count("\n") < 30
 
 
+def chatter(count: int) -> list[str]:
+    """Return lines of many templates, none of which says that anything is wrong."""
+    words = ("alpha", "bravo", "cell", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliet", "kilo")
+    return [
+        f"{words[n % 11]} {words[n // 11 % 11]} meets {words[n // 121 % 11]} in {words[n % 7]}" for n in range(count)
+    ]
+
+
+def test_what_stands_beside_a_grave_line_is_told_with_it() -> None:
+    lines = chatter(1_200)
+    lines[600:600] = ["the clock was set back", "FATAL: scheduler aborted", "while it served the third queue"]
+    told = [each.text for each in digest("\n".join(lines), 250).facts.told]
+    assert "the clock was set back" in told
+    assert "while it served the third queue" in told
+
+
+def test_a_grave_level_protects_a_line_whatever_it_says() -> None:
+    rows = [{"ts": at(n), "body": f"ERROR: failed to meet {each}"} for n, each in enumerate(chatter(300))]
+    rows += [{"ts": at(n), "body": f"{each} again"} for n, each in enumerate(chatter(300))]
+    rows += [{"ts": at(7), "body": "quota of north is used up", "severity_number": 17}] * 3
+    found = digest_log(lines_of(log_table(rows)), budget=300, count=COUNT)
+    assert "quota of north is used up" in {each.text for each in found.facts.told}
+
+
+def test_what_is_rare_where_all_repeats_is_told_and_so_is_what_floods() -> None:
+    lines = [f"request {n} answered in {n % 90} ms" for n in range(3_000)]
+    lines[1_000] = "settings of the cell were loaded anew by netops"
+    found = digest("\n".join(lines), 200)
+    assert found.facts.told[0] == Told("request 0 answered in 0 ms", found.facts.told[0].times, 1)
+    assert found.facts.told[0].times > 2_900
+    assert lines[1_000] in {each.text for each in found.facts.told}
+
+
+def test_the_end_of_a_log_is_told() -> None:
+    lines = chatter(1_200)
+    assert lines[-1] in {each.text for each in digest("\n".join(lines), 250).facts.told}
+
+
 @pytest.mark.parametrize(("told", "left"), [("3 errors", "0 errors"), ("exited with 1", "exited with 0")])
 def test_counts_and_codes_are_read_not_only_the_words_beside_them(told: str, left: str) -> None:
     lines = [f"job {'x' * (n % 7)} of step {n} ended: {left}" for n in range(300)]

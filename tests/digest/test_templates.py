@@ -39,6 +39,7 @@ def grouped(lines: list[str]) -> dict[str, str]:
         ("java.lang.IllegalStateException", "java.lang.IllegalStateException"),
         ("lookup of ntp.example.org failed", "lookup of * failed"),
         ("cells 1, 2; 3", "cells *"),
+        ("peer ip~twjvgggnzpkhwwjqptzg.example.net and ~ alone", "peer * and ~ alone"),
         ("", ""),
     ],
 )

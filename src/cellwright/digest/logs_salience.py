@@ -26,7 +26,8 @@ _COMMON: Final = 0.5  # what is left of the worth of words that every line has
 _RARE: Final = 2.0  # worth of being the only line of its template, where hardly a line is
 _FEW: Final = 2  # lines of a rare template
 _SURPRISE: Final = 0.5  # where rare templates are protected: in a log of n lines less than sqrt(n) are theirs
-_FIRST: Final = 2.0  # times the worth of its words has the first line of a template
+_FIRST: Final = 1.5  # times the worth of its words has the first line of a template
+_BULK: Final = 5.0  # and worth of its template's being all lines
 _NEXT: Final = 0.5  # share of a line's strength that the lines before and after it have
 _FADE: Final = 0.5  # by which each further one has less
 _AFTER: Final = 6  # lines
@@ -48,17 +49,19 @@ def weigh(lines: LogLines, mined: Mined) -> Salience:
     """Return the salience of each line.
 
     Words count more where few lines are alike; what follows a grave line, or shortly goes before one, takes part in
-    its salience; so does, a little, what is rare where most lines repeat, and what is near the end.
+    its salience. So does, a little, what is rare where most lines repeat, what began a flood, what is near the end.
     """
     count = max(len(lines), 1)
     sizes = np.bincount(mined.codes)[mined.codes]
     words = worths(lines.texts) + np.array(_LEVELS)[list(lines.levels)]
     is_grave = words >= _GRAVE
-    words[np.unique(mined.codes, return_index=True)[1]] *= _FIRST
+    firsts = np.unique(mined.codes, return_index=True)[1]
+    words[firsts] *= _FIRST
     rarity = 1 - np.log(sizes) / max(np.log(count), 1.0)
     is_rare = sizes <= _FEW
     surprise = 1 - np.log1p(is_rare.sum()) / np.log1p(count)
     own = words * (_COMMON + (1 - _COMMON) * rarity) + _RARE * surprise * rarity
+    own[firsts] += _BULK * sizes[firsts] / count
     end = _END * np.exp((np.arange(len(lines)) + 1 - count) / _END_LINES)
     of_line = own + _shared(words * rarity) + end
     return Salience(words, of_line, is_grave | (is_rare & (surprise > _SURPRISE)))

@@ -31,14 +31,16 @@ _FIXED_WORDS: Final = 2  # that a template has at least: what is left of "runnin
 LIMIT: Final = 20_000  # distinct masked lines that a miner keeps, some 50 MB
 _ID_CHARS: Final = 16
 
-# RE2's syntax, alternatives in order: a day with or without its weekday; a path or an address; anything else with a
-# digit in it, and its unit; a domain name of three parts; a hexadecimal number without a digit below ten.
+# RE2's syntax, alternatives in order: a day with or without its weekday; a path or an address; a pseudonym of
+# the lake's; anything else with a digit in it, and its unit; a domain name of three parts; a hexadecimal number that has
+# no digit below ten.
 _MONTH: Final = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _NAME: Final = r"[\w.:/+@%#~&\\-]*"
 _MASK: Final = "|".join(
     (
         rf"\b(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?(?:{_MONTH} +[0-9]{{1,2}}|[0-9]{{1,2}} {_MONTH})\b,?",
         r"""(?:\b[A-Za-z]:\\|\b[a-z]+://|\B~?/|\B\.{1,2}/)[^\s"'<>(){}\[\],;|]*""",
+        rf"{_NAME}[a-z]~[a-z]{{6,}}{_NAME}",
         rf"<?{_NAME}[0-9]{_NAME}(?: ?(?:[KMGT]i?)?B\b| (?:bytes|secs?|ms)\b)?",
         r"\b(?:[a-z][a-z-]*\.){2,}[a-z]{2,}\b",
         r"\b[a-f]{8,}\b|\b[A-F]{8,}\b",

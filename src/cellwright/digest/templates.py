@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 VARIABLE: Final = "*"
 ALTERNATIVES: Final = 5  # words in one place that make it a parameter: states and verbs have fewer, names have more
 _FIXED_WORDS: Final = 2  # that a template has at least: what is left of "running" or "eth0 down" says nothing
-LIMIT: Final = 20_000  # distinct masked lines that a miner keeps, some 50 MB
+LIMIT: Final = 20_000  # distinct masked lines that a miner keeps; of 14 words each, some 100 MB
 _ID_CHARS: Final = 16
 
 # RE2's syntax, alternatives in order: a day with or without its weekday; a path or an address; a pseudonym of

@@ -2,8 +2,8 @@
 
 Data: folders as arguments, each with cases: a folder with `raw.log` and `ground_truth.json`, which names the signals of
 the case as strings. It may be a list of strings, or of objects that say one under text, signal, string, value, pattern
-or message; or an object of such lists, nested as it may be: where the names of some say `critical` or `signal`, those
-alone are taken, else all.
+or message; or an object of such lists, nested as it may be (under a name that says `signal`, an object of strings too).
+Where the names of some say `critical`, those alone are taken, else those that say `signal`, else all.
 
 A signal is recalled when it occurs in the text, letter for letter; beside it, blind to case, runs of blanks and
 terminal codes. Recall is the mean over cases of the share of their signals. The digest is its first part where it
@@ -109,24 +109,26 @@ def read(folder: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def signals_of(truth: object) -> list[str]:
-    """Return the strings that name signals."""
-    named = list(_lists(truth, ""))
-    chosen = [each for name, each in named if re.search("critical|signal", name, re.IGNORECASE)]
-    return [text for each in (chosen or [each for _, each in named]) for text in each]
+    """Return the strings that name signals: of lists whose names say `critical`, else `signal`, else of all."""
+    found = list(_lists(truth, ""))
+    for word in ("critical", "signal", ""):
+        if chosen := [text for name, texts in found if word in name.casefold() for text in texts]:
+            return chosen
+    return []
 
 
 def _lists(node: object, name: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield every list of strings with the names on the way to it."""
+    """Yield every list of strings, and the strings of every object, with the names on the way to it."""
     if isinstance(node, dict):
+        if "signal" in name.casefold() and not name.endswith("[]"):
+            yield name, [value.strip() for value in node.values() if isinstance(value, str) and value.strip()]
         for key, value in node.items():
             yield from _lists(value, f"{name}.{key}")
     elif isinstance(node, list):
-        texts = [text for each in node if (text := _text(each))]
-        if texts:
-            yield name, texts
+        yield name, [text for each in node if (text := _text(each))]
         for each in node:
             if not _text(each):
-                yield from _lists(each, name)
+                yield from _lists(each, f"{name}[]")
 
 
 def _text(node: object) -> str:

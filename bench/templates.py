@@ -185,9 +185,8 @@ def summary(rows: Sequence[Row]) -> Iterator[Row]:
                 for label in KINDS.values()
                 if all(label in row.peers for row in found)
             }
-            notes = [
-                f"{sum(row.ours >= row.peers[label] for row in found)} of {len(found)} at {label}" for label in peers
-            ]
+            won = {label: sum(row.ours >= row.peers[label] for row in found) for label in peers}
+            notes = [f"as good as {label} or better on {count} of {len(found)}" for label, count in won.items()]
             mean = statistics.mean(row.ours for row in found)
             yield Row("all", figure, "share", mean, peers, spread="; ".join(notes))
 

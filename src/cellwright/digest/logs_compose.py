@@ -87,12 +87,11 @@ def digest_log(lines: LogLines, *, budget: int = BUDGET_TOKENS, count: TokenCoun
     log = _Log(lines, mined, weigh(lines, mined), _content_hash(lines), source)
     protected = _first_of_templates(log, np.flatnonzero(log.salience.is_protected))
     chosen = _fill(log, [], protected, room, count)
-    over = [place for place in protected if place not in set(chosen)]
-    if over:
+    if len(chosen) < len(protected):
         chosen = _fill(log, [], protected, room - _PART_TOKENS, count)
-        over = [place for place in protected if place not in set(chosen)]
     else:
         chosen = _fill(log, chosen, _by_salience(log, chosen), room, count)
+    over = sorted({*protected} - {*chosen})
     facts = _facts(log, chosen, over)
     text = write_log(facts)
     over_budget = bool(over) or count.count(text) > room

@@ -31,7 +31,7 @@ _FIXED_WORDS: Final = 2  # that a template has at least: what is left of "runnin
 LIMIT: Final = 20_000  # distinct masked lines that a miner keeps; of 14 words each, some 100 MB
 _ID_CHARS: Final = 16
 
-# RE2's syntax, alternatives in order: a day with or without its weekday; a path or an address; a pseudonym of the lake's;
+# RE2's syntax, alternatives in order: a day with or without its weekday; a path or an address; a pseudonym of ours;
 # anything else with a digit in it, and its unit; a domain name of three parts; a hexadecimal number of letters alone.
 _MONTH: Final = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _NAME: Final = r"[\w.:/+@%#~&\\-]*"

@@ -1,6 +1,6 @@
 """What the words and the shape of a log line are worth to who asks what went wrong: patterns with weights.
 
-Judgement, with weights in halves; what is in it, and the few constants of the salience, were chosen on 235 failed builds
+Judgement, with weights in halves; what is in it, and the constants of the salience, were chosen on 235 failed builds
 whose failing part people had marked (LogChunks: Brandt, Panichella, Zaidman, Beller, MSR 2020) and on made logs of
 networks, hosts and applications. None is of one tool's log alone unless the tool is common. RE2's syntax, as Arrow runs
 them; all that match count, each once.

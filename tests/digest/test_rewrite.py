@@ -1,0 +1,58 @@
+"""A model's prose passes only where it says what the digest says."""
+
+from __future__ import annotations
+
+import pytest
+
+from cellwright.digest import decode
+from cellwright.digest.rewrite import rewrite_flaws
+
+DIGEST = """\
+incident h4829173650 at 2026-01-05T12:00:00Z for 42 s: 9 alarms, 3 elements, 2 types in north
+type: elements by onset; @ seconds after start; * times raised; ! not cleared; all major; elements begin Device=
+LINK DOWN: 404@0*3! 381@1
+BER: 17@2*4 404@3"""
+FACTS = decode(DIGEST)
+PROSE = """\
+In north, 9 alarms of 2 types came from 3 elements within 42 s from 2026-01-05T12:00:00Z on.
+
+LINK DOWN came first on Device=404, 3 times and not cleared, and a second later on Device=381.
+
+BER was raised 4 times on Device=17 after 2 seconds, and on Device=404."""
+
+
+def test_prose_that_says_all_and_no_more_passes() -> None:
+    assert rewrite_flaws(FACTS, PROSE) == ()
+    assert rewrite_flaws(FACTS, PROSE.replace("Device=", "")) == ()
+    assert rewrite_flaws(FACTS, f"**Summary**\n\n{PROSE}\n\nMajor severity throughout.") == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "instead", "flaw"),
+    [
+        (" and a second later on Device=381", " and later on another", "loses Device=381 under LINK DOWN"),
+        ("Device=17", "one", "loses Device=17 under BER"),
+        (", and on Device=404.", ".", "loses Device=404 under BER"),
+        ("LINK DOWN", "A fault", "loses Device=404 under LINK DOWN"),
+        ("4 times", "47 times", "adds the number 47"),
+        ("9 alarms", "1,009 alarms", "adds the number 1009"),
+        ("on Device=17", "on Device=17 and Device=99", "adds the number 99"),
+        ("on Device=17", "on Device=17 and Cell=x", "adds the name Cell=x"),
+        ("T12:00:00Z", "T13:00:00Z", "adds the number"),
+    ],
+)
+def test_what_is_lost_or_added_is_named(said: str, instead: str, flaw: str) -> None:
+    assert said in PROSE
+    flaws = rewrite_flaws(FACTS, PROSE.replace(said, instead, 1))
+    assert any(found.startswith(flaw) for found in flaws), flaws
+
+
+def test_an_element_that_begins_like_another_is_not_taken_for_it() -> None:
+    facts = decode(DIGEST.replace("17@2*4", "40@2*4"))
+    prose = PROSE.replace("Device=17", "Device=40")
+    assert rewrite_flaws(facts, prose) == ()
+    assert rewrite_flaws(facts, prose.replace("Device=40 ", "Device=404 ")) == ("loses Device=40 under BER",)
+
+
+def test_nothing_loses_everything() -> None:
+    assert len(rewrite_flaws(FACTS, "")) == 4

@@ -47,7 +47,7 @@ def learned(folder: Path, lake: str, out: str, *more: str) -> int:
 
 
 def test_a_lake_teaches_a_graph_that_is_written_and_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    links = ("--links", str(folder / "links.csv"))
+    links = ("--topology", str(folder / "links.csv"))
     assert learned(folder, "related", "model.json", *links) == 0
     assert "1 edges between 2 alarm types, from 400 alarms" in capsys.readouterr().out
     graph = from_bytes((folder / "model.json").read_bytes(), "model.json")
@@ -71,11 +71,11 @@ def test_what_foretells_nothing_is_not_written(folder: Path, capsys: pytest.Capt
 
 
 def test_wrong_links_are_told_line_by_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "bad.csv").write_text("a,b\nDevice=1,Device=2\nDevice=1\n", encoding="utf-8")
-    assert learned(folder, "related", "none.json", "--links", str(folder / "bad.csv")) == 64
+    (folder / "bad.csv").write_text("a,b\nDevice=1,Device=2\nDevice=1\nDevice=2,\n", encoding="utf-8")
+    assert learned(folder, "related", "none.json", "--topology", str(folder / "bad.csv")) == 64
     told = capsys.readouterr().err
-    assert "bad.csv:1:1: error[no-header]" in told
-    assert "bad.csv:3:1: error[not-a-link]" in told
+    assert "bad.csv:3:1: error[bad-topology]" in told
+    assert "bad.csv:4:1: error[bad-topology]" in told
     assert not (folder / "none.json").exists()
 
 

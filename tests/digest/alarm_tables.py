@@ -32,7 +32,9 @@ def simple(seconds: float, element: str, kind: str, **more: object) -> dict[str,
 
 
 NAMES = st.one_of(
-    st.sampled_from(["Device=1", "Device=12", "LINK DOWN", 'say "no"', "a,b;c", "x@1*2^!", "incident 1", "ü\n\t漢"]),
+    st.sampled_from(
+        ["Device=1", "Device=12", "LINK DOWN", 'say "no"', "a,b;c", "x@1*2^!", "incident 1", "doubtful", "ü\n\t漢"]
+    ),
     st.text(max_size=12),
 )
 ROWS = st.fixed_dictionaries(

@@ -57,7 +57,7 @@ def test_small_incidents_have_these_digests(name: str, request: pytest.FixtureRe
 def test_every_part_is_within_the_budget_and_all_protected_facts_decode(table: object, budget: int) -> None:
     for incident in incidents(table, COUNT):
         digest = digest_incident(incident, budget=budget, count=COUNT)
-        protected = reduce(fold(incident.alarms, digest.incident), Kept())
+        protected = reduce(fold(incident.alarms, digest.incident, incident.doubts), Kept())
         assert all(COUNT.count(part) <= budget for part in digest.parts)
         assert reduce(decode(digest.text), Kept()) == protected
         assert digest.over_budget == (len(digest.parts) > 1)

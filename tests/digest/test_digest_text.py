@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cellwright.digest import EstimatingCounter, decode
 from cellwright.digest.alarms import alarms_of
+from cellwright.digest.doubts import DUPLICATES, FLOOD, UNPLACED, Doubt
 from cellwright.digest.fold import EVERYTHING, Kept, fold, reduce
 from cellwright.digest.notation import (
     natural,
@@ -35,8 +36,20 @@ KEPT = st.builds(
 )
 
 
-def folded(table: object) -> object:
-    return fold([alarm for alarm in alarms_of(table) if alarm.source == alarms_of(table)[0].source], INCIDENT)
+DOUBTS = st.lists(
+    st.builds(
+        Doubt,
+        st.sampled_from([FLOOD, DUPLICATES, UNPLACED]),
+        st.integers(1, 10**9),
+        st.one_of(st.none(), st.integers(0, 10**9)),
+        st.one_of(st.none(), NAMES),
+    ),
+    max_size=4,
+)
+
+
+def folded(table: object, doubts: tuple[Doubt, ...] = ()) -> object:
+    return fold([alarm for alarm in alarms_of(table) if alarm.source == alarms_of(table)[0].source], INCIDENT, doubts)
 
 
 SMALL = folded(
@@ -64,9 +77,9 @@ def test_a_digest_reads_like_this() -> None:
     ]
 
 
-@given(TABLES_OF_ROWS, KEPT)
-def test_decoding_returns_exactly_the_facts_that_were_written(table: object, kept: Kept) -> None:
-    facts = reduce(folded(table), kept)
+@given(TABLES_OF_ROWS, KEPT, DOUBTS)
+def test_decoding_returns_exactly_the_facts_that_were_written(table: object, kept: Kept, doubts: list[Doubt]) -> None:
+    facts = reduce(folded(table, tuple(doubts)), kept)
     assert decode(write(facts)) == facts
 
 

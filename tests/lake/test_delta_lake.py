@@ -75,6 +75,14 @@ def test_many_machines_bring_every_row_once(tmp_path: Path, to: Path | Address) 
         assert (before > after, lake.read("logs").num_rows) == (True, 12)
 
 
+def test_the_rows_of_chosen_files_are_read(tmp_path: Path, to: Path | Address) -> None:
+    filled(tmp_path / "a", to, "one", "two")
+    with open_lake(to) as lake:
+        chosen = lake.files()[0].file_id
+        assert set(lake.read_of("logs", {chosen})["file_id"].to_pylist()) == {chosen}
+        assert lake.read_of("logs", set()).num_rows == 0
+
+
 @pytest.mark.parametrize("after", ["ledger", "rows", "list"])
 def test_what_a_machine_had_not_brought_when_it_died_its_next_writer_brings(
     tmp_path: Path, after: str, monkeypatch: pytest.MonkeyPatch

@@ -216,3 +216,17 @@ def test_what_a_killed_writer_left_is_invisible_and_removed_by_the_next(tmp_path
 
 def _interrupt(*_what: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_only_the_rows_of_chosen_files_are_read(tmp_path: Path) -> None:
+    with Lake.open(tmp_path, create=True) as lake:
+        with lake.writer(KEY) as writer:
+            first, second, third = (store(writer, name, range(2), 2) for name in ("one", "two", "three"))
+        for compacted in (False, True):
+            if compacted:
+                lake.compact()
+            rows = lake.read_of("logs", {first.file_id, third.file_id})
+            assert sorted(set(rows["file_id"].to_pylist())) == sorted([first.file_id, third.file_id])
+            assert (rows.num_rows, rows.schema) == (4, lake.read("logs").schema)
+        assert second.file_id in lake.read("logs")["file_id"].to_pylist()
+        assert lake.read_of("logs", set()).num_rows == lake.read_of("alarm_events", {first.file_id}).num_rows == 0

@@ -119,7 +119,7 @@ def test_silent_cells_show_in_their_counters(small: Simulation) -> None:
 
 def test_truth_and_telemetry_are_written_apart(tmp_path: Path) -> None:
     truth = simulate(tmp_path / "out", Scenario(seed=1, gnbs=1, hours=1, faults=1))
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["telemetry", "truth.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["telemetry", "topology.csv", "truth.json"]
     assert json.loads((tmp_path / "out" / "truth.json").read_text(encoding="utf-8")) == json.loads(truth.to_json())
     written = [path for path in (tmp_path / "out" / "telemetry").rglob("*") if path.is_file()]
     assert len(written) == truth.counts.files

@@ -45,6 +45,12 @@ def say_json(value: object) -> None:
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
 
 
+def say_json_line(value: object) -> None:
+    """Print one of many results as a line of JSON, at once."""
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE).decode())
+    sys.stdout.flush()
+
+
 def note(text: str) -> None:
     """Print a remark on standard error."""
     _console(sys.stderr).print(Text(text), soft_wrap=True)

@@ -1,117 +1,121 @@
-"""Commands about incidents: digest, and what its ranking learns."""
+"""Commands about incidents: digest."""
 
 from __future__ import annotations
 
-import math
 import os
 import statistics
-from dataclasses import asdict
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from cellwright.cli import console
-from cellwright.cli.app import Output, OutputOption, app
+from cellwright.cli.app import LakeArgument, Output, OutputOption, TopologyOption, app
 from cellwright.cli.plans import number
 from cellwright.digest.compose import BUDGET_TOKENS, to_json
 from cellwright.digest.storms import is_storm
-from cellwright.wiring.incidents import digest_lake, learn_causes
+from cellwright.wiring.following import Follower, changes
+from cellwright.wiring.incidents import digest_lake, load_topology
 from cellwright.wiring.lakes import lake_at
 from cellwright.wiring.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cellwright.digest.causes import CauseGraph
     from cellwright.digest.compose import Digest
+    from cellwright.wiring.incidents import Storyline
 
 _MOST_ROWS: Final = 15
-
-
-LakeArgument = Annotated[
-    str, typer.Argument(metavar="LAKE", help="A lake's folder, or its s3://, gs:// or abfss:// address.")
-]
+_MOST_ROOTS: Final = 3  # of an incident that JSON names
 
 
 @app.command()
-def digest(
+def digest(  # noqa: PLR0913 - options of a command
     lake: LakeArgument,
     budget: Annotated[int, typer.Option(metavar="TOKENS", help="Most tokens of one digest.")] = BUDGET_TOKENS,
+    topology: TopologyOption = None,
+    *,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on until Ctrl-C, telling what opens and closes.")
+    ] = False,
+    every: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.05, help="How often --follow looks at the lake.")
+    ] = 2.0,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Fold the lake's alarms into incidents, and each incident into a digest within a token budget."""
+    beside = load_topology(topology, datetime.now(tz=UTC).date()) if topology else None
     place = lake_at(lake, read_settings(os.environ, Path.home()))
-    found = [item.digest for item in digest_lake(place, console.progress_bar, budget)]
-    if output is Output.JSON:
-        console.say_json({"budget": budget, "digests": [to_json(item) for item in found]})
+    if follow:
+        _follow(Follower(place, beside, budget), every, output)
         return
-    print_digests(found)
-
-
-@app.command("digest learn")
-def digest_learn(
-    lake: LakeArgument,
-    out: Annotated[Path, typer.Option(metavar="MODEL", help="The file to write the cause graph to.")],
-    links: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="Adjacent elements by name: columns element,neighbour.")
-    ] = None,
-    output: OutputOption = Output.TABLE,
-) -> None:
-    """Learn from the lake's alarms which types bring about which others, and how well that foretells them."""
-    graph = learn_causes(lake_at(lake, read_settings(os.environ, Path.home())), out, links)
+    found = digest_lake(place, console.progress_bar, budget, beside)
     if output is Output.JSON:
-        console.say_json({"model": str(out), **asdict(graph.training), **asdict(graph.quality), "edges": _edges(graph)})
+        console.say_json({"budget": budget, "digests": [_shown(item) for item in found]})
         return
-    columns = ("cause", "effect", "first", "median lag")
-    shown = sorted(_edges(graph), key=lambda edge: -edge["strength"])[:_MOST_ROWS]
-    console.table(None, columns, map(_edge_row, shown), columns[2:])
-    console.say(
-        f"{int(graph.edges.sum())} edges between {len(graph.types)} alarm types, from {graph.training.alarms} alarms"
-        f" ({graph.training.onsets} onsets) of {graph.training.elements} elements and {graph.training.links} links"
-    )
-    gain, tested = graph.quality.gain_nats, graph.quality.tested
-    console.say(f"foretells the last {tested} onsets {gain:.2f} nats each better than constant rates do")
-    console.say(f"{out} written, {out.stat().st_size / 1000:,.0f} kB")
+    if not found:
+        console.say(f"no alarms in {lake}: nothing to digest")
+        return
+    _print_digests(found)
 
 
-def _edges(graph: CauseGraph) -> list[dict[str, Any]]:
-    return [
+def _follow(follower: Follower, every_s: float, output: Output) -> None:
+    """Print each change as it comes; a line of JSON, or a sentence."""
+    console.note("following; Ctrl-C stops it")
+    closed = 0
+    for change in changes(follower, every_s):
+        closed += change.state == "closed"
+        if output is Output.JSON:
+            pieces = [_shown(piece) for piece in change.pieces]
+            console.say_json_line({"number": change.number, "state": change.state, "digests": pieces})
+        else:
+            for piece in change.pieces:
+                console.say(f"{change.state} {change.number}: {_sentence(piece)}")
+            sys.stdout.flush()
+    console.note(f"stopped; {closed} incidents were closed")
+
+
+def _sentence(item: Storyline) -> str:
+    made, (root, *_) = item.digest, item.roots
+    doubts = f"; doubtful: {'; '.join(made.doubts)}" if made.doubts else ""
+    size = f"{number(made.events, 0)} alarms of {made.types} types on {made.elements} elements"
+    return f"{made.start or '?'} {size} in {made.source}; probable root {root.alarm_type} on {root.element}{doubts}"
+
+
+def _shown(item: Storyline) -> dict[str, object]:
+    """Return a digest as plain values, with its likeliest roots and what speaks for them."""
+    roots = [
         {
-            "cause": graph.types[cause],
-            "effect": graph.types[effect],
-            "strength": float(graph.strength[cause, effect]),
-            "first": float(graph.first[cause, effect]),
-            "lag_s": None if math.isnan(graph.lag_s[cause, effect]) else float(graph.lag_s[cause, effect]),
+            "alarm_type": root.alarm_type,
+            "element": root.element,
+            "score": root.score,
+            "evidence": [each.words for each in root.evidence],
         }
-        for cause, effect in zip(*graph.edges.nonzero(), strict=True)
+        for root in item.roots[:_MOST_ROOTS]
     ]
+    beside = {
+        "counters": item.beside.counters,
+        "logs": item.beside.logs,
+        "tokens": item.beside.tokens,
+        "left_out": {each.what: each.count for each in item.beside.left_out},
+    }
+    return {**to_json(item.digest), "beside": beside, "roots": roots}
 
 
-def _edge_row(edge: dict[str, Any]) -> tuple[str, ...]:
-    lag = "?" if edge["lag_s"] is None else f"{number(edge['lag_s'], 1)} s"
-    return edge["cause"], edge["effect"], f"{edge['first']:.0%}", lag
-
-
-def print_digests(found: Sequence[Digest]) -> None:
+def _print_digests(found: Sequence[Storyline]) -> None:
     """Print the largest incidents and what their digests save against both ways of sending the raw events."""
-    columns = (
-        "incident",
-        "start",
-        "events",
-        "elements",
-        "types",
-        "VES tokens",
-        "CSV tokens",
-        "digest",
-        "within budget",
-    )
-    largest = sorted(found, key=lambda item: (-item.ves_tokens, item.incident))[:_MOST_ROWS]
-    console.table(None, columns, (_row(item) for item in largest), columns[2:8])
+    columns = ("incident", "start", "alarms", "types", "tokens", "probable root")
+    largest = sorted(found, key=lambda item: (-item.digest.ves_tokens, item.digest.incident))[:_MOST_ROWS]
+    console.table(None, columns, (_row(item) for item in largest), columns[2:5])
     if len(found) > len(largest):
         console.say(f"and {len(found) - len(largest)} smaller ones; -o json prints all with their texts and ledgers")
-    for line in saving_lines(found):
+    for line in saving_lines([item.digest for item in found]):
         console.say(line)
+    doubtful = sum(bool(item.digest.doubts) for item in found)
+    if doubtful:
+        console.say(f"something is doubtful in {doubtful} incidents; their texts say what")
 
 
 def saving_lines(found: Sequence[Digest]) -> tuple[str, ...]:
@@ -131,15 +135,14 @@ def saving_lines(found: Sequence[Digest]) -> tuple[str, ...]:
     )
 
 
-def _row(item: Digest) -> tuple[str, ...]:
+def _row(item: Storyline) -> tuple[str, ...]:
+    made, (root, *_) = item.digest, item.roots
+    size = number(item.tokens, 0)
     return (
-        item.incident,
-        item.start or "?",
-        number(item.events, 0),
-        number(item.elements, 0),
-        number(item.types, 0),
-        number(item.ves_tokens, 0),
-        number(item.csv_tokens, 0),
-        number(item.tokens, 0),
-        f"no, {len(item.parts)} parts" if item.over_budget else "yes",
+        made.incident,
+        made.start or "?",
+        number(made.events, 0),
+        number(made.types, 0),
+        f"{size} in {len(made.parts)} parts" if made.over_budget else size,
+        f"{root.alarm_type} on {root.element}",
     )

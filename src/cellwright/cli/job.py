@@ -14,7 +14,7 @@ from cellwright.errors import EstateError, Severity
 from cellwright.placement import encode
 from cellwright.placement.planning import plan as make_plan
 from cellwright.report import render
-from cellwright.wiring.answers import answer_digests
+from cellwright.wiring.answers import answer_storylines
 from cellwright.wiring.estates import check_estate
 from cellwright.wiring.factory import Run, compile_report, mediation_rows, public_sources
 from cellwright.wiring.files import write_atomically
@@ -134,13 +134,13 @@ def _answer(job: Job, found: Sequence[Storyline], gateway: OpenGateway) -> tuple
     """Return the answers to the largest storms, and the notes of the run."""
     console.heading("5 answer")
     notes = list(job.notes)
-    storms = [item.digest for item in found if is_storm(item.digest)]
+    storms = [item for item in found if is_storm(item.digest)]
     most = job.most_answers or (MOST_PAID if gateway.language_model else len(storms))
     if most < len(storms):
         notes.append(f"{most} of {len(storms)} storms, the largest, went to {gateway.model}; --answers N sends more")
         console.say(notes[-1])
-        storms = sorted(storms, key=lambda item: (-item.ves_tokens, item.incident))[:most]
-    answered = answer_digests(storms, gateway, console.progress_bar)
+        storms = sorted(storms, key=lambda item: (-item.digest.ves_tokens, item.digest.incident))[:most]
+    answered = answer_storylines(storms, gateway, console.progress_bar)
     for line in _answer_lines(answered.figures):
         console.say(line)
     if answered.first_failure is not None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def simulate(
-    out: Annotated[Path, typer.Option(help="The folder to write telemetry/ and truth.json to.")],
+    out: Annotated[Path, typer.Option(help="The folder to write telemetry/, topology.csv and truth.json to.")],
     seed: Annotated[int, typer.Option(help="The same seed writes the same bytes.")] = 1,
 ) -> None:
     """Write the telemetry of a 5G network with injected faults, and beside it the truth about them."""

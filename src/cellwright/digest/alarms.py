@@ -109,7 +109,7 @@ class Alarm:
 def alarms_of(table: pa.Table) -> list[Alarm]:
     """Return the rows of an `alarm_events` table ordered by tenant, source and time; untimed events come last."""
     columns = [_values(table, name) for name in _COLUMNS]
-    return sorted((Alarm(*row) for row in zip(*columns, strict=True)), key=_order)
+    return sorted((Alarm(*row) for row in zip(*columns, strict=True)), key=in_order)
 
 
 def graver(severities: Iterable[str | None]) -> str | None:
@@ -117,7 +117,8 @@ def graver(severities: Iterable[str | None]) -> str | None:
     return min((severity for severity in severities if severity), key=SEVERITIES.index, default=None)
 
 
-def _order(alarm: Alarm) -> tuple[str, str, bool, int, str, int]:
+def in_order(alarm: Alarm) -> tuple[str, str, bool, int, str, int]:
+    """Return the key that orders alarms by tenant, source and time, the untimed last."""
     return (alarm.tenant, alarm.source, alarm.ts is None, alarm.ts or 0, alarm.file_id, alarm.ordinal)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cellwright.digest.alarms import JITTER_US
-from cellwright.digest.storms import QUIET_GAP_US
+from cellwright.digest.correlate_episodes import QUIET_GAP_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

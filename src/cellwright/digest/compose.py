@@ -48,6 +48,7 @@ class Digest:
     token_counter: str
     ledger: Ledger
     over_budget: bool  # the protected facts alone pass the budget
+    doubts: tuple[str, ...] = ()  # in words
 
 
 def digest_incident(incident: Incident, *, budget: int = BUDGET_TOKENS, count: TokenCounter) -> Digest:
@@ -63,7 +64,7 @@ def digest_incident(incident: Incident, *, budget: int = BUDGET_TOKENS, count: T
         )
     room = budget if count.exact else int(budget * ESTIMATE_MARGIN)
     sha256 = content_hash(incident.alarms)
-    facts = fold(incident.alarms, incident_name(sha256))
+    facts = fold(incident.alarms, incident_name(sha256), incident.doubts)
     said = richest(facts, lambda text: count.count(text) <= room)
     over_budget = count.count(write(said)) > room
     parts = (
@@ -89,6 +90,7 @@ def digest_incident(incident: Incident, *, budget: int = BUDGET_TOKENS, count: T
         token_counter=count.name,
         ledger=open_ledger(incident.alarms, facts, said, sha256),
         over_budget=over_budget,
+        doubts=tuple(map(str, incident.doubts)),
     )
 
 

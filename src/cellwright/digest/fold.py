@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cellwright.digest.alarms import Alarm
+    from cellwright.digest.doubts import Doubt
 
 ONSET: Final = 5  # first pairs whose instant is always kept
 _PAUSES: Final = 20  # a type that begins a twentieth of the duration after the last stated instant has its own stated
@@ -50,6 +51,7 @@ class Facts:
     events: int
     highest: str | None
     types: tuple[TypeFacts, ...]
+    doubts: tuple[Doubt, ...] = ()
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Return all distinct (element, alarm type)."""
@@ -83,7 +85,7 @@ class Kept:
 EVERYTHING: Final = Kept(onsets=True, severities=True, clears=True, times_from=1)  # that a digest ever says
 
 
-def fold(alarms: Sequence[Alarm], incident: str) -> Facts:
+def fold(alarms: Sequence[Alarm], incident: str, doubts: tuple[Doubt, ...] = ()) -> Facts:
     """Return all facts of an incident's alarms, given in the order of time.
 
     Instants are cut to the coarsest decimal step, from seconds down, that still tells the first pairs apart.
@@ -103,6 +105,7 @@ def fold(alarms: Sequence[Alarm], incident: str) -> Facts:
         events=len(alarms),
         highest=graver(alarm.severity for alarm in alarms),
         types=tuple(_type_facts(name, groups[name], start, step) for name in ordered),
+        doubts=doubts,
     )
 
 

@@ -18,7 +18,7 @@ QUOTED: Final = r'"(?:[^"\\]|\\.)*"'
 BARE_WORD: Final = r'[^\s"@*!^]+'
 BARE_PHRASE: Final = r'[^\s":\[\]]+(?: [^\s":\[\]]+)*'
 _WORD: Final = re.compile(BARE_WORD)
-_PHRASE: Final = re.compile(rf"(?!incident ){BARE_PHRASE}")
+_PHRASE: Final = re.compile(rf"(?!incident |doubtful$){BARE_PHRASE}")
 _UP_TO_LAST_SIGN: Final = re.compile(r".*(?:[^\w\s]|_)", re.DOTALL)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,12 +38,12 @@ def incident_name(sha256: str) -> str:
 
 def quote_word(name: str) -> str:
     """Return `name` as it stands where it is one plain word, else as a JSON string."""
-    return name if _WORD.fullmatch(name) else _json(name)
+    return name if _WORD.fullmatch(name) else quote(name)
 
 
 def quote_phrase(name: str) -> str:
     """Return `name` as it stands where it is plain words with single blanks, else as a JSON string."""
-    return name if _PHRASE.fullmatch(name) else _json(name)
+    return name if _PHRASE.fullmatch(name) else quote(name)
 
 
 def unquote(text: str) -> str:
@@ -97,5 +97,6 @@ def natural(name: str) -> tuple[tuple[str, int, str], ...]:
     return (*((text, len(digits.lstrip("0")), digits.lstrip("0")) for text, digits in pieces), (name, 0, ""))
 
 
-def _json(name: str) -> str:
+def quote(name: str) -> str:
+    """Return `name` as a JSON string."""
     return json.dumps(name, ensure_ascii=False)

@@ -10,17 +10,26 @@ from cellwright.digest.alarms import JITTER_US, SEVERITIES
 from cellwright.digest.notation import write_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cellwright.digest.fold import Facts, TypeFacts
+    from cellwright.digest.rank_precedence import Precedence
 
 # Judgement, not a fit: a cause comes first, so onset weighs most; grave and lasting alarms, types that others follow on
-# the same elements, and rare ones are circumstance; what an element itself calls a root cause (rootCauseIndicator,
-# TS 28.532) outweighs all that is inferred. Shares among the evidence that a digest has. It beats the earliest,
-# the most frequent and any on simulated faults (bench/digest_rank.py); on real lists, which have no severities, it does
-# no better than the earliest (bench/digest_saving.py).
+# the same elements, and types confined to few of the elements are circumstance; what an element itself calls a root
+# cause (rootCauseIndicator, TS 28.532) outweighs all that is inferred. Order and followers only guess at what explains
+# what: where that was learned from the past, it has their weight in their place. Shares among the evidence that there
+# is. Measured by bench/digest_rank.py on simulated faults and by bench/root_cause.py on real alarm lists.
 WEIGHTS: Final = MappingProxyType(
-    {"onset": 0.55, "severity": 0.15, "followers": 0.1, "open": 0.1, "rarity": 0.1, "flagged": 1.1}
+    {
+        "onset": 0.55,
+        "followers": 0.1,
+        "precedence": 0.65,
+        "severity": 0.15,
+        "open": 0.1,
+        "confined": 0.1,
+        "flagged": 1.1,
+    }
 )
 
 
@@ -43,24 +52,28 @@ class Candidate:
     evidence: tuple[Evidence, ...]
 
 
-def rank(facts: Facts) -> tuple[Candidate, ...]:
+def rank(facts: Facts, precedence: Precedence | None = None) -> tuple[Candidate, ...]:
     """Return all alarm types of an incident, the likeliest root cause first; equal scores by onset.
 
-    Uses only what a digest says; what it left out counts neither for nor against.
+    Uses only what a digest says; what it left out counts neither for nor against. What past incidents say of its types
+    stands in place of the order of onsets in this one.
     """
-    candidates = [_candidate(facts, position) for position in range(len(facts.types))]
+    nets = precedence.nets([kind.name for kind in facts.types]) if precedence else {}
+    candidates = [_candidate(facts, position, nets) for position in range(len(facts.types))]
     return tuple(sorted(candidates, key=lambda each: -each.score))
 
 
-def _candidate(facts: Facts, position: int) -> Candidate:
+def _candidate(facts: Facts, position: int, nets: Mapping[str, float]) -> Candidate:
     kind = facts.types[position]
+    learned = _precedence(nets[kind.name]) if kind.name in nets else None
     evidence = tuple(
         filter(
             None,
             (
-                _onset(facts.types, position),
-                _followers(facts.types, position),
-                _rarity(facts, kind),
+                learned,
+                None if learned else _onset(facts.types, position),
+                None if learned else _followers(facts.types, position),
+                _confined(facts, kind),
                 _severity(kind),
                 _open(kind),
                 _flagged(facts, kind),
@@ -70,6 +83,12 @@ def _candidate(facts: Facts, position: int) -> Candidate:
     total = sum(WEIGHTS[each.name] for each in evidence)
     score = sum(WEIGHTS[each.name] * each.value for each in evidence) / total
     return Candidate(kind.name, kind.occurrences[0].element, round(score, 6), evidence)
+
+
+def _precedence(net: float) -> Evidence:
+    """Return how far past incidents say that the type explains the others rather than they it."""
+    words = f"in past incidents explains the others by {net:+.2f} on a scale of -1 to 1"
+    return Evidence("precedence", (1 + net) / 2, words)
 
 
 def _onset(types: Sequence[TypeFacts], position: int) -> Evidence:
@@ -96,12 +115,10 @@ def _followers(types: Sequence[TypeFacts], position: int) -> Evidence | None:
     return Evidence("followers", following / others, f"{following} of {others} other types followed on its elements")
 
 
-def _rarity(facts: Facts, kind: TypeFacts) -> Evidence | None:
-    """Return the share of the incident's events that are not of this type; None where counts were left out."""
-    times = [each.times for each in kind.occurrences if each.times is not None]
-    if len(times) < len(kind.occurrences):
-        return None
-    return Evidence("rarity", 1 - sum(times) / facts.events, f"{sum(times)} of {facts.events} alarms")
+def _confined(facts: Facts, kind: TypeFacts) -> Evidence:
+    """Return the share of the incident's elements that are not of this type: a cause has its place, effects spread."""
+    elements, mine = len(facts.elements()), len(kind.occurrences)
+    return Evidence("confined", 1 - mine / elements, f"on {mine} of {elements} elements")
 
 
 def _severity(kind: TypeFacts) -> Evidence | None:

@@ -1,24 +1,23 @@
-"""Incidents: the alarms of one source between two quiet gaps, cut where a burst outgrows a storm."""
+"""Incidents: alarms of one source that belong together, cut where they outgrow a storm."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cellwright.digest.alarms import Alarm, alarms_of
+from cellwright.digest.correlate import Correlated, correlated
+from cellwright.digest.doubts import AHEAD, LATE, Doubt, doubts_of
 from cellwright.digest.render_ves import batch_tokens, ves_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
+    from cellwright.digest.correlate_episodes import Surroundings
     from cellwright.digest.tokens import TokenCounter
 
-# One granularity period of performance management, the slowest rhythm at which an element reports (15 minutes:
-# TS 28.550 clause 5.1.1.2, TS 32.401 clause 5.2.3): what comes later is another matter.
-QUIET_GAP_US: Final = 900 * 1_000_000
 STORM_MIN_TOKENS: Final = 15_000
 STORM_MAX_TOKENS: Final = 25_000
 
@@ -40,6 +39,7 @@ class Incident:
     source: str
     alarms: tuple[Alarm, ...]
     ves_tokens: int
+    doubts: tuple[Doubt, ...] = ()
 
 
 def is_storm(weighed: Weighed) -> bool:
@@ -47,18 +47,27 @@ def is_storm(weighed: Weighed) -> bool:
     return STORM_MIN_TOKENS <= weighed.ves_tokens <= STORM_MAX_TOKENS
 
 
-def incidents(alarms: pa.Table, count: TokenCounter) -> Iterator[Incident]:
+def incidents(alarms: pa.Table, count: TokenCounter, surroundings: Surroundings | None = None) -> Iterator[Incident]:
     """Yield the incidents that partition an `alarm_events` table, by tenant, source and time.
 
     Events without any instant come last in their source, with no gaps between them. One event larger than a storm is
     an incident of its own. Linear in the events; each is rendered and counted once.
     """
-    framing = batch_tokens(count)
-    for (tenant, source), group in groupby(alarms_of(alarms), key=lambda alarm: (alarm.tenant, alarm.source)):
-        for burst in _bursts(group):
-            tokens = [ves_tokens(alarm, count) for alarm in burst]
-            for start, end in cut([alarm.ts for alarm in burst], tokens, framing):
-                yield Incident(tenant, source, tuple(burst[start:end]), framing + sum(tokens[start:end]))
+    for each in correlated(alarms_of(alarms), surroundings):
+        yield from storms(each, count, surroundings)
+
+
+def storms(joined: Correlated, count: TokenCounter, surroundings: Surroundings | None = None) -> Iterator[Incident]:
+    """Yield what belongs together in pieces none of which is larger than a storm."""
+    framing, alarms = batch_tokens(count), joined.alarms
+    tokens = [ves_tokens(alarm, count) for alarm in alarms]
+    untimely = ((LATE, joined.late), (AHEAD, joined.ahead))
+    for start, end in cut([alarm.ts for alarm in alarms], tokens, framing):
+        piece = alarms[start:end]
+        doubts = doubts_of(piece, surroundings.topology if surroundings else None)
+        told = (Doubt(what, sum(_reference(alarm) in those for alarm in piece)) for what, those in untimely)
+        doubts += tuple(each for each in told if each.count)
+        yield Incident(joined.tenant, joined.source, piece, framing + sum(tokens[start:end]), doubts)
 
 
 def cut(instants: Sequence[int | None], tokens: Sequence[int], framing: int) -> list[tuple[int, int]]:
@@ -88,20 +97,8 @@ def _widest_gap(instants: Sequence[int | None], tokens: Sequence[int], start: in
     return best
 
 
-def _bursts(alarms: Iterable[Alarm]) -> Iterator[list[Alarm]]:
-    """Yield runs of alarms without a quiet gap; the untimed ones are a run of their own."""
-    burst: list[Alarm] = []
-    for alarm in alarms:
-        if burst and _apart(burst[-1], alarm):
-            yield burst
-            burst = []
-        burst.append(alarm)
-    if burst:
-        yield burst
-
-
-def _apart(before: Alarm, after: Alarm) -> bool:
-    return (before.ts is None) != (after.ts is None) or _gap(before.ts, after.ts) > QUIET_GAP_US
+def _reference(alarm: Alarm) -> tuple[str, int]:
+    return (alarm.file_id, alarm.ordinal)
 
 
 def _gap(before: int | None, after: int | None) -> int:

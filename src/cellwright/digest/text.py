@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cellwright.digest.alarms import UNKNOWN, graver
+from cellwright.digest.doubts import read_doubts
 from cellwright.digest.fold import Facts, Occurrence, TypeFacts
 from cellwright.digest.legend import LABELS, Legend, read_legend, read_severity, severity_label, write_legend
 from cellwright.digest.notation import (
@@ -34,6 +35,9 @@ from cellwright.errors import CellwrightError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cellwright.digest.doubts import Doubt
+
+_DOUBTFUL: Final = "doubtful: "
 _NUMBER: Final = "[0-9]{1,18}"
 _TITLE: Final = re.compile(
     rf"incident (?P<incident>{INCIDENT}) at (?P<start>\S+) for (?P<duration>{_NUMBER}|\?) s: "
@@ -52,8 +56,9 @@ def write(facts: Facts, *, items_per_line: int | None = None) -> str:
     """
     legend = write_legend(facts)
     meaning = _legend(legend)
+    doubts = (_DOUBTFUL + "; ".join(map(str, facts.doubts)),) if facts.doubts else ()
     lines = (line for kind in facts.types for line in _type_lines(kind, meaning, items_per_line))
-    return "\n".join((_title(facts), legend, *lines))
+    return "\n".join((_title(facts), legend, *doubts, *lines))
 
 
 def decode(text: str) -> Facts:
@@ -66,7 +71,8 @@ def decode(text: str) -> Facts:
     if head is None:
         raise CellwrightError.of(UNREADABLE, "not a whole digest: its first line is not a title")
     legend = _legend(lines[0] if lines else "")
-    types = _read_types(lines[1:], legend)
+    doubts = _read_doubts(lines[1] if len(lines) > 1 else "")
+    types = _read_types(lines[2:] if doubts else lines[1:], legend)
     facts = Facts(
         incident=head["incident"],
         source=_name(head["source"]),
@@ -75,6 +81,7 @@ def decode(text: str) -> Facts:
         events=int(head["events"]),
         highest=graver([legend.highest, *(kind.severity for kind in types)]),
         types=types,
+        doubts=doubts,
     )
     if (len(facts.elements()), len(types)) != (int(head["elements"]), int(head["types"])):
         raise CellwrightError.of(UNREADABLE, "not a whole digest: it lacks elements or types that its title counts")
@@ -139,6 +146,16 @@ def _read_items(text: str, legend: Legend) -> Iterator[Occurrence]:
             root_cause=bool(root),
         )
         position = match.end()
+
+
+def _read_doubts(line: str) -> tuple[Doubt, ...]:
+    """Return the doubts of the line below the legend, none where it is an alarm type."""
+    if not line.startswith(_DOUBTFUL):
+        return ()
+    doubts = read_doubts(line.removeprefix(_DOUBTFUL))
+    if not doubts:
+        raise CellwrightError.of(UNREADABLE, "not a whole digest: what was doubtful is not written as doubts are")
+    return doubts
 
 
 def _read_start(text: str) -> int | None:

@@ -35,7 +35,7 @@ def diagnose(text: str) -> str:
     if title is None:
         return f"{SELF} The message holds no digest. {CAPABILITY}"
     try:
-        facts = decode(text[title.start() :].rstrip())
+        facts = decode(text[title.start() :].partition("\n\n")[0].rstrip())  # behind it stand counters and logs
     except CellwrightError as error:
         return f"{SELF} The digest does not read: {error.diagnostics[0].message}. {CAPABILITY}"
     return "\n\n".join((SELF, *_paragraphs(facts, rank(facts))))

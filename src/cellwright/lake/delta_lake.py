@@ -20,7 +20,7 @@ from cellwright.lake.schema import TABLES
 from cellwright.lake.verify import Balance, Finding, compare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from datetime import datetime
 
     from cellwright.lake.address import Address
@@ -53,6 +53,10 @@ class DeltaLake(Lake):
         needed = list(dict.fromkeys([*names, *_ORDER]))
         rows = self._read(lambda: self.dataset(table).to_table(needed, filter=filter))
         return rows.sort_by([(name, "ascending") for name in _ORDER]).select(names)
+
+    def read_of(self, table: str, files: Collection[str]) -> pa.Table:
+        """Return the rows of a table that some files brought."""
+        return self.read(table, filter=pc.field("file_id").isin(pa.array([*files], pa.string())))
 
     def dataset(self, table: str) -> pads.Dataset:
         """Return the rows of whole files of a table as a dataset."""

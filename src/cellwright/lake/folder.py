@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cellwright.errors import StorageError, UsageError, nearest
 from cellwright.lake import rewriting, sealing
@@ -23,12 +24,11 @@ from cellwright.lake.schema import TABLES
 from cellwright.lake.writer import LakeWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
     from types import TracebackType
 
-    import pyarrow.compute as pc
     import pyarrow.dataset as pads
 
     from cellwright.lake.ledger import Part
@@ -106,21 +106,36 @@ class Lake:
         schema = _schema(table)
         names = None if columns is None else [known(column, schema.names, "column") for column in columns]
         empty = schema.empty_table().select(schema.names if names is None else names)
-        with storage_errors(_UNREADABLE, self._place.name):
-            parts = self._ledger.parts(table)
-            try:
-                rows = self._rows(parts, names, filter)
-            except FileNotFoundError:
-                self._ledger.refresh()
-                if parts == (parts := self._ledger.parts(table)):
-                    raise
-                rows = self._rows(parts, names, filter)  # parts were rewritten between two looks
-        return pa.concat_tables([empty, *rows])
+        return pa.concat_tables([empty, *self._rows_of(lambda: self._ledger.parts(table), names, filter)])
+
+    def read_of(self, table: str, files: Collection[str]) -> pa.Table:
+        """Return the rows of a table that some files brought; reads no part that holds none of them."""
+        schema = _schema(table)
+
+        def holding() -> tuple[Part, ...]:
+            parts = {part for file in files for part in self._ledger.parts_of(file) if part.table == table}
+            return tuple(sorted(parts, key=lambda part: part.number))
+
+        rows = self._rows_of(holding, None, pc.field("file_id").isin(pa.array([*files], pa.string())))
+        return pa.concat_tables([schema.empty_table(), *rows])
 
     def dataset(self, table: str) -> pads.Dataset:
         """Return a table as a dataset of its parts as they are now, for engines that read columns and rows of it."""
         paths = [part.path for part in self._ledger.parts(known(table, list(TABLES), "table"))]
         return self._place.dataset(paths, TABLES[table])
+
+    def _rows_of(
+        self, listed: Callable[[], tuple[Part, ...]], names: list[str] | None, where: pc.Expression | None
+    ) -> list[pa.Table]:
+        with storage_errors(_UNREADABLE, self._place.name):
+            parts = listed()
+            try:
+                return self._rows(parts, names, where)
+            except FileNotFoundError:
+                self._ledger.refresh()
+                if parts == (parts := listed()):
+                    raise
+                return self._rows(parts, names, where)  # parts were rewritten between two looks
 
     def _rows(self, parts: Sequence[Part], names: list[str] | None, where: pc.Expression | None) -> list[pa.Table]:
         if self._place.at_once == 1:

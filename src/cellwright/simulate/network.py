@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from random import Random
 from typing import Final
 
@@ -34,6 +35,14 @@ class Network:
     def elements(self) -> tuple[str, ...]:
         """Names of all network functions and routers."""
         return (AMF, SMF, UPF, CORE_ROUTER, *self.routers, *(gnb.name for gnb in self.gnbs))
+
+    @property
+    def adjacency(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of elements that are linked or hold a reference point: transport, N2, N3, N4, N11, and Xn by router."""
+        core = ((AMF, SMF), (SMF, UPF), *((CORE_ROUTER, each) for each in (AMF, SMF, UPF, *self.routers)))
+        access = ((peer, gnb.name) for gnb in self.gnbs for peer in (gnb.router, AMF, UPF))
+        xn = ((one.name, other.name) for one, other in combinations(self.gnbs, 2) if one.router == other.router)
+        return (*core, *access, *xn)
 
     def behind(self, router: str) -> tuple[Gnb, ...]:
         """Return the gNBs that are reached through a router."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DEFAULT_START: Final = datetime(2026, 3, 1, 6, 0, tzinfo=UTC)
 TELEMETRY: Final = "telemetry"
 TRUTH: Final = "truth.json"
+TOPOLOGY: Final = "topology.csv"
 _SUBSCRIBERS: Final = 60
 
 
@@ -71,10 +72,15 @@ class GroundTruth:
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """The telemetry as (relative path, bytes), and the truth behind it."""
+    """The telemetry as (relative path, bytes), the truth behind it, and the network's adjacent elements."""
 
     files: tuple[tuple[str, bytes], ...]
     truth: GroundTruth
+    adjacency: tuple[tuple[str, str], ...]
+
+    def topology(self) -> str:
+        """Return the adjacency as CSV."""
+        return "".join(f"{one},{other}\n" for one, other in (("element", "neighbour"), *self.adjacency))
 
 
 def generate(scenario: Scenario) -> Simulation:
@@ -98,7 +104,8 @@ def generate(scenario: Scenario) -> Simulation:
         pm_values=pm_values(story),
         log_lines=sum(content.count(b"\n") for _, content in logs),
     )
-    return Simulation(files, GroundTruth(scenario.seed, start, end, happened, subscribers.planted, counts))
+    truth = GroundTruth(scenario.seed, start, end, happened, subscribers.planted, counts)
+    return Simulation(files, truth, network.adjacency)
 
 
 def _check(scenario: Scenario) -> None:
@@ -162,13 +169,13 @@ def _replace(target: Path, content: bytes) -> None:
 
 
 def simulate(out: Path, scenario: Scenario) -> GroundTruth:
-    """Write a simulation to `out`: the telemetry below `telemetry/`, the truth beside it in `truth.json`.
+    """Write a simulation to `out`: the telemetry below `telemetry/`, beside it `truth.json` and `topology.csv`.
 
     An earlier simulation there is replaced. Raises StorageError where `telemetry/` is something else.
     """
     simulation = generate(scenario)
     _clear(out)
-    write([(TRUTH, simulation.truth.to_json().encode())], out)
+    write([(TRUTH, simulation.truth.to_json().encode()), (TOPOLOGY, simulation.topology().encode())], out)
     write(simulation.files, out / TELEMETRY)
     return simulation.truth
 

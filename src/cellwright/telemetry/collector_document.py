@@ -68,8 +68,8 @@ class CollectorConfig:
     listeners: tuple[ListenerSpec, ...]
     folders: tuple[FolderSpec, ...]
     keep: KeepSpec = KeepSpec()
-    snmp_users: str | None = None  # a file
     commit: Commit = Commit.LEDGER
+    snmp_users: str | None = None  # a file
 
 
 def _hash(value: object) -> str:

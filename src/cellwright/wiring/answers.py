@@ -18,9 +18,9 @@ from cellwright.wiring.cloud import ROUTE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cellwright.digest.compose import Digest
     from cellwright.gateway.client import Answer
     from cellwright.wiring.cloud import OpenGateway
+    from cellwright.wiring.incidents import Storyline
     from cellwright.wiring.progress import Advance, Progress
 
 QUESTION: Final = (
@@ -41,7 +41,7 @@ class Answered:
     first_failure: str | None
 
 
-def answer_digests(digests: Sequence[Digest], gateway: OpenGateway, progress: Progress) -> Answered:
+def answer_storylines(found: Sequence[Storyline], gateway: OpenGateway, progress: Progress) -> Answered:
     """Ask the gateway about every digest, one at a time where the embedded reasoner answers.
 
     Where none of the first three digests is answered, the others are counted as failed and not sent. Raises
@@ -49,14 +49,16 @@ def answer_digests(digests: Sequence[Digest], gateway: OpenGateway, progress: Pr
     """
     answers: tuple[Answer, ...] = ()
     with progress("answer") as advance:
-        for batch in (digests[:_PROBES], digests[_PROBES:]):
+        for batch in (found[:_PROBES], found[_PROBES:]):
             if answers and all(answer.error for answer in answers):
                 break
-            tell = partial(_tell, advance, len(answers), len(digests))
+            tell = partial(_tell, advance, len(answers), len(found))
             answers += asyncio.run(_ask(batch, gateway, tell))
-    texts = {digest.incident: answer.text for digest, answer in zip(digests, answers, strict=False) if not answer.error}
+    texts = {
+        item.digest.incident: answer.text for item, answer in zip(found, answers, strict=False) if not answer.error
+    }
     failure = next((answer.error for answer in answers if answer.error), None)
-    figures = _figures(answers, len(digests), digests, gateway)
+    figures = _figures(answers, len(found), found, gateway)
     return Answered(texts, figures, token_counter().count(QUESTION), failure)
 
 
@@ -64,10 +66,8 @@ def _tell(advance: Advance, before: int, of: int, done: float, _total: float | N
     advance(before + done, of)
 
 
-async def _ask(digests: Sequence[Digest], gateway: OpenGateway, advance: Advance) -> tuple[Answer, ...]:
-    prompts = [
-        [{"role": "system", "content": QUESTION}, {"role": "user", "content": digest.text}] for digest in digests
-    ]
+async def _ask(found: Sequence[Storyline], gateway: OpenGateway, advance: Advance) -> tuple[Answer, ...]:
+    prompts = [[{"role": "system", "content": QUESTION}, {"role": "user", "content": item.text}] for item in found]
     return await ask_all(
         gateway.base_url,
         gateway.key,
@@ -80,7 +80,7 @@ async def _ask(digests: Sequence[Digest], gateway: OpenGateway, advance: Advance
 
 
 def _figures(
-    answers: Sequence[Answer], requests: int, digests: Sequence[Digest], gateway: OpenGateway
+    answers: Sequence[Answer], requests: int, found: Sequence[Storyline], gateway: OpenGateway
 ) -> AnswerFigures:
     good = [answer for answer in answers if not answer.error]
     return AnswerFigures(
@@ -92,13 +92,13 @@ def _figures(
         round_trip=_percentiles([answer.round_trip_ms for answer in good]),
         tokens_in=sum(answer.tokens_in or 0 for answer in good),
         tokens_out=sum(answer.tokens_out or 0 for answer in good),
-        token_counter=_counted_by(digests, gateway),
+        token_counter=_counted_by(found, gateway),
     )
 
 
-def _counted_by(digests: Sequence[Digest], gateway: OpenGateway) -> str:
+def _counted_by(found: Sequence[Storyline], gateway: OpenGateway) -> str:
     """Return who counted the tokens: a real model's server says what it used."""
-    return "as its server counts" if gateway.language_model else digests[0].token_counter if digests else "?"
+    return "as its server counts" if gateway.language_model else found[0].digest.token_counter if found else "?"
 
 
 def _percentiles(values: list[float]) -> Percentiles | None:

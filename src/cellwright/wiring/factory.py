@@ -134,7 +134,7 @@ def token_costs(estate: Estate, storms: Sequence[Storyline], answered: Answered)
     tokens_out = answered.figures.tokens_out / good
     raw, asked = (
         answered.question_tokens + statistics.fmean(tokens)
-        for tokens in ([item.digest.ves_tokens for item in storms], [item.digest.tokens for item in storms])
+        for tokens in ([item.digest.ves_tokens for item in storms], [item.tokens for item in storms])
     )
     before, after = (TokenUse(EVENTS_PER_HOUR, tokens_in, tokens_out) for tokens_in in (raw, asked))
     return costs + _pair("as measured", before, after, prices, (book.currency, f"{prices.model}: {book.source}"))
@@ -184,8 +184,8 @@ def _view(item: Storyline, answers: Mapping[str, str]) -> IncidentView:
         alarm_types=digest.types,
         ves_tokens=digest.ves_tokens,
         csv_tokens=digest.csv_tokens,
-        digest_tokens=digest.tokens,
-        digest_text=digest.text,
+        digest_tokens=item.tokens,
+        digest_text=item.text,
         raw_excerpt=item.raw_excerpt,
         answer=answers.get(digest.incident, "not answered"),
         left_out=tuple((each.what, each.count) for each in digest.ledger.left_out),

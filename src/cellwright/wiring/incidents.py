@@ -1,96 +1,118 @@
-"""From the lake's alarms to digests, each with the beginning of its raw events, and to what they teach about causes."""
+"""From the lake's alarms to digests, each with its probable roots and the beginning of the raw events behind it."""
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from cellwright.digest.alarms import alarms_of
-from cellwright.digest.causes import ACCEPTED_NATS, CauseGraph, learn
-from cellwright.digest.causes_artefact import to_bytes
-from cellwright.digest.causes_onsets import columns_of
 from cellwright.digest.compose import BUDGET_TOKENS, Digest, digest_incident
+from cellwright.digest.correlate_episodes import Surroundings
+from cellwright.digest.correlate_topology import estate_topology, pairs_topology
+from cellwright.digest.rank import rank
+from cellwright.digest.rank_precedence import learn_precedence
 from cellwright.digest.render_ves import render_ves
 from cellwright.digest.storms import incidents
+from cellwright.digest.text import decode
 from cellwright.digest.tokens import token_counter
-from cellwright.errors import CellwrightError, Diagnostic, Mark, UsageError
 from cellwright.lake import open_lake
-from cellwright.wiring.files import read_text, write_atomically
+from cellwright.wiring.estates import load_estate
+from cellwright.wiring.evidence import Evidence
+from cellwright.wiring.files import read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from datetime import date
     from pathlib import Path
 
+    import pyarrow as pa
+
+    from cellwright.digest.beside import Beside
+    from cellwright.digest.correlate_topology import Topology
+    from cellwright.digest.rank import Candidate
+    from cellwright.digest.rank_precedence import Precedence
+    from cellwright.digest.storms import Incident
+    from cellwright.digest.tokens import TokenCounter
     from cellwright.lake import Address
     from cellwright.wiring.progress import Progress
 
 _EXCERPT_EVENTS: Final = 3
-_LINKS_HEADER: Final = ["element", "neighbour"]
+_LEAST_ROOM: Final = 400  # tokens, for counters and logs
+_ESTATES: Final = frozenset({".yaml", ".yml"})
 
 
 @dataclass(frozen=True, slots=True)
 class Storyline:
-    """A digest, and the first of its raw events as a VES batch."""
+    """A digest, its alarm types as root causes, likeliest first, and the first of its raw events as a VES batch."""
 
     digest: Digest
+    roots: tuple[Candidate, ...]
     raw_excerpt: str
+    beside: Beside  # what counters and logs say, in the tokens that the digest leaves
+
+    @property
+    def text(self) -> str:
+        """Return all that is told of the incident: the digest, and each section behind an empty line."""
+        return self.digest.text + self.beside.text
+
+    @property
+    def tokens(self) -> int:
+        """Return the tokens of the text, as counted for its sections one by one."""
+        return self.digest.tokens + self.beside.tokens
 
 
-def digest_lake(place: Path | Address, progress: Progress, budget: int = BUDGET_TOKENS) -> tuple[Storyline, ...]:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What incidents are joined and ranked by: what was declared, and what the lake's past says."""
+
+    surroundings: Surroundings
+    precedence: Precedence
+
+
+def load_topology(path: Path, today: date) -> Topology:
+    """Return the adjacency of network elements in an estate (a folder, a YAML file) or in a CSV of adjacent pairs.
+
+    Raises EstateError, UsageError or StorageError.
+    """
+    if path.is_dir() or path.suffix.lower() in _ESTATES:
+        return estate_topology(load_estate(path, today))
+    return pairs_topology(read_text(path), str(path))
+
+
+def learn(alarms: pa.Table, topology: Topology | None, counter: TokenCounter) -> tuple[Known, tuple[Incident, ...]]:
+    """Return what a lake's alarms say of its alarm types, and the incidents that they make.
+
+    With a topology, lags between alarm types are learned first, and incidents joined by both.
+    """
+    plain = tuple(incidents(alarms, counter, Surroundings(topology)))
+    precedence = learn_precedence(each.alarms for each in plain)
+    if topology is None:
+        return Known(Surroundings(), precedence), plain
+    known = Known(Surroundings(topology, precedence.lags()), precedence)
+    return known, tuple(incidents(alarms, counter, known.surroundings))
+
+
+def tell(incident: Incident, known: Known, budget: int, counter: TokenCounter, evidence: Evidence) -> Storyline:
+    """Return the digest of an incident, its roots as ranked from what the digest says, and its raw beginning."""
+    digest = digest_incident(incident, budget=budget, count=counter)
+    roots = rank(decode(digest.text), known.precedence)
+    room = min(budget - digest.tokens, max(_LEAST_ROOM, digest.tokens))  # what stands beside the alarms is no longer
+    sections = evidence.beside(incident, room=room, count=counter)
+    return Storyline(digest, roots, render_ves(incident.alarms[:_EXCERPT_EVENTS]), sections)
+
+
+def digest_lake(
+    place: Path | Address, progress: Progress, budget: int = BUDGET_TOKENS, topology: Topology | None = None
+) -> tuple[Storyline, ...]:
     """Return the digests of all incidents of a lake; raise StorageError when there is no lake at `place`."""
+    counter = token_counter()
     with open_lake(place) as lake:
         alarms = lake.read("alarm_events")
-    counter = token_counter()
-    found: list[Storyline] = []
+        known, found = learn(alarms, topology, counter)
+        evidence = Evidence(lake, found)
+    told: list[Storyline] = []
     done = 0
     with progress("digest") as advance:
-        for incident in incidents(alarms, counter):
-            excerpt = render_ves(incident.alarms[:_EXCERPT_EVENTS])
-            found.append(Storyline(digest_incident(incident, budget=budget, count=counter), excerpt))
+        for incident in found:
+            told.append(tell(incident, known, budget, counter, evidence))
             done += len(incident.alarms)
             advance(done, alarms.num_rows)
-    return tuple(found)
-
-
-def learn_causes(place: Path | Address, out: Path, links: Path | None) -> CauseGraph:
-    """Write the cause graph that a lake's alarms teach to `out`, and return it.
-
-    `links` is a CSV of adjacent elements by distinguished name. Raises UsageError where there is too little to learn
-    from, and CellwrightError, with nothing written, where the graph foretells alarms no better than constant rates do.
-    """
-    with open_lake(place) as lake:
-        columns, elements = columns_of(alarms_of(lake.read("alarm_events")))
-    graph = learn(columns, topology=None if links is None else _links(links, elements))
-    if not graph.quality.accepted:
-        raise CellwrightError.of(
-            "not-accepted",
-            f"what {place} teaches foretells its last alarms no better than constant rates do; nothing was written",
-            expected=f"a gain above {ACCEPTED_NATS:.1f} nats in all",
-            cause=f"{graph.quality.gain_nats * graph.quality.tested:.1f} nats over {graph.quality.tested} onsets",
-            hint="learn from a longer time",
-        )
-    write_atomically(out, to_bytes(graph).decode())
-    return graph
-
-
-def _links(path: Path, elements: Mapping[str, tuple[int, ...]]) -> list[tuple[int, int]]:
-    """Return the links between elements that have alarms; raise UsageError with all lines that are no links."""
-    rows = list(csv.reader(read_text(path).splitlines()))
-    problems = [
-        Diagnostic("not-a-link", f"{len(row)} columns", Mark(str(path), line, 1), "element,neighbour")
-        for line, row in enumerate(rows[1:], 2)
-        if len(row) != len(_LINKS_HEADER)
-    ]
-    if rows[:1] != [_LINKS_HEADER]:
-        problems.insert(
-            0, Diagnostic("no-header", "the first line is no header", Mark(str(path), 1, 1), "element,neighbour")
-        )
-    if problems:
-        raise UsageError(*problems)
-    return [
-        (one, other)
-        for element, neighbour in rows[1:]
-        for one in elements.get(element, ())
-        for other in elements.get(neighbour, ())
-    ]
+    return tuple(told)

@@ -1,0 +1,81 @@
+"""What a lake holds beside its alarms about the elements and the time of incidents: broken counters and log lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cellwright.digest.beside import BEFORE_US, Beside, beside, element_of, scope_of
+from cellwright.digest.counters import breaks, by_score
+from cellwright.digest.logs import lines_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from cellwright.digest.counters import Break
+    from cellwright.digest.storms import Incident
+    from cellwright.digest.tokens import TokenCounter
+    from cellwright.lake import Lake
+
+_PAST_US: Final = 7 * 86_400 * 1_000_000  # of counters, that says what is usual
+_COUNTERS: Final = (
+    *("tenant", "ne_dn", "obj_ldn", "counter", "subcounter", "gran_s"),
+    *("begin_ts", "suspect", "value_i64", "value_f64"),
+)
+_LOGS: Final = ("ts", "severity_number", "body", "app", "host", "file_id", "ordinal")
+_TS: Final = pa.timestamp("us", tz="UTC")
+
+
+class Evidence:
+    """Counters and logs of the elements of some incidents, read once from a lake."""
+
+    def __init__(self, lake: Lake, incidents: Iterable[Incident]) -> None:
+        scopes = [scope_of(incident) for incident in incidents]
+        starts = [scope.start_us for scope in scopes if scope.start_us is not None]
+        ends = [scope.end_us for scope in scopes if scope.end_us is not None]
+        elements = frozenset().union(*(scope.elements for scope in scopes))
+        span = (min(starts, default=0), max(ends, default=0))
+        self._breaks: dict[str, list[Break]] = {}
+        for found in breaks(_counters(lake, elements, span)) if starts else ():
+            self._breaks.setdefault(element_of(found.element), []).append(found)
+        self._logs = _logs(lake, elements, span) if starts else None
+        self._instants = np.array([], np.int64) if self._logs is None else self._logs["ts"].cast(pa.int64()).to_numpy()
+
+    def beside(self, incident: Incident, *, room: int, count: TokenCounter) -> Beside:
+        """Return what goes behind the digest of an incident, in the tokens that it leaves."""
+        scope = scope_of(incident)
+        near = [found for element in scope.elements for found in self._breaks.get(element, ())]
+        held = sorted(filter(scope.holds_break, near), key=by_score)
+        room = max(0, room if count.exact else int(0.9 * room))
+        return beside(held, lines_of(self._lines(scope.elements, scope.log_span_us())), room=room, count=count)
+
+    def _lines(self, elements: frozenset[str], span: tuple[int, int] | None) -> pa.Table:
+        if self._logs is None or span is None:
+            return pa.schema([(name, pa.string()) for name in _LOGS]).empty_table()
+        first, last = np.searchsorted(self._instants, (span[0], span[1] + 1))
+        return self._logs.slice(first, last - first).filter(_is_any(pc.field("host"), elements))
+
+
+def _counters(lake: Lake, elements: frozenset[str], span: tuple[int, int]) -> pa.Table:
+    where = _between("begin_ts", span[0] - _PAST_US, span[1])
+    rows = lake.read("pm_counters", _COUNTERS, where)
+    names = pc.unique(rows["ne_dn"]).drop_null().to_pylist()
+    return rows.filter(_is_any(pc.field("ne_dn"), [name for name in names if element_of(name) in elements]))
+
+
+def _logs(lake: Lake, elements: frozenset[str], span: tuple[int, int]) -> pa.Table:
+    """Return the log lines of hosts that are named as elements, by time."""
+    where = _between("ts", span[0] - BEFORE_US, span[1] + BEFORE_US) & _is_any(pc.field("host"), elements)
+    return lake.read("logs", _LOGS, where).sort_by([(name, "ascending") for name in ("ts", "file_id", "ordinal")])
+
+
+def _between(column: str, first_us: int, last_us: int) -> pc.Expression:
+    first, last = (pa.scalar(instant, pa.int64()).cast(_TS) for instant in (first_us, last_us))
+    return (pc.field(column) >= first) & (pc.field(column) <= last)
+
+
+def _is_any(field: pc.Expression, values: Sequence[str] | frozenset[str]) -> pc.Expression:
+    return field.isin(pa.array(sorted(values), pa.string()))

@@ -1,0 +1,152 @@
+"""Digests and their incidents, as their users meet them: once, and followed while the lake grows."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cellwright.cli.main import run
+from cellwright.digest.correlate_topology import Topology
+from cellwright.errors import StorageError
+from cellwright.wiring.following import Change, Follower
+
+MAPPING = Path(__file__).parents[2] / "examples/mappings/alarm-list.yaml"
+SECOND = 1_000_000
+HOUR = 3_600 * SECOND
+
+
+class Grown:
+    """A lake that grows by lists of (alarm type, device, second)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.path, self.lists = folder, folder / "lake", 0
+
+    def add(self, *alarms: tuple[int, int, int]) -> None:
+        self.lists += 1
+        rows = "".join(f"{kind},{device},{second},{second + 1}\n" for kind, device, second in alarms)
+        source = self.folder / "alarms/north"
+        source.mkdir(parents=True, exist_ok=True)
+        text = f"alarm_id,device_id,start_timestamp,end_timestamp\n{rows}"
+        (source / f"list-{self.lists}.csv").write_text(text, encoding="utf-8")
+        assert run(["mediate", str(source.parent), "--lake", str(self.path), "--mapping", str(MAPPING)]) == 0
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Grown:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return Grown(tmp_path)
+
+
+def told(changes: tuple[Change, ...]) -> list[tuple[str, int, int]]:
+    return [(change.state, change.number, sum(piece.digest.events for piece in change.pieces)) for change in changes]
+
+
+def test_an_incident_opens_grows_and_closes_once_as_the_lake_does(lake: Grown) -> None:
+    lake.add((1, 4, 100), (2, 5, 130))
+    follower = Follower(lake.path)
+    assert told(follower.poll(HOUR)) == [("open", 1, 2)]
+    assert told(follower.poll(HOUR + SECOND)) == []
+    lake.add((3, 5, 300))
+    assert told(follower.poll(HOUR + 2 * SECOND)) == [("open", 1, 3)]
+    assert told(follower.poll(HOUR + 2 * SECOND + 1_201 * SECOND)) == [("closed", 1, 3)]
+    assert told(follower.poll(9 * HOUR)) == []
+
+
+def test_parts_that_are_merged_meanwhile_tell_nothing_twice(lake: Grown) -> None:
+    lake.add((1, 4, 100))
+    follower = Follower(lake.path)
+    assert len(follower.poll(HOUR)) == 1
+    lake.add((2, 4, 130))
+    assert run(["lake", "compact", str(lake.path)]) == 0
+    assert told(follower.poll(HOUR + SECOND)) == [("open", 1, 2)]
+
+
+def test_followed_incidents_are_those_of_the_whole_lake(lake: Grown, capsys: pytest.CaptureFixture[str]) -> None:
+    follower, closed = None, []
+    for start in range(0, 20_000, 4_000):
+        lake.add((1, 4, start), (2, 5, start + 200), (3, 6, start + 1_300), (1, 7, start + 1_400))
+        follower = follower or Follower(lake.path)
+        closed += [change for change in follower.poll(10 * HOUR + start * SECOND) if change.state == "closed"]
+    closed += follower.poll(99 * HOUR)
+    capsys.readouterr()
+    assert run(["digest", str(lake.path), "-o", "json"]) == 0
+    whole = json.loads(capsys.readouterr().out)["digests"]
+    assert sorted(piece.digest.events for change in closed for piece in change.pieces) == sorted(
+        digest["events"] for digest in whole
+    )
+
+
+def test_a_topology_parts_what_happens_at_once_in_two_places(lake: Grown) -> None:
+    lake.add((1, 4, 100), (1, 9, 101), (2, 5, 102))
+    topology = Topology.of([("Device=4", "Device=5"), ("Device=9", "Device=8")])
+    changes = Follower(lake.path, topology).poll(HOUR)
+    assert sorted(events for _, _, events in told(changes)) == [1, 2]
+
+
+def test_following_no_lake_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="no lake"):
+        Follower(tmp_path)
+
+
+def test_the_command_follows_in_lines_of_json_and_ends_cleanly_on_ctrl_c(lake: Grown) -> None:
+    lake.add((1, 4, 100), (2, 5, 130))
+    command = [
+        sys.executable,
+        "-m",
+        "cellwright",
+        "digest",
+        str(lake.path),
+        "--follow",
+        "-o",
+        "json",
+        "--every",
+        "0.05",
+    ]
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**kept, "HOME": str(lake.folder)}
+    ) as running:
+        change = json.loads(running.stdout.readline())
+        running.send_signal(signal.SIGINT)
+        rest, problems = running.communicate(timeout=60)
+    assert change["state"] == "open"
+    assert change["digests"][0]["events"] == 2
+    assert change["digests"][0]["roots"][0]["alarm_type"]
+    assert (running.returncode, rest) == (0, "")
+    assert "Traceback" not in problems
+
+
+def test_a_digest_names_probable_roots_and_what_was_doubtful(lake: Grown, capsys: pytest.CaptureFixture[str]) -> None:
+    lake.add((1, 4, 100), (1, 4, 100), (2, 5, 130))
+    (lake.folder / "topology.csv").write_text("element,neighbour\nDevice=4,Device=6\n", encoding="utf-8")
+    capsys.readouterr()
+    assert run(["digest", str(lake.path), "-o", "json", "--topology", str(lake.folder / "topology.csv")]) == 0
+    digests = json.loads(capsys.readouterr().out)["digests"]
+    assert [digest["doubts"] for digest in digests] == [["1 duplicates"], ["1 of 1 elements unknown to the topology"]]
+    assert all("doubtful: " in digest["text"] and digest["roots"][0]["evidence"] for digest in digests)
+    assert run(["digest", str(lake.path)]) == 0
+    shown = capsys.readouterr().out
+    assert "probable root" in shown
+    assert "something is doubtful in 1 incidents" in shown
+
+
+def test_an_empty_lake_is_a_sentence(lake: Grown, capsys: pytest.CaptureFixture[str]) -> None:
+    (lake.folder / "nothing").mkdir()
+    assert run(["mediate", str(lake.folder / "nothing"), "--lake", str(lake.path)]) == 0
+    capsys.readouterr()
+    assert run(["digest", str(lake.path)]) == 0
+    assert "no alarms in" in capsys.readouterr().out
+
+
+def test_a_topology_that_is_none_is_told_with_its_place(lake: Grown, capsys: pytest.CaptureFixture[str]) -> None:
+    lake.add((1, 4, 100))
+    bad = lake.folder / "bad.csv"
+    bad.write_text("a,b\nx\n", encoding="utf-8")
+    assert run(["digest", str(lake.path), "--topology", str(bad)]) == 64
+    assert "bad.csv:2:1: error[bad-topology]" in capsys.readouterr().err

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from alarm_tables import TABLES_OF_ROWS, alarm_table, at, simple
+from hypothesis import given
+
+from cellwright.digest import EstimatingCounter, decode, digest_incident, incidents, rank
+from cellwright.digest.alarms import alarms_of
+from cellwright.digest.rank_precedence import learn_precedence
+
+if TYPE_CHECKING:
+    from cellwright.digest.alarms import Alarm
+
+COUNT = EstimatingCounter()
+DAY = 86_400
+
+
+def past(*incident: tuple[float, str, str], times: int = 20, first: int = 1) -> list[list[Alarm]]:
+    """Return the same incident on many days."""
+    days = range(first, first + times)
+    return [
+        alarms_of(alarm_table(simple(day * DAY + second, element, kind) for second, element, kind in incident))
+        for day in days
+    ]
+
+
+def first_of(rows: list[dict[str, object]], incidents_before: list[list[Alarm]]) -> str:
+    (incident,) = incidents(alarm_table(rows), COUNT)
+    facts = decode(digest_incident(incident, count=COUNT).text)
+    return rank(facts, learn_precedence(incidents_before))[0].alarm_type
+
+
+def test_what_was_always_first_is_the_root_even_where_it_is_last_this_time() -> None:
+    rows = [simple(0, "b", "CELL"), simple(5, "a", "POWER")]
+    assert first_of(rows, []) == "CELL"
+    assert first_of(rows, past((0, "a", "POWER"), (20, "b", "CELL"))) == "POWER"
+
+
+def test_within_the_jitter_what_starts_without_the_other_is_the_cause() -> None:
+    together = past((0, "a", "CELL"), (1, "a", "LINK"))
+    rows = [simple(0, "a", "CELL"), simple(1, "a", "LINK")]
+    assert first_of(rows, together) == "CELL"
+    assert first_of(rows, [*together, *past((0, "a", "LINK"), first=30)]) == "LINK"
+
+
+def test_a_single_incident_teaches_less_than_many() -> None:
+    once, often = (
+        learn_precedence(past((0, "a", "POWER"), (20, "b", "CELL"), times=times)).nets(["POWER", "CELL"])
+        for times in (1, 20)
+    )
+    assert 0 < once["POWER"] < often["POWER"] <= 1
+    assert often["CELL"] == -often["POWER"]
+
+
+def test_types_never_seen_and_a_type_alone_have_no_precedence() -> None:
+    learned = learn_precedence(past((0, "a", "POWER"), (20, "b", "CELL")))
+    assert learned.nets(["POWER", "NEW"]) == {}
+    assert learned.nets(["POWER"]) == {}
+    assert set(learned.nets(["POWER", "CELL", "NEW"])) == {"POWER", "CELL"}
+
+
+def test_lags_are_learned_for_types_that_go_together() -> None:
+    lags = learn_precedence([*past((0, "a", "POWER"), (20, "b", "CELL")), *past((0, "a", "FAN"), first=40)]).lags()
+    assert lags.window_us("CELL", "POWER", at(0)) == 60_000_000
+    assert lags.window_us("POWER", "CELL", 5) == 5
+    assert lags.window_us("FAN", "POWER", at(0)) is None
+    assert lags.window_us("NEW", "POWER", 7) == 7
+
+
+@given(TABLES_OF_ROWS)
+def test_any_incidents_teach_numbers_between_minus_one_and_one(table: object) -> None:
+    learned = learn_precedence(each.alarms for each in incidents(table, COUNT))
+    assert np.array_equal(learned.strength, -learned.strength.T)
+    assert np.abs(learned.strength).max(initial=0) <= 1
+    assert learned.together.min(initial=0) >= 0
+    assert learned.together.max(initial=0) <= 1
+    assert all(-1 <= net <= 1 for net in learned.nets(learned.types).values())

@@ -25,6 +25,7 @@ MODULES: Final = MappingProxyType(
         "forwarding": ("forward", "receive"),
         "incidents": ("digest",),
         "learning": ("digest learn",),
+        "advising": ("digest advise",),
         "inventories": ("import",),
         "pictures": ("estate",),
         "assess": ("assess",),
@@ -34,6 +35,9 @@ MODULES: Final = MappingProxyType(
     }
 )
 """The module of each command: one command loads its own module alone, so that a plan does not wait for a web server."""
+
+_OF_TWO_WORDS: Final = frozenset(name for names in MODULES.values() for name in names if " " in name)
+"""Commands beside a command of their first word alone."""
 
 _TYPER_USAGE: Final = 2  # Typer's own exit code for a wrong command line
 
@@ -66,9 +70,8 @@ def load_commands(wanted: str | None) -> None:
 
 
 def _invoke(arguments: list[str]) -> int:
-    two_words = " ".join(arguments[:2])  # `plan verify` stands beside `plan`, which takes arguments of its own
-    if any(two_words in commands for commands in MODULES.values()):
-        arguments = [two_words, *arguments[2:]]
+    if " ".join(arguments[:2]) in _OF_TWO_WORDS:
+        arguments = [" ".join(arguments[:2]), *arguments[2:]]
     load_commands(arguments[0] if arguments else None)
     try:
         typer.main.get_command(app).main(args=arguments, prog_name="cellwright")

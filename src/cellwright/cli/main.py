@@ -25,6 +25,7 @@ MODULES: Final = MappingProxyType(
         "forwarding": ("forward", "receive"),
         "incidents": ("digest",),
         "learning": ("digest learn",),
+        "opening": ("digest open",),
         "advising": ("digest advise",),
         "inventories": ("import",),
         "pictures": ("estate",),

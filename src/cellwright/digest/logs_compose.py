@@ -84,7 +84,7 @@ def digest_log(lines: LogLines, *, budget: int = BUDGET_TOKENS, count: TokenCoun
         )
     room = budget if count.exact else int(budget * ESTIMATE_MARGIN)
     mined = mine(lines.texts)
-    log = _Log(lines, mined, weigh(lines, mined), _content_hash(lines), source)
+    log = _Log(lines, mined, weigh(lines, mined), log_hash(lines), source)
     protected = _first_of_templates(log, np.flatnonzero(log.salience.is_protected))
     chosen = _fill(log, [], protected, room, count)
     if len(chosen) < len(protected):
@@ -236,7 +236,8 @@ def _told_text(log: _Log, place: int) -> str:
     return f"{text[: _LINE_CHARS - _TAIL_CHARS].rstrip()}{CUT}{text[-_TAIL_CHARS:].lstrip()}"
 
 
-def _content_hash(lines: LogLines) -> str:
+def log_hash(lines: LogLines) -> str:
+    """Return the SHA-256 of the lines' content and provenance in hexadecimal."""
     digest = hashlib.sha256()
     for text, instant, reference in zip(lines.texts, lines.instants, lines.references, strict=True):
         digest.update(f"{instant} {reference.file_id} {reference.ordinal} {text}\n".encode())

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cellwright.digest.counters import Break
+    from cellwright.digest.logs import LogLines
     from cellwright.digest.storms import Incident
     from cellwright.digest.tokens import TokenCounter
     from cellwright.lake import Lake
@@ -50,9 +51,14 @@ class Evidence:
         near = [found for element in scope.elements for found in self._breaks.get(element, ())]
         held = sorted(filter(scope.holds_break, near), key=by_score)
         room = max(0, room if count.exact else int(0.9 * room))
-        return beside(held, lines_of(self._lines(scope.elements, scope.log_span_us())), room=room, count=count)
+        return beside(held, self.lines(incident), room=room, count=count)
 
-    def _lines(self, elements: frozenset[str], span: tuple[int, int] | None) -> pa.Table:
+    def lines(self, incident: Incident) -> LogLines:
+        """Return the log lines of the elements and the time of an incident."""
+        scope = scope_of(incident)
+        return lines_of(self._rows(scope.elements, scope.log_span_us()))
+
+    def _rows(self, elements: frozenset[str], span: tuple[int, int] | None) -> pa.Table:
         if self._logs is None or span is None:
             return pa.schema([(name, pa.string()) for name in _LOGS]).empty_table()
         first, last = np.searchsorted(self._instants, (span[0], span[1] + 1))

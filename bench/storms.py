@@ -1,8 +1,8 @@
 """What a digest saves, and what it keeps, on real alarm lists; beside cutting the raw text to size.
 
-Data: alarm lists (`alarm_id,device_id,start_timestamp,end_timestamp`) as CSV or inside tar.gz; where an archive also
-holds the experts' cause graph between alarm types (`DAG.npy`), the root-cause ranking is compared with it. Peers in the
-same run: the same storms as minified VES JSON and as compact CSV, whole and cut to the tokens that the digest used.
+Data: alarm lists (`alarm_id,device_id,start_timestamp,end_timestamp`) as CSV, in a folder or inside tar.gz; where it
+also holds the experts' cause graph between alarm types (`DAG.npy`), the ranking of roots is compared with it. Peers in
+the same run: the same storms as minified VES JSON and as compact CSV, whole and cut to the tokens that the digest used.
 Nothing is drawn by chance.
 """
 
@@ -40,7 +40,7 @@ GROWTH_PARTS: Final = (8, 4, 2, 1)  # of the events
 def main() -> None:
     """Print one row a figure; with --json one object last."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path, help="alarm lists: .csv or .tar.gz")
+    parser.add_argument("files", nargs="+", type=Path, help="alarm lists: .csv, .tar.gz, or a folder")
     parser.add_argument("--budget", type=int, default=BUDGET_TOKENS)
     parser.add_argument("--quick", action="store_true", help=f"the first {QUICK_EVENTS} events of each list")
     parser.add_argument("--json", action="store_true")
@@ -53,7 +53,7 @@ def main() -> None:
         print(f"{row.case:24} {row.figure:58} {row.ours:>10.4g} {row.unit:8} {peers} {row.spread}".rstrip())
     if options.json:
         machine = f"{platform.machine()}, Python {platform.python_version()}, tokens by {count.name}"
-        print(json.dumps({"bench": "digest_saving", "machine": machine, "rows": [asdict(row) for row in rows]}))
+        print(json.dumps({"bench": "storms", "machine": machine, "rows": [asdict(row) for row in rows]}))
 
 
 def measure(alarms: AlarmSet, budget: int, count: TokenCounter) -> Iterator[Row]:

@@ -19,6 +19,7 @@ from cellwright.digest.storms import is_storm
 from cellwright.wiring.following import Follower, changes
 from cellwright.wiring.incidents import digest_lake, load_topology
 from cellwright.wiring.lakes import lake_at
+from cellwright.wiring.rewriting import rewrite
 from cellwright.wiring.settings import read_settings
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from cellwright.digest.compose import Digest
     from cellwright.wiring.incidents import Storyline
+    from cellwright.wiring.rewriting import Prose
 
 _MOST_ROWS: Final = 15
 _MOST_ROOTS: Final = 3  # of an incident that JSON names
@@ -43,22 +45,32 @@ def digest(  # noqa: PLR0913 - options of a command
     every: Annotated[
         float, typer.Option(metavar="SECONDS", min=0.05, help="How often --follow looks at the lake.")
     ] = 2.0,
+    rewritten: Annotated[
+        bool,
+        typer.Option("--rewrite", help="Have CELLWRIGHT_EDGE_MODEL say each in prose, which is checked against it."),
+    ] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Fold the lake's alarms into incidents, and each incident into a digest within a token budget."""
     beside = load_topology(topology, datetime.now(tz=UTC).date()) if topology else None
-    place = lake_at(lake, read_settings(os.environ, Path.home()))
+    settings = read_settings(os.environ, Path.home())
+    place = lake_at(lake, settings)
     if follow:
         _follow(Follower(place, beside, budget), every, output)
         return
     found = digest_lake(place, console.progress_bar, budget, beside)
+    prose = rewrite(found, settings.edge, console.progress_bar) if rewritten else {}
     if output is Output.JSON:
-        console.say_json({"budget": budget, "digests": [_shown(item) for item in found]})
+        shown = [{**_shown(item), **_prose(prose.get(item.digest.incident))} for item in found]
+        console.say_json({"budget": budget, "digests": shown})
         return
     if not found:
         console.say(f"no alarms in {lake}: nothing to digest")
         return
     _print_digests(found)
+    if prose:
+        void = sum(bool(each.flaws) for each in prose.values())
+        console.say(f"{len(prose) - void} digests said in prose; {void} were rejected, -o json says why")
 
 
 def _follow(follower: Follower, every_s: float, output: Output) -> None:
@@ -102,6 +114,13 @@ def _shown(item: Storyline) -> dict[str, object]:
         "left_out": {each.what: each.count for each in item.beside.left_out},
     }
     return {**to_json(item.digest), "beside": beside, "roots": roots}
+
+
+def _prose(said: Prose | None) -> dict[str, object]:
+    """Return prose that was accepted, or what it lost or added."""
+    if said is None:
+        return {}
+    return {"prose": None if said.flaws else said.text, "prose_flaws": list(said.flaws)}
 
 
 def _print_digests(found: Sequence[Storyline]) -> None:

@@ -22,8 +22,8 @@ PROMPT: Final = (
     "add names, numbers, causes or advice of your own."
 )
 _MOST_FLAWS: Final = 8
-_WORD: Final = re.compile(r"[^\s,;()\[\]\"'`*]+")
-_ENDS: Final = ".:!?"
+_WORD: Final = re.compile(r"[^\s;()\[\]\"'`*]+")
+_ENDS: Final = ".,:!?"
 _JOINT: Final = re.compile(r"(?<=[0-9])[-:TZ](?=[0-9]|\b|$)")  # of the numbers in an instant
 _NUMBER: Final = re.compile(r"(?<![\w.])[0-9]+(?:[.,][0-9]+)*(?![\w])")
 
@@ -40,12 +40,11 @@ def rewrite_flaws(facts: Facts, prose: str) -> tuple[str, ...]:
 
 
 def _lost(facts: Facts, paragraphs: list[str]) -> Iterator[str]:
-    words = [frozenset(_words(paragraph)) for paragraph in paragraphs]
     types, elements = {kind.name for kind in facts.types}, facts.elements()
     for kind in facts.types:
-        named = [said for said, text in zip(words, paragraphs, strict=True) if _names(kind.name, types, said, text)]
+        named = [text for text in paragraphs if _stands(kind.name, types, text)]
         for each in kind.occurrences:
-            if not any(_spellings(each.element, elements) & said for said in named):
+            if not any(_stands(each.element, elements, text) for text in named):
                 yield f"loses {each.element} under {kind.name}"
 
 
@@ -55,10 +54,12 @@ def _added(facts: Facts, prose: str) -> Iterator[str]:
     for number in dict.fromkeys(_numbers(prose)):
         if number not in known:
             yield f"adds the number {number}"
-    spelt = {word for text in _said(facts) for word in _words(text)}
+    elements = facts.elements()
+    spelt = {spelling for name in elements for spelling in _spellings(name, elements)}
+    spelt |= {word for text in _said(facts) for word in text.split()}
     for word in dict.fromkeys(_WORD.findall(prose)):
-        name = word.rstrip(_ENDS)
-        if "=" in word and spelt.isdisjoint((word, name)):
+        name = word.strip(_ENDS)
+        if "=" in name and name not in spelt and not spelt.issuperset(name.split(",")):
             yield f"adds the name {name}"
 
 
@@ -78,20 +79,15 @@ def _said(facts: Facts) -> Iterator[str]:
     yield " ".join(map(str, counts))
 
 
-def _names(name: str, names: Iterable[str], words: frozenset[str], text: str) -> bool:
-    """Return whether a paragraph names a type: one word of it, or several as they stand."""
-    return any(each in words or (" " in each and each in text) for each in _spellings(name, names))
+def _stands(name: str, names: Iterable[str], text: str) -> bool:
+    """Return whether a paragraph names this one of some names, and not another that it is a part of."""
+    found = (rf"(?<![\w=/-]){re.escape(each)}(?![\w=/-]|[,.:][\w])" for each in _spellings(name, names))
+    return any(re.search(pattern, text) for pattern in found)
 
 
 def _spellings(name: str, names: Iterable[str]) -> frozenset[str]:
     prefix = shared_prefix(frozenset(names))
     return frozenset({name, name.removeprefix(prefix)})
-
-
-def _words(text: str) -> Iterator[str]:
-    for word in _WORD.findall(text):
-        yield word
-        yield word.rstrip(_ENDS)
 
 
 def _numbers(text: str) -> Iterator[str]:

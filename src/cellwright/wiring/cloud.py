@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cellwright.estate.model import Estate, PriceBook, TokenPrices
-    from cellwright.wiring.settings import CloudTier, Settings
+    from cellwright.wiring.settings import ModelServer, Settings
 
 REASONER: Final = "cellwright-reasoner"
 ROUTE: Final = "auto"
@@ -76,7 +76,7 @@ def token_prices(estate: Estate, model: str | None) -> tuple[PriceBook, TokenPri
     return next((pair for pair in found if pair[1].model == model), next(iter(found), None))
 
 
-def _cloud_backend(estate: Estate, cloud: CloudTier | None) -> BackendSpec:
+def _cloud_backend(estate: Estate, cloud: ModelServer | None) -> BackendSpec:
     """Return the real model where one is configured: outside every boundary, as nobody said where it stands."""
     priced = token_prices(estate, cloud.model if cloud else None)
     if cloud is None:

@@ -1,4 +1,4 @@
-"""What the environment says: folders, keys and the cloud tier. The only place that reads it."""
+"""What the environment says: folders, keys and model servers. The only place that reads it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ DEFAULT_DATA: Final = "../shared/data"
 
 
 @dataclass(frozen=True, slots=True)
-class CloudTier:
-    """A real OpenAI-compatible model to answer with; the key never shows in a representation."""
+class ModelServer:
+    """A real OpenAI-compatible server and the model to ask; the key never shows in a representation."""
 
     base_url: str
     model: str
@@ -32,9 +32,10 @@ class Settings:
     state: Path  # default folder for lakes and meters
     cache: Path  # what may be lost at any time, such as copies of the ledgers of lakes in object stores
     tenant: str
-    cloud: CloudTier | None
+    cloud: ModelServer | None  # answers about digests
     privacy_policy: Path | None = None  # what becomes of each kind of identifier; None: all are tokenised
     data_class: str | None = None  # the sensitivity class whose actions the policy takes
+    edge: ModelServer | None = None  # rewrites digests where the lake is
     vault: Path | None = None  # the way back from pseudonyms; None: none is kept
 
 
@@ -49,7 +50,8 @@ def read_settings(environ: Mapping[str, str], home: Path) -> Settings:
         state=state,
         cache=cache,
         tenant=environ.get("CELLWRIGHT_TENANT") or "operator",
-        cloud=_cloud_tier(environ),
+        cloud=_model_server(environ, "CLOUD", "to use the embedded reasoner"),
+        edge=_model_server(environ, "EDGE", "where no model rewrites digests"),
         privacy_policy=_path(environ.get("CELLWRIGHT_PRIVACY_POLICY")),
         data_class=environ.get("CELLWRIGHT_DATA_CLASS") or None,
         vault=_path(environ.get("CELLWRIGHT_VAULT")),
@@ -60,24 +62,24 @@ def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
 
 
-def _cloud_tier(environ: Mapping[str, str]) -> CloudTier | None:
-    base_url = environ.get("CELLWRIGHT_CLOUD_BASE_URL")
-    model = environ.get("CELLWRIGHT_CLOUD_MODEL")
-    api_key = environ.get("CELLWRIGHT_CLOUD_API_KEY") or None
+def _model_server(environ: Mapping[str, str], tier: str, hint: str) -> ModelServer | None:
+    """Return the server that `CELLWRIGHT_<tier>_*` name, None where they name none."""
+    names = [f"CELLWRIGHT_{tier}_{part}" for part in ("BASE_URL", "MODEL", "API_KEY")]
+    base_url, model, api_key = (environ.get(name) or None for name in names)
     if not base_url and not model and not api_key:
         return None
+    incomplete, address = f"{tier.lower()}-tier-incomplete", f"{tier.lower()}-tier-address"
     if not base_url or not model:
-        missing = "CELLWRIGHT_CLOUD_MODEL" if base_url else "CELLWRIGHT_CLOUD_BASE_URL"
         raise UsageError.of(
-            "cloud-tier-incomplete",
-            f"{missing} is not set, but other CELLWRIGHT_CLOUD_ variables are",
+            incomplete,
+            f"{names[1] if base_url else names[0]} is not set, but other CELLWRIGHT_{tier}_ variables are",
             expected="both _BASE_URL and _MODEL, and _API_KEY where the server asks for one",
-            hint="set it, or unset all three to use the embedded reasoner",
+            hint=f"set it, or unset all three {hint}",
         )
     if not base_url.startswith(("http://", "https://")):
         raise UsageError.of(
-            "cloud-tier-address",
-            f"CELLWRIGHT_CLOUD_BASE_URL is {base_url!r}",
+            address,
+            f"{names[0]} is {base_url!r}",
             expected="an address such as https://models.example/v1",
         )
-    return CloudTier(base_url.rstrip("/"), model, api_key)
+    return ModelServer(base_url.rstrip("/"), model, api_key)

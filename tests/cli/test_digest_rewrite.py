@@ -1,0 +1,89 @@
+"""A model at the edge says digests in prose; what loses or adds a fact is rejected."""
+
+from __future__ import annotations
+
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cellwright.cli.main import run
+from cellwright.digest import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Writer(BaseHTTPRequestHandler):
+    """Says what every digest says, but for every second one, of which it forgets an element."""
+
+    asked: list[dict[str, Any]]
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.asked.append(body)
+        facts = decode(body["messages"][1]["content"])
+        told = [f"{kind.name} came on {', '.join(one.element for one in kind.occurrences)}." for kind in facts.types]
+        if int(facts.incident[-1]) % 2:
+            told.pop()
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.end_headers()
+        delta = {"index": 0, "delta": {"content": "\n\n".join(told)}, "finish_reason": "stop"}
+        self.wfile.write(f"data: {json.dumps({'choices': [delta]})}\n\ndata: [DONE]\n\n".encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("rewritten")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CELLWRIGHT_KEY_FILE", str(folder / "key"))
+        assert run(["simulate", "--out", str(folder / "sim"), "--seed", "7"]) == 0
+        assert run(["mediate", str(folder / "sim/telemetry"), "--lake", str(folder / "lake")]) == 0
+    return folder / "lake"
+
+
+@pytest.fixture
+def edge(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    monkeypatch.setattr(Writer, "asked", [], raising=False)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Writer) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("CELLWRIGHT_EDGE_BASE_URL", f"http://127.0.0.1:{server.server_port}/v1")
+        monkeypatch.setenv("CELLWRIGHT_EDGE_MODEL", "small")
+        yield Writer.asked
+        server.shutdown()
+
+
+@pytest.mark.integration
+def test_prose_stands_where_it_says_the_same_and_its_flaws_where_it_does_not(
+    lake: Path, edge: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert run(["digest", str(lake), "--rewrite", "-o", "json"]) == 0
+    digests = json.loads(capsys.readouterr().out)["digests"]
+    assert {body["model"] for body in edge} == {"small"}
+    assert sorted(body["messages"][1]["content"] for body in edge) == sorted(each["text"] for each in digests)
+    for each in digests:
+        if int(each["incident"][-1]) % 2:
+            assert each["prose"] is None
+            assert each["prose_flaws"][0].startswith("loses ")
+        else:
+            assert each["prose_flaws"] == []
+            assert all(kind.name in each["prose"] for kind in decode(each["text"]).types)
+    assert {int(each["incident"][-1]) % 2 for each in digests} == {0, 1}
+
+
+def test_without_a_model_it_is_said_how_to_name_one(
+    lake: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(["digest", str(lake), "--rewrite"]) == 64
+    assert "CELLWRIGHT_EDGE_BASE_URL" in capsys.readouterr().err
+    monkeypatch.setenv("CELLWRIGHT_EDGE_MODEL", "small")
+    assert run(["digest", str(lake), "--rewrite"]) == 64
+    assert "error[edge-tier-incomplete]" in capsys.readouterr().err

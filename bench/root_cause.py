@@ -27,6 +27,8 @@ import numpy as np
 
 from alarm_sets import read
 from cellwright.digest import decode, digest_incident, incidents, rank, token_counter
+from cellwright.digest.causes import learn
+from cellwright.digest.causes_onsets import columns_of
 from cellwright.digest.correlate_episodes import Surroundings
 from cellwright.digest.correlate_topology import Topology
 from cellwright.digest.rank_precedence import learn_precedence
@@ -37,11 +39,14 @@ if TYPE_CHECKING:
 
     from alarm_sets import AlarmSet
     from cellwright.digest import Facts, TokenCounter
+    from cellwright.digest.alarms import Alarm
+    from cellwright.digest.causes import CauseGraph
 
 QUICK_EVENTS: Final = 8_000
 EARLIER: Final = 0.5  # of the alarms
 PARTS: Final = 5  # of the judged incidents in the order of time, whose spread is shown
 CHANCE: Final = "chance (expected)"
+GRAPH: Final = "ours with the learned cause graph"
 
 
 class Trial(NamedTuple):
@@ -80,6 +85,7 @@ def judge(alarms: AlarmSet, count: TokenCounter) -> list[Trial]:
     past = [incident.alarms for incident in found if incident.alarms[-1].ts < until]
     precedence = learn_precedence(past)
     often = Counter(alarm.alarm_type for each in past for alarm in each)
+    graph = _graph(alarms, [alarm for each in past for alarm in each])
     ancestors = _closure(alarms.causes)
     trials = []
     for incident in found:
@@ -90,10 +96,24 @@ def judge(alarms: AlarmSet, count: TokenCounter) -> list[Trial]:
         if roots == present or not roots:
             continue
         facts = decode(digest_incident(incident, count=count).text)
-        picks = {"ours": rank(facts, precedence)[0].alarm_type, **_peers(facts, often)}
+        picks = {
+            "ours": rank(facts, precedence)[0].alarm_type,
+            GRAPH: rank(facts, precedence, graph)[0].alarm_type,
+            **_peers(facts, often),
+        }
         scores = {name: float(pick in roots) for name, pick in picks.items()}
         trials.append(Trial(len(present), {**scores, CHANCE: len(roots) / len(present)}))
     return trials
+
+
+def _graph(alarms: AlarmSet, past: Sequence[Alarm]) -> CauseGraph:
+    """Return the cause graph that past alarms teach."""
+    columns, elements = columns_of(past)
+    links = None if alarms.links is None else alarms.links.tolist()
+    codes = {name: found[0] for name, found in elements.items()}
+    known = [(f"Device={one}", f"Device={other}") for one, other in links or ()]
+    adjacent = [(codes[one], codes[other]) for one, other in known if one in codes and other in codes]
+    return learn(columns, topology=None if links is None else adjacent)
 
 
 def _topology(alarms: AlarmSet) -> Topology | None:
@@ -135,7 +155,7 @@ def figures(case: str, trials: Sequence[Trial]) -> Iterator[Row]:
         if not chosen:
             continue
         means = {name: statistics.mean(scores[name] for scores in chosen) for name in chosen[0]}
-        ours = means.pop("ours")
+        ours, with_graph = means.pop("ours"), means.pop(GRAPH)
         best = max(means, key=means.__getitem__)
         parts = [part.tolist() for part in np.array_split([scores["ours"] for scores in chosen], PARTS) if len(part)]
         over = [part.tolist() for part in np.array_split([each["ours"] - each[best] for each in chosen], PARTS)]
@@ -146,6 +166,7 @@ def figures(case: str, trials: Sequence[Trial]) -> Iterator[Row]:
             f"over {best}: {min(margins):+.3f} to {max(margins):+.3f}"
         )
         yield Row(case, figure, "of 1", ours, means, ours / max(means[best], 1e-9), spread=note)
+        yield Row(case, f"{figure}, with the cause graph", "of 1", with_graph, {"without": ours}, with_graph / ours)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,25 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 from alarm_tables import TABLES_OF_ROWS, alarm_table, simple
 from hypothesis import given
 
 from cellwright.digest import EstimatingCounter, decode, digests, rank
+from cellwright.digest.causes import CauseGraph, learn
+from cellwright.digest.causes_onsets import AlarmColumns
 
 COUNT = EstimatingCounter()
+
+
+def graph_of(types: list[str], edges: list[tuple[str, str]]) -> CauseGraph:
+    """Return a learned graph with these edges in place of its own."""
+    columns = AlarmColumns(tuple(types), *(np.zeros(400, np.int64) for _ in range(2)), np.arange(400) * 10**10)
+    held = np.zeros((len(types), len(types)), bool)
+    for cause, effect in edges:
+        held[types.index(cause), types.index(effect)] = True
+    return replace(learn(columns), edges=held)
 
 
 def ranked(rows: list[dict[str, object]]) -> list[str]:
@@ -26,6 +40,27 @@ def test_the_first_grave_alarm_that_others_follow_on_its_elements_leads() -> Non
 def test_a_root_cause_named_by_its_element_outweighs_a_slightly_earlier_alarm() -> None:
     rows = [simple(0, "a", "LINK"), simple(1, "a", "POWER", root_cause=True), simple(2, "a", "CELL")]
     assert ranked(rows)[0] == "POWER"
+
+
+def test_a_cause_graph_speaks_for_what_brings_about_the_others() -> None:
+    rows = [simple(at, "a", kind) for at, kind in enumerate(["CELL", "LINK", "POWER"])]
+    facts = decode(next(digests(alarm_table(rows), count=COUNT)).text)
+    edges = [("POWER", "LINK"), ("POWER", "CELL"), ("LINK", "CELL")]
+    plain, told = rank(facts), rank(facts, graph=graph_of(["CELL", "LINK", "POWER"], edges))
+    said = {each.alarm_type: next(one for one in each.evidence if one.name == "causes") for each in told}
+    assert {name: one.value for name, one in said.items()} == {"POWER": 1.0, "LINK": 0.5, "CELL": 0.0}
+    assert said["LINK"].words == "as learned, brings about 1 of 2 other types and is brought about by 1"
+    scores = [{each.alarm_type: each.score for each in ranked} for ranked in (plain, told)]
+    assert scores[1]["POWER"] > scores[0]["POWER"]
+    assert scores[1]["CELL"] < scores[0]["CELL"]
+    assert rank(facts, graph=graph_of(["OTHER", "POWER"], [("OTHER", "POWER")])) == plain
+    both_ways = [*edges, *((effect, cause) for cause, effect in edges)]
+    assert {
+        one.value
+        for each in rank(facts, graph=graph_of(["CELL", "LINK", "POWER"], both_ways))
+        for one in each.evidence
+        if one.name == "causes"
+    } == {0.5}
 
 
 def test_equal_scores_stay_in_the_order_of_onset() -> None:

@@ -17,7 +17,7 @@ from cellwright.cli.plans import number
 from cellwright.digest.compose import BUDGET_TOKENS, to_json
 from cellwright.digest.storms import is_storm
 from cellwright.wiring.following import Follower, changes
-from cellwright.wiring.incidents import digest_lake, load_topology
+from cellwright.wiring.incidents import digest_lake, load_causes, load_topology
 from cellwright.wiring.lakes import lake_at
 from cellwright.wiring.rewriting import rewrite
 from cellwright.wiring.settings import read_settings
@@ -38,6 +38,9 @@ def digest(  # noqa: PLR0913 - options of a command
     lake: LakeArgument,
     budget: Annotated[int, typer.Option(metavar="TOKENS", help="Most tokens of one digest.")] = BUDGET_TOKENS,
     topology: TopologyOption = None,
+    causes: Annotated[
+        Path | None, typer.Option(metavar="MODEL", help="A cause graph of `digest learn`, to rank roots with.")
+    ] = None,
     *,
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on until Ctrl-C, telling what opens and closes.")
@@ -55,10 +58,11 @@ def digest(  # noqa: PLR0913 - options of a command
     beside = load_topology(topology, datetime.now(tz=UTC).date()) if topology else None
     settings = read_settings(os.environ, Path.home())
     place = lake_at(lake, settings)
+    graph = load_causes(causes) if causes else None
     if follow:
-        _follow(Follower(place, beside, budget), every, output)
+        _follow(Follower(place, beside, budget, graph), every, output)
         return
-    found = digest_lake(place, console.progress_bar, budget, beside)
+    found = digest_lake(place, console.progress_bar, budget, beside, graph)
     prose = rewrite(found, settings.edge, console.progress_bar) if rewritten else {}
     if output is Output.JSON:
         shown = [{**_shown(item), **_prose(prose.get(item.digest.incident))} for item in found]

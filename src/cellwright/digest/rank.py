@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from cellwright.digest.alarms import JITTER_US, SEVERITIES
 from cellwright.digest.notation import write_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cellwright.digest.causes import CauseGraph
     from cellwright.digest.fold import Facts, TypeFacts
     from cellwright.digest.rank_precedence import Precedence
 
@@ -25,6 +28,7 @@ WEIGHTS: Final = MappingProxyType(
         "onset": 0.55,
         "followers": 0.1,
         "precedence": 0.65,
+        "causes": 0.15,
         "severity": 0.15,
         "open": 0.1,
         "confined": 0.1,
@@ -52,18 +56,20 @@ class Candidate:
     evidence: tuple[Evidence, ...]
 
 
-def rank(facts: Facts, precedence: Precedence | None = None) -> tuple[Candidate, ...]:
+def rank(facts: Facts, precedence: Precedence | None = None, graph: CauseGraph | None = None) -> tuple[Candidate, ...]:
     """Return all alarm types of an incident, the likeliest root cause first; equal scores by onset.
 
     Uses only what a digest says; what it left out counts neither for nor against. What past incidents say of its types
-    stands in place of the order of onsets in this one.
+    stands in place of the order of onsets in this one; a learned cause graph speaks beside it.
     """
-    nets = precedence.nets([kind.name for kind in facts.types]) if precedence else {}
-    candidates = [_candidate(facts, position, nets) for position in range(len(facts.types))]
+    names = [kind.name for kind in facts.types]
+    nets = precedence.nets(names) if precedence else {}
+    causes = _causes(graph, names) if graph else {}
+    candidates = [_candidate(facts, position, nets, causes) for position in range(len(facts.types))]
     return tuple(sorted(candidates, key=lambda each: -each.score))
 
 
-def _candidate(facts: Facts, position: int, nets: Mapping[str, float]) -> Candidate:
+def _candidate(facts: Facts, position: int, nets: Mapping[str, float], causes: Mapping[str, Evidence]) -> Candidate:
     kind = facts.types[position]
     learned = _precedence(nets[kind.name]) if kind.name in nets else None
     evidence = tuple(
@@ -71,6 +77,7 @@ def _candidate(facts: Facts, position: int, nets: Mapping[str, float]) -> Candid
             None,
             (
                 learned,
+                causes.get(kind.name),
                 None if learned else _onset(facts.types, position),
                 None if learned else _followers(facts.types, position),
                 _confined(facts, kind),
@@ -89,6 +96,25 @@ def _precedence(net: float) -> Evidence:
     """Return how far past incidents say that the type explains the others rather than they it."""
     words = f"in past incidents explains the others by {net:+.2f} on a scale of -1 to 1"
     return Evidence("precedence", (1 + net) / 2, words)
+
+
+def _causes(graph: CauseGraph, names: Sequence[str]) -> Mapping[str, Evidence]:
+    """Return what a cause graph says of each type that it knows, where it knows two or more of an incident."""
+    codes = {name: code for name in names if (code := graph.code(name)) is not None}
+    known = list(codes.values())
+    others = len(known) - 1
+    if others < 1:
+        return {}
+    edges = graph.edges[np.ix_(known, known)]
+    one_way = edges & ~edges.T  # a pair that is kept both ways says nothing of the root
+    return {
+        name: Evidence("causes", (1 + (brings - brought) / others) / 2, _words(int(brings), int(brought), others))
+        for name, brings, brought in zip(codes, one_way.sum(axis=1), one_way.sum(axis=0), strict=True)
+    }
+
+
+def _words(brings: int, brought: int, others: int) -> str:
+    return f"as learned, brings about {brings} of {others} other types and is brought about by {brought}"
 
 
 def _onset(types: Sequence[TypeFacts], position: int) -> Evidence:

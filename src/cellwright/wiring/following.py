@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from cellwright.digest.alarms import alarms_of
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cellwright.digest.alarms import Alarm
+    from cellwright.digest.causes import CauseGraph
     from cellwright.digest.correlate import Correlated
     from cellwright.digest.correlate_topology import Topology
     from cellwright.lake import Address
@@ -44,11 +45,18 @@ class Follower:
     What the lake holds at first is what lags and precedence are learned from.
     """
 
-    def __init__(self, place: Path | Address, topology: Topology | None = None, budget: int = BUDGET_TOKENS) -> None:
+    def __init__(
+        self,
+        place: Path | Address,
+        topology: Topology | None = None,
+        budget: int = BUDGET_TOKENS,
+        causes: CauseGraph | None = None,
+    ) -> None:
         self._place, self._budget = place, budget
         self._counter = token_counter()
         with open_lake(place) as lake:
-            self._known, _ = learn(lake.read("alarm_events"), topology, self._counter)
+            known, _ = learn(lake.read("alarm_events"), topology, self._counter)
+        self._known = replace(known, causes=causes)
         self._read: set[str] = set()
         self._clock = AlarmClock()
         self._correlator = Correlator(self._known.surroundings)

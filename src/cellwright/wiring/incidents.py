@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from cellwright.digest.causes_artefact import from_bytes
 from cellwright.digest.compose import BUDGET_TOKENS, Digest, digest_incident
 from cellwright.digest.correlate_episodes import Surroundings
 from cellwright.digest.correlate_topology import estate_topology, pairs_topology
@@ -17,7 +18,7 @@ from cellwright.digest.tokens import token_counter
 from cellwright.lake import open_lake
 from cellwright.wiring.estates import load_estate
 from cellwright.wiring.evidence import Evidence
-from cellwright.wiring.files import read_text
+from cellwright.wiring.files import read_text, storage_errors
 
 if TYPE_CHECKING:
     from datetime import date
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cellwright.digest.beside import Beside
+    from cellwright.digest.causes import CauseGraph
     from cellwright.digest.correlate_topology import Topology
     from cellwright.digest.rank import Candidate
     from cellwright.digest.rank_precedence import Precedence
@@ -65,6 +67,7 @@ class Known:
 
     surroundings: Surroundings
     precedence: Precedence
+    causes: CauseGraph | None = None
 
 
 def load_topology(path: Path, today: date) -> Topology:
@@ -93,20 +96,31 @@ def learn(alarms: pa.Table, topology: Topology | None, counter: TokenCounter) ->
 def tell(incident: Incident, known: Known, budget: int, counter: TokenCounter, evidence: Evidence) -> Storyline:
     """Return the digest of an incident, its roots as ranked from what the digest says, and its raw beginning."""
     digest = digest_incident(incident, budget=budget, count=counter)
-    roots = rank(decode(digest.text), known.precedence)
+    roots = rank(decode(digest.text), known.precedence, known.causes)
     room = min(budget - digest.tokens, max(_LEAST_ROOM, digest.tokens))  # what stands beside the alarms is no longer
     sections = evidence.beside(incident, room=room, count=counter)
     return Storyline(digest, roots, render_ves(incident.alarms[:_EXCERPT_EVENTS]), sections)
 
 
+def load_causes(path: Path) -> CauseGraph:
+    """Return a cause graph that `cellwright digest learn` wrote; raise UsageError or StorageError for what is none."""
+    with storage_errors("read", path):
+        return from_bytes(path.read_bytes(), str(path))
+
+
 def digest_lake(
-    place: Path | Address, progress: Progress, budget: int = BUDGET_TOKENS, topology: Topology | None = None
+    place: Path | Address,
+    progress: Progress,
+    budget: int = BUDGET_TOKENS,
+    topology: Topology | None = None,
+    causes: CauseGraph | None = None,
 ) -> tuple[Storyline, ...]:
     """Return the digests of all incidents of a lake; raise StorageError when there is no lake at `place`."""
     counter = token_counter()
     with open_lake(place) as lake:
         alarms = lake.read("alarm_events")
         known, found = learn(alarms, topology, counter)
+        known = replace(known, causes=causes)
         evidence = Evidence(lake, found)
     told: list[Storyline] = []
     done = 0

@@ -51,7 +51,7 @@ def test_a_whole_document_becomes_a_configuration() -> None:
         (ves, flows),
         (FolderSpec("drop", deletes=True),),
         KeepSpec(90 * 8.64e7, None, 60.0),
-        "users.yaml",
+        snmp_users="users.yaml",
     )
 
 

@@ -43,7 +43,7 @@ _WHERE: Final = frozenset(
     ("ne_dn", "obj_ldn", "object_dn", "host", "exporter", "target", "tenant", "source", "file_id")
 )
 """Columns of strings by which a part may be left out of a search."""
-ROW_GROUP: Final = 65_536  # rows held in memory for each table of the file being written
+ROW_GROUP: Final = 49_152  # rows held in memory for each table of the file being written
 
 
 class PartWriter:

@@ -160,7 +160,8 @@ class Pseudonymiser:
             seen.clear()
         fresh = [text for text in texts if text not in seen]
         if fresh:
-            seen.update(zip(fresh, self.array(pa.array(fresh, values.type), label).to_pylist(), strict=True))
+            named = self.array(pa.array(fresh, values.type), label).to_pylist()
+            seen.update((text, text if clean == text else clean) for text, clean in zip(fresh, named, strict=True))
         clean = [seen[text] for text in texts]
         return values if clean == texts else pa.array(clean, values.type)
 

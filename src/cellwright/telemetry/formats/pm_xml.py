@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _ROOT: Final = re.compile(rb"<(?:[^\s<>:/]+:)?(?:" + "|".join(ROOTS).encode() + rb")[\s/>]")
 _WINDOW_BYTES: Final = 1 << 19
-_BATCH_FACTS: Final = 65_536
+_BATCH_FACTS: Final = 49_152
 
 
 class PmXml:

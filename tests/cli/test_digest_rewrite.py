@@ -87,3 +87,39 @@ def test_without_a_model_it_is_said_how_to_name_one(
     monkeypatch.setenv("CELLWRIGHT_EDGE_MODEL", "small")
     assert run(["digest", str(lake), "--rewrite"]) == 64
     assert "error[edge-tier-incomplete]" in capsys.readouterr().err
+
+
+@pytest.mark.integration
+def test_a_server_that_does_not_answer_costs_the_prose_and_not_the_digests(
+    lake: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CELLWRIGHT_EDGE_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("CELLWRIGHT_EDGE_MODEL", "small")
+    capsys.readouterr()
+    assert run(["digest", str(lake), "--rewrite", "-o", "json"]) == 5
+    for each in json.loads(capsys.readouterr().out)["digests"]:
+        assert each["text"]
+        assert (each["prose"], each["prose_flaws"]) == (None, [])
+        assert "no answer from" in each["prose_error"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CELLWRIGHT_EDGE_BASE_URL", "http://user:s3cret@127.0.0.1:1/v1"),
+        ("CELLWRIGHT_EDGE_BASE_URL", "ftp://s3cret/v1"),
+        ("CELLWRIGHT_EDGE_BASE_URL", "http://s3cret:port/v1"),
+        ("CELLWRIGHT_EDGE_API_KEY", "s3cret\nb"),
+    ],
+)
+def test_an_address_with_a_password_and_a_key_of_two_lines_are_refused_unseen(
+    name: str, value: str, lake: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CELLWRIGHT_EDGE_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("CELLWRIGHT_EDGE_MODEL", "small")
+    monkeypatch.setenv(name, value)
+    capsys.readouterr()
+    assert run(["digest", str(lake), "--rewrite"]) == 64
+    told = capsys.readouterr()
+    assert "error[edge-tier-address]" in told.err
+    assert "s3cret" not in told.err + told.out

@@ -19,7 +19,7 @@ MINUTE_US = 60_000_000
 
 
 def broken(number: int, *, element: str = "SubNetwork=1,ManagedElement=g1,Cell=1", at_us: int = ORIGIN_US) -> Break:
-    return Break(element, f"Counter{number}", at_us, 1, 100.0, 10.0, 50.0 - number)
+    return Break(element, f"Counter{number}", at_us, 15 * MINUTE_US, 1, 100.0, 10.0, 50.0 - number)
 
 
 def lines(count: int, body: str = "link {} failed with an error") -> LogLines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import tracemalloc
 
 import pyarrow as pa
 import pytest
@@ -127,11 +128,32 @@ def test_rows_in_any_order_and_twice_change_nothing() -> None:
     assert breaks(table.take(order)) == breaks(table)
 
 
+def test_series_that_begin_at_other_instants_take_no_more_room_together() -> None:
+    apart = [rows({f"Cell={number}": swing(DAY, number)}) for number in range(300)]
+    moved = [
+        table.set_column(
+            table.schema.get_field_index("begin_ts"),
+            "begin_ts",
+            pa.array([at * PERIOD_US + number for at in range(DAY)], pa.int64()).cast(pa.timestamp("us", tz="UTC")),
+        )
+        for number, table in enumerate(apart)
+    ]
+    tracemalloc.start()
+    try:
+        assert breaks(pa.concat_tables(moved)) == ()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 << 20  # a table of all instants and series would take 66 MiB
+
+
 def test_an_object_named_from_its_element_on_is_named_once() -> None:
     values = swing(DAY)
     values[40] = 0.0
     (found,) = breaks(rows({"ManagedElement=g,Cell=1": values}))
     assert found.element == "SubNetwork=1,ManagedElement=g,Cell=1"
+    (found,) = breaks(rows({"ManagedElement=g2": values}))
+    assert found.element == "SubNetwork=1,ManagedElement=g,ManagedElement=g2"
 
 
 @given(st.lists(st.none() | st.floats(-1e300, 1e300) | st.sampled_from([0.0, 1.0]), max_size=40))

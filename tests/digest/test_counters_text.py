@@ -25,6 +25,7 @@ found_breaks = st.builds(
     element=names,
     counter=names,
     at_us=st.integers(NOON_US, NOON_US + 10**12),
+    period_us=st.just(900_000_000),
     periods=st.none() | st.integers(1, 99),
     usual=values,
     seen=values,
@@ -33,7 +34,7 @@ found_breaks = st.builds(
 
 
 def made(element: str, counter: str, *, usual: float = 200.0, seen: float = 20.0, score: float = 9.0) -> Break:
-    return Break(element, counter, NOON_US, 1, usual, seen, score)
+    return Break(element, counter, NOON_US, 900_000_000, 1, usual, seen, score)
 
 
 @given(st.lists(found_breaks, max_size=8))

@@ -36,7 +36,7 @@ def test_prose_that_says_all_and_no_more_passes() -> None:
         ("LINK DOWN", "A fault", "loses Device=404 under LINK DOWN"),
         ("4 times", "47 times", "adds the number 47"),
         ("9 alarms", "1,009 alarms", "adds the number 1009"),
-        ("on Device=17", "on Device=17 and Device=99", "adds the number 99"),
+        ("on Device=17", "on Device=17 and Device=99", "adds the name Device=99"),
         ("on Device=17", "on Device=17 and Cell=x", "adds the name Cell=x"),
         ("T12:00:00Z", "T13:00:00Z", "adds the number"),
     ],
@@ -52,6 +52,18 @@ def test_an_element_that_begins_like_another_is_not_taken_for_it() -> None:
     prose = PROSE.replace("Device=17", "Device=40")
     assert rewrite_flaws(facts, prose) == ()
     assert rewrite_flaws(facts, prose.replace("Device=40 ", "Device=404 ")) == ("loses Device=40 under BER",)
+
+
+def test_a_paragraph_that_names_all_types_and_elements_at_once_says_nothing_of_who_had_what() -> None:
+    flaws = rewrite_flaws(FACTS, "LINK DOWN and BER came on Device=404, Device=381 and Device=17.")
+    assert "loses Device=404 under LINK DOWN" in flaws
+    assert "adds Device=381 under BER" in flaws
+    assert rewrite_flaws(FACTS, PROSE.replace("\n\n", " ")) == ()
+
+
+def test_numbers_that_stick_to_words_count() -> None:
+    assert rewrite_flaws(FACTS, PROSE.replace("42 s", "42s")) == ()
+    assert rewrite_flaws(FACTS, PROSE.replace("9 alarms", "99alarms")) == ("adds the number 99",)
 
 
 def test_nothing_loses_everything() -> None:

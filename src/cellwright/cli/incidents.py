@@ -14,8 +14,9 @@ import typer
 from cellwright.cli import console
 from cellwright.cli.app import LakeArgument, Output, OutputOption, TopologyOption, app
 from cellwright.cli.plans import number
-from cellwright.digest.compose import BUDGET_TOKENS, to_json
+from cellwright.digest.compose import BUDGET_TOKENS, check_budget, to_json
 from cellwright.digest.storms import is_storm
+from cellwright.errors import ExitCode, UsageError
 from cellwright.wiring.following import Follower, changes
 from cellwright.wiring.incidents import digest_lake, load_causes, load_topology
 from cellwright.wiring.lakes import lake_at
@@ -25,7 +26,6 @@ from cellwright.wiring.settings import read_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cellwright.digest.compose import Digest
     from cellwright.wiring.incidents import Storyline
     from cellwright.wiring.rewriting import Prose
 
@@ -46,7 +46,7 @@ def digest(  # noqa: PLR0913 - options of a command
         bool, typer.Option("--follow", help="Go on until Ctrl-C, telling what opens and closes.")
     ] = False,
     every: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.05, help="How often --follow looks at the lake.")
+        float, typer.Option(metavar="SECONDS", min=0.05, max=86_400, help="How often --follow looks at the lake.")
     ] = 2.0,
     rewritten: Annotated[
         bool,
@@ -59,6 +59,9 @@ def digest(  # noqa: PLR0913 - options of a command
     settings = read_settings(os.environ, Path.home())
     place = lake_at(lake, settings)
     graph = load_causes(causes) if causes else None
+    check_budget(budget)
+    if follow and rewritten:
+        raise UsageError.of("rewrites-once", "--rewrite and --follow do not go together", expected="one of them")
     if follow:
         _follow(Follower(place, beside, budget, graph), every, output)
         return
@@ -67,14 +70,17 @@ def digest(  # noqa: PLR0913 - options of a command
     if output is Output.JSON:
         shown = [{**_shown(item), **_prose(prose.get(item.digest.incident))} for item in found]
         console.say_json({"budget": budget, "digests": shown})
-        return
-    if not found:
+    elif found:
+        _print_digests(found)
+    else:
         console.say(f"no alarms in {lake}: nothing to digest")
-        return
-    _print_digests(found)
-    if prose:
-        void = sum(bool(each.flaws) for each in prose.values())
-        console.say(f"{len(prose) - void} digests said in prose; {void} were rejected, -o json says why")
+    failed = sum(each.error is not None for each in prose.values())
+    if prose and output is not Output.JSON:
+        valid = sum(each.is_valid for each in prose.values())
+        rejected = len(prose) - valid - failed
+        console.say(f"{valid} digests said in prose; {rejected} rejected, {failed} not answered, -o json says why")
+    if failed:
+        raise console.Finish(ExitCode.PARTIAL)
 
 
 def _follow(follower: Follower, every_s: float, output: Output) -> None:
@@ -124,7 +130,11 @@ def _prose(said: Prose | None) -> dict[str, object]:
     """Return prose that was accepted, or what it lost or added."""
     if said is None:
         return {}
-    return {"prose": None if said.flaws else said.text, "prose_flaws": list(said.flaws)}
+    return {
+        "prose": said.text if said.is_valid else None,
+        "prose_flaws": list(said.flaws),
+        "prose_error": said.error,
+    }
 
 
 def _print_digests(found: Sequence[Storyline]) -> None:
@@ -134,16 +144,17 @@ def _print_digests(found: Sequence[Storyline]) -> None:
     console.table(None, columns, (_row(item) for item in largest), columns[2:5])
     if len(found) > len(largest):
         console.say(f"and {len(found) - len(largest)} smaller ones; -o json prints all with their texts and ledgers")
-    for line in saving_lines([item.digest for item in found]):
+    for line in saving_lines(found):
         console.say(line)
     doubtful = sum(bool(item.digest.doubts) for item in found)
     if doubtful:
         console.say(f"something is doubtful in {doubtful} incidents; their texts say what")
 
 
-def saving_lines(found: Sequence[Digest]) -> tuple[str, ...]:
+def saving_lines(found: Sequence[Storyline]) -> tuple[str, ...]:
     """Return what digests save on storms, in words."""
-    storms = [item for item in found if is_storm(item)]
+    told = [item for item in found if is_storm(item.digest)]
+    storms, whole = [item.digest for item in told], [item.tokens for item in told]
     if not storms:
         return (f"{len(found)} incidents, none of 15,000 to 25,000 raw tokens",)
     over = sum(item.over_budget for item in storms)
@@ -153,6 +164,7 @@ def saving_lines(found: Sequence[Digest]) -> tuple[str, ...]:
     return (
         f"{len(found)} incidents, {len(storms)} storms of 15,000 to 25,000 raw tokens ({storms[0].token_counter})",
         f"digest of a storm: median {number(statistics.median(tokens), 0)} tokens, largest {number(max(tokens), 0)}",
+        f"with counters and logs: median {number(statistics.median(whole), 0)}, largest {number(max(whole), 0)}",
         f"{over} storms over budget (declared and split)",
         f"median saving: {ves:.1%} against VES JSON, {csv:.1%} against compact CSV",
     )

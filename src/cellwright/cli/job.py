@@ -125,7 +125,7 @@ def _mediate(job: Job) -> None:
 def _digest(job: Job) -> tuple[Storyline, ...]:
     console.heading("4 digest")
     found = digest_lake(job.lake, console.progress_bar)
-    for line in saving_lines([item.digest for item in found]):
+    for line in saving_lines(found):
         console.say(line)
     return found
 

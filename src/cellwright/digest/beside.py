@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from cellwright.digest.storms import Incident
     from cellwright.digest.tokens import TokenCounter
 
-BEFORE_US: Final = 15 * 60 * 1_000_000  # what a counter did in the period in which an incident begins belongs to it
-_AROUND_US: Final = 60 * 1_000_000  # of log lines, before the first alarm and behind the last
+AROUND_US: Final = 60 * 1_000_000  # of log lines, before the first alarm and behind the last
 _COUNTERS_SHARE: Final = 3  # of the tokens that are left, a third at most is for counters where there are log lines too
 _HEAD_LINES: Final = 3
 _PLACES: Final = Topology.of(())
@@ -50,16 +49,16 @@ class Scope:
     end_us: int | None
 
     def holds_break(self, found: Break) -> bool:
-        """Return whether a counter of one of the elements broke while alarms came, or in the period before."""
+        """Return whether a counter of one of the elements broke in a period in which alarms came."""
         if self.start_us is None or self.end_us is None or element_of(found.element) not in self.elements:
             return False
-        return self.start_us - BEFORE_US <= found.at_us <= self.end_us
+        return self.start_us - found.period_us * (found.periods or 1) < found.at_us <= self.end_us
 
     def log_span_us(self) -> tuple[int, int] | None:
         """Return from when until when log lines belong to it."""
         if self.start_us is None or self.end_us is None:
             return None
-        return self.start_us - _AROUND_US, self.end_us + _AROUND_US
+        return self.start_us - AROUND_US, self.end_us + AROUND_US
 
 
 def element_of(dn: str) -> str:

@@ -51,17 +51,22 @@ class Digest:
     doubts: tuple[str, ...] = ()  # in words
 
 
-def digest_incident(incident: Incident, *, budget: int = BUDGET_TOKENS, count: TokenCounter) -> Digest:
-    """Return the digest of an incident: all protected facts, then details by salience until `budget` tokens.
-
-    Where tokens are estimated, a tenth of the budget is held back. Raises UsageError for a budget below 200 tokens.
-    """
+def check_budget(budget: int) -> None:
+    """Raise UsageError for a budget that no digest fits."""
     if budget < MIN_BUDGET_TOKENS:
         raise UsageError.of(
             "budget-too-small",
             f"a digest cannot be written in {budget} tokens",
             expected=f"a budget of {MIN_BUDGET_TOKENS} tokens or more",
         )
+
+
+def digest_incident(incident: Incident, *, budget: int = BUDGET_TOKENS, count: TokenCounter) -> Digest:
+    """Return the digest of an incident: all protected facts, then details by salience until `budget` tokens.
+
+    Where tokens are estimated, a tenth of the budget is held back. Raises UsageError for a budget below 200 tokens.
+    """
+    check_budget(budget)
     room = budget if count.exact else int(budget * ESTIMATE_MARGIN)
     sha256 = content_hash(incident.alarms)
     facts = fold(incident.alarms, incident_name(sha256), incident.doubts)

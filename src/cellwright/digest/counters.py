@@ -31,7 +31,6 @@ _LEAST_PART: Final = 0.01  # and of what may be negative
 _NORMAL: Final = 1.4826  # standard deviations of a normal distribution in one median absolute deviation
 _DAY_US: Final = 86_400_000_000
 _DAYS: Final = 7  # before, whose same times say what is usual
-_SERIES: Final = 4_096  # looked at at once
 _KEYS: Final = ("tenant", "ne_dn", "obj_ldn", "counter", "subcounter", "gran_s")
 
 
@@ -42,6 +41,7 @@ class Break:
     element: str  # distinguished name of the object
     counter: str
     at_us: int  # begin of the first unusual period, µs since 1970 UTC
+    period_us: int  # how long a period is
     periods: int | None  # None where the level stayed
     usual: float
     seen: float  # of several periods the one furthest off, of a level its median
@@ -53,12 +53,13 @@ class Break:
         return self.seen > self.usual
 
 
-class _Grid(NamedTuple):
-    """Series of one granularity period on their common instants; NaN where a period is missing."""
+class _Series(NamedTuple):
+    """One counter of one object, without gaps in its arrays."""
 
-    names: list[tuple[str, str]]  # element and counter
-    instants: NDArray[np.int64]  # (n_periods,) begin, µs
-    values: Floats  # (n_series, n_periods)
+    element: str
+    counter: str
+    instants: NDArray[np.int64]  # begin of each period, µs, rising
+    values: Floats
 
 
 def breaks(rows: pa.Table) -> tuple[Break, ...]:
@@ -67,7 +68,7 @@ def breaks(rows: pa.Table) -> tuple[Break, ...]:
     Suspect and missing values, vectors, and series of fewer than twelve periods are left out. Rows may come in any
     order, and twice; of a period with several values the last counts. Cost: about three microseconds a value.
     """
-    found = [each for grid in _grids(rows) for each in _of_grid(grid)]
+    found = [each for series in _series(rows) for each in _of_series(series)]
     return tuple(sorted(found, key=by_score))
 
 
@@ -76,7 +77,7 @@ def by_score(found: Break) -> tuple[float, int, str, str]:
     return (-found.score, found.at_us, found.element, found.counter)
 
 
-def _grids(rows: pa.Table) -> Iterator[_Grid]:
+def _series(rows: pa.Table) -> Iterator[_Series]:
     value = pc.coalesce(rows["value_f64"], pc.cast(rows["value_i64"], pa.float64(), safe=False))
     usable = pc.and_(pc.is_finite(value), pc.invert(pc.fill_null(rows["suspect"], fill_value=False)))
     usable = pc.and_(pc.fill_null(usable, fill_value=False), pc.is_valid(rows["begin_ts"]))
@@ -84,31 +85,16 @@ def _grids(rows: pa.Table) -> Iterator[_Grid]:
     known = known.append_column("value", value).filter(usable)
     if not known.num_rows:
         return
-    grouped = known.group_by(list(_KEYS), use_threads=False)
-    series = grouped.aggregate([("at", "list"), ("value", "list")])
-    for period in pc.unique(series["gran_s"]):
-        same = series.filter(_equal(series["gran_s"], period))
-        for start in range(0, same.num_rows, _SERIES):
-            yield _grid(same.slice(start, _SERIES))
-
-
-def _equal(column: pa.ChunkedArray, value: pa.Scalar) -> pa.ChunkedArray:
-    return pc.equal(column, value) if value.is_valid else pc.is_null(column)
-
-
-def _grid(series: pa.Table) -> _Grid:
-    lists = series["at_list"].combine_chunks()
-    at = lists.flatten().to_numpy()
-    instants, place = np.unique(at, return_inverse=True)
-    owner = np.repeat(np.arange(len(lists)), np.diff(lists.offsets.to_numpy()))
-    values = np.full((len(lists), len(instants)), np.nan)
-    values[owner, place] = series["value_list"].combine_chunks().flatten().to_numpy()
-    columns = [series[name].to_pylist() for name in _KEYS[1:5]]
-    names = [
-        (_element(ne_dn, obj_ldn), counter if subcounter is None else f"{counter}.{subcounter}")
-        for ne_dn, obj_ldn, counter, subcounter in zip(*columns, strict=True)
-    ]
-    return _Grid(names, instants, values)
+    grouped = known.group_by(list(_KEYS), use_threads=False).aggregate([("at", "list"), ("value", "list")])
+    at, values = (grouped[name].combine_chunks() for name in ("at_list", "value_list"))
+    bounds = at.offsets.to_numpy()
+    instants, numbers = at.values.to_numpy(), values.values.to_numpy()
+    names = (grouped[name].to_pylist() for name in _KEYS[1:5])
+    for (ne_dn, obj_ldn, counter, sub), begin, end in zip(zip(*names, strict=True), bounds, bounds[1:], strict=False):
+        if end - begin >= LEAST_PERIODS:
+            times, last = np.unique(instants[begin:end][::-1], return_index=True)
+            name = counter if sub is None else f"{counter}.{sub}"
+            yield _Series(_element(ne_dn, obj_ldn), name, times, numbers[begin:end][::-1][last])
 
 
 def _element(ne_dn: str | None, obj_ldn: str | None) -> str:
@@ -116,18 +102,20 @@ def _element(ne_dn: str | None, obj_ldn: str | None) -> str:
     if not ne_dn or not obj_ldn:
         return ne_dn or obj_ldn or "?"
     head = ne_dn.rpartition(",")[2]
-    return ne_dn.removesuffix(head) + obj_ldn if obj_ldn.startswith(head) else f"{ne_dn},{obj_ldn}"
+    return ne_dn.removesuffix(head) + obj_ldn if obj_ldn.partition(",")[0] == head else f"{ne_dn},{obj_ldn}"
 
 
-def _of_grid(grid: _Grid) -> Iterator[Break]:
-    chosen = np.flatnonzero(np.isfinite(grid.values).sum(axis=1) >= LEAST_PERIODS)
-    for row in chosen.tolist():
-        here = np.flatnonzero(np.isfinite(grid.values[row]))
-        for begin, periods, usual, seen, score in _of_series(grid.values[row, here], grid.instants[here]):
-            yield Break(*grid.names[row], int(grid.instants[here[begin]]), periods, usual, seen, score)
+def _of_series(series: _Series) -> Iterator[Break]:
+    instants, values = series.instants, series.values
+    if len(values) < LEAST_PERIODS:
+        return
+    period_us = int(np.median(np.diff(instants)))
+    for begin, periods, usual, seen, score in _breaks(values, instants):
+        at_us = int(instants[begin])
+        yield Break(series.element, series.counter, at_us, period_us, periods, usual, seen, score)
 
 
-def _of_series(values: Floats, instants: NDArray[np.int64]) -> Iterator[tuple[int, int | None, float, float, float]]:
+def _breaks(values: Floats, instants: NDArray[np.int64]) -> Iterator[tuple[int, int | None, float, float, float]]:
     """Yield begin, periods, usual, seen and score of each break of a series without gaps."""
     scaled, floor = _scaled(values)
     before, behind, around = _medians(values)

@@ -79,8 +79,8 @@ class CounterFacts:
 
 def counter_facts(found: Sequence[Break]) -> CounterFacts:
     """Return all that can be said of breaks, given the most unusual first."""
-    counters = list(dict.fromkeys(each.counter for each in found))
-    ordered = sorted(found, key=lambda one: (counters.index(one.counter), one.at_us, -one.score, one.element))
+    place = {counter: at for at, counter in enumerate(dict.fromkeys(each.counter for each in found))}
+    ordered = sorted(found, key=lambda one: (place[one.counter], one.at_us, -one.score, one.element))
     start_s = min((each.at_us for each in found), default=0) // MICROSECONDS
     return CounterFacts(start_s, len(found), tuple(map(_change, ordered)))
 

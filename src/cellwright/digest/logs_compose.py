@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cellwright.digest.compose import BUDGET_TOKENS, ESTIMATE_MARGIN, MIN_BUDGET_TOKENS, by_file
+from cellwright.digest.compose import BUDGET_TOKENS, ESTIMATE_MARGIN, by_file, check_budget
 from cellwright.digest.ledger import Ledger, Omission, Reference
 from cellwright.digest.logs_salience import Salience, weigh
 from cellwright.digest.logs_text import CUT, LogFacts, Told, write_log
 from cellwright.digest.notation import MICROSECONDS, incident_name
 from cellwright.digest.parts import split
 from cellwright.digest.templates import Mined, mine, template_id
-from cellwright.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -76,12 +75,7 @@ def digest_log(lines: LogLines, *, budget: int = BUDGET_TOKENS, count: TokenCoun
 
     Where tokens are estimated, a tenth of the budget is held back. Raises UsageError for a budget below 200 tokens.
     """
-    if budget < MIN_BUDGET_TOKENS:
-        raise UsageError.of(
-            "budget-too-small",
-            f"a digest cannot be written in {budget} tokens",
-            expected=f"a budget of {MIN_BUDGET_TOKENS} tokens or more",
-        )
+    check_budget(budget)
     room = budget if count.exact else int(budget * ESTIMATE_MARGIN)
     mined = mine(lines.texts)
     log = _Log(lines, mined, weigh(lines, mined), log_hash(lines), source)

@@ -78,8 +78,8 @@ def _candidate(facts: Facts, position: int, nets: Mapping[str, float], causes: M
             (
                 learned,
                 causes.get(kind.name),
-                None if learned else _onset(facts.types, position),
-                None if learned else _followers(facts.types, position),
+                None if learned or facts.start_s is None else _onset(facts.types, position),
+                None if learned or facts.start_s is None else _followers(facts.types, position),
                 _confined(facts, kind),
                 _severity(kind),
                 _open(kind),

@@ -1,12 +1,14 @@
 """Whether prose that a model made of a digest says what the digest says: nothing of it lost, no name or number added.
 
-A fact is an element under an alarm type. It is kept where a paragraph names both; a paragraph that names neither a type
-nor an element is comment. What is added is told by names and numbers alone: other claims are not understood, and stand.
+A fact is an element under an alarm type. An element belongs to the type that its paragraph named last before it; a
+paragraph that names no type is comment. What is added is told by names and numbers alone: other claims, and a "not",
+are not understood, and stand.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
 from cellwright.digest.notation import MICROSECONDS, shared_prefix, write_instant, write_seconds
@@ -25,7 +27,7 @@ _MOST_FLAWS: Final = 8
 _WORD: Final = re.compile(r"[^\s;()\[\]\"'`*]+")
 _ENDS: Final = ".,:!?"
 _JOINT: Final = re.compile(r"(?<=[0-9])[-:TZ](?=[0-9]|\b|$)")  # of the numbers in an instant
-_NUMBER: Final = re.compile(r"(?<![\w.])[0-9]+(?:[.,][0-9]+)*(?![\w])")
+_NUMBER: Final = re.compile(r"(?<![\w.=/-])[0-9]+(?:[.,][0-9]+)*(?![A-Z])")
 
 
 def rewrite_flaws(facts: Facts, prose: str) -> tuple[str, ...]:
@@ -35,20 +37,33 @@ def rewrite_flaws(facts: Facts, prose: str) -> tuple[str, ...]:
     count of anything that it lists.
     """
     paragraphs = [paragraph for paragraph in re.split(r"\n+", prose) if paragraph.strip()]
-    flaws = (*_lost(facts, paragraphs), *_added(facts, prose))
+    told = _told(facts, paragraphs)
+    flaws = (*_lost(facts, told), *_added(facts, prose, told))
     return flaws[:_MOST_FLAWS]
 
 
-def _lost(facts: Facts, paragraphs: list[str]) -> Iterator[str]:
-    types, elements = {kind.name for kind in facts.types}, facts.elements()
-    for kind in facts.types:
-        named = [text for text in paragraphs if _stands(kind.name, types, text)]
-        for each in kind.occurrences:
-            if not any(_stands(each.element, elements, text) for text in named):
-                yield f"loses {each.element} under {kind.name}"
+def _lost(facts: Facts, told: set[tuple[str, str]]) -> Iterator[str]:
+    for element, kind in facts.pairs():
+        if (element, kind) not in told:
+            yield f"loses {element} under {kind}"
 
 
-def _added(facts: Facts, prose: str) -> Iterator[str]:
+def _told(facts: Facts, paragraphs: list[str]) -> set[tuple[str, str]]:
+    """Return the elements that a text names under a type: the last that its paragraph named before, or the first."""
+    types, elements = [kind.name for kind in facts.types], sorted(facts.elements())
+    told = set()
+    for text in paragraphs:
+        named = sorted((at, name) for name in types for at in _places(name, types, text))
+        starts = [at for at, _ in named]
+        for element in elements if named else ():
+            for at in _places(element, elements, text):
+                told.add((element, named[max(0, bisect_right(starts, at) - 1)][1]))
+    return told
+
+
+def _added(facts: Facts, prose: str, told: set[tuple[str, str]]) -> Iterator[str]:
+    for element, kind in sorted(told - set(facts.pairs())):
+        yield f"adds {element} under {kind}"
     known = {number for text in _said(facts) for number in _numbers(text)}
     known |= {number.lstrip("0") for number in known}
     for number in dict.fromkeys(_numbers(prose)):
@@ -65,7 +80,10 @@ def _added(facts: Facts, prose: str) -> Iterator[str]:
 
 def _said(facts: Facts) -> Iterator[str]:
     """Yield all that a text may repeat: names, instants, and how many there are of each thing."""
-    yield from (facts.incident, facts.source, *facts.elements(), *(kind.name for kind in facts.types))
+    yield from (facts.incident, facts.source)
+    for names in (facts.elements(), frozenset(kind.name for kind in facts.types)):
+        for name in names:
+            yield from _spellings(name, names)
     counts = [facts.events, len(facts.types), len(facts.elements()), facts.duration_s or 0]
     if facts.start_s is not None:
         yield write_instant(facts.start_s)
@@ -79,10 +97,11 @@ def _said(facts: Facts) -> Iterator[str]:
     yield " ".join(map(str, counts))
 
 
-def _stands(name: str, names: Iterable[str], text: str) -> bool:
-    """Return whether a paragraph names this one of some names, and not another that it is a part of."""
-    found = (rf"(?<![\w=/-]){re.escape(each)}(?![\w=/-]|[,.:][\w])" for each in _spellings(name, names))
-    return any(re.search(pattern, text) for pattern in found)
+def _places(name: str, names: Iterable[str], text: str) -> Iterator[int]:
+    """Yield where a paragraph names this one of some names, and not another that it is a part of."""
+    for each in _spellings(name, names):
+        for found in re.finditer(rf"(?<![\w=/-]){re.escape(each)}(?![\w=/-]|[,.:][\w])", text):
+            yield found.start()
 
 
 def _spellings(name: str, names: Iterable[str]) -> frozenset[str]:

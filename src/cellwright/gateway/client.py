@@ -109,7 +109,7 @@ async def ask(  # noqa: PLR0913, PLR0917 - what a request is made of
             "gateway-unreachable",
             f"no answer from {base_url}",
             cause=str(error) or type(error).__name__,
-            hint="check that the gateway is running",
+            hint="check that the server is running",
         ) from error
 
 
@@ -121,11 +121,13 @@ async def ask_all(  # noqa: PLR0913 - as for ask, and how many at a time
     *,
     concurrency: int = 4,
     data_class: str | None = None,
+    keeps_on: bool = False,
     progress: Callable[[float, float | None], None] | None = None,
 ) -> tuple[Answer, ...]:
     """Return an answer to each of the prompts, in their order, with at most `concurrency` asked at the same time.
 
-    `progress` is told the answers so far and their total. Raises UnavailableError where no server answers.
+    `progress` is told the answers so far and their total. Raises UnavailableError where no server answers, unless it
+    `keeps_on`: then the reason stands in the answer.
     """
     places = asyncio.Semaphore(concurrency)
     done = 0
@@ -133,7 +135,12 @@ async def ask_all(  # noqa: PLR0913 - as for ask, and how many at a time
     async def one(session: aiohttp.ClientSession, messages: Messages) -> Answer:
         nonlocal done
         async with places:
-            answer = await ask(session, base_url, key, model, messages, data_class)
+            try:
+                answer = await ask(session, base_url, key, model, messages, data_class)
+            except UnavailableError as error:
+                if not keeps_on:
+                    raise
+                answer = Answer(0, MappingProxyType({}), "", None, 0.0, None, None, str(error.diagnostics[0].message))
         done += 1
         if progress is not None:
             progress(done, len(prompts))

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cellwright.digest.beside import BEFORE_US, Beside, beside, element_of, scope_of
+from cellwright.digest.beside import AROUND_US, Beside, beside, element_of, scope_of
 from cellwright.digest.counters import breaks, by_score
 from cellwright.digest.logs import lines_of
 
@@ -67,14 +67,14 @@ class Evidence:
 
 def _counters(lake: Lake, elements: frozenset[str], span: tuple[int, int]) -> pa.Table:
     where = _between("begin_ts", span[0] - _PAST_US, span[1])
-    rows = lake.read("pm_counters", _COUNTERS, where)
-    names = pc.unique(rows["ne_dn"]).drop_null().to_pylist()
-    return rows.filter(_is_any(pc.field("ne_dn"), [name for name in names if element_of(name) in elements]))
+    names = pc.unique(lake.read("pm_counters", ["ne_dn"], where)["ne_dn"]).drop_null().to_pylist()
+    near = [name for name in names if element_of(name) in elements]
+    return lake.read("pm_counters", _COUNTERS, where & _is_any(pc.field("ne_dn"), near))
 
 
 def _logs(lake: Lake, elements: frozenset[str], span: tuple[int, int]) -> pa.Table:
     """Return the log lines of hosts that are named as elements, by time."""
-    where = _between("ts", span[0] - BEFORE_US, span[1] + BEFORE_US) & _is_any(pc.field("host"), elements)
+    where = _between("ts", span[0] - AROUND_US, span[1] + AROUND_US) & _is_any(pc.field("host"), elements)
     return lake.read("logs", _LOGS, where).sort_by([(name, "ascending") for name in ("ts", "file_id", "ordinal")])
 
 

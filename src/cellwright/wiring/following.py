@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from cellwright.digest.alarms import alarms_of
@@ -19,7 +20,7 @@ from cellwright.wiring.evidence import Evidence
 from cellwright.wiring.incidents import learn, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from cellwright.digest.alarms import Alarm
@@ -29,13 +30,15 @@ if TYPE_CHECKING:
     from cellwright.lake import Address
     from cellwright.wiring.incidents import Storyline
 
+State = Literal["open", "closed"]
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """What became of one incident, which `number` names while it is followed; a storm may have several pieces."""
 
     number: int
-    state: Literal["open", "closed"]
+    state: State
     pieces: tuple[Storyline, ...]
 
 
@@ -70,7 +73,8 @@ class Follower:
                 closed += self._correlator.advance(alarm.ts)
             self._correlator.push(alarm)
         closed += self._correlator.advance(self._clock.now(clock_us))
-        return (*self._changes(closed, "closed"), *self._changes(self._correlator.updated(), "open"))
+        changed: list[tuple[Correlated, State]] = [(joined, "closed") for joined in closed]
+        return self._changes([*changed, *((joined, "open") for joined in self._correlator.updated())])
 
     def _new(self) -> list[Alarm]:
         """Return the alarms of files that were not read before, by time."""
@@ -80,13 +84,20 @@ class Follower:
         self._read |= files
         return sorted(alarms_of(table), key=lambda alarm: (alarm.ts is None, alarm.ts or 0))
 
-    def _changes(self, found: Iterable[Correlated], state: Literal["open", "closed"]) -> Iterator[Change]:
-        for joined in found:
-            pieces = tuple(storms(joined, self._counter, self._known.surroundings))
-            with open_lake(self._place) as lake:
-                evidence = Evidence(lake, pieces)
-            told = tuple(tell(piece, self._known, self._budget, self._counter, evidence) for piece in pieces)
-            yield Change(joined.number, state, told)
+    def _changes(self, changed: Sequence[tuple[Correlated, State]]) -> tuple[Change, ...]:
+        if not changed:
+            return ()
+        pieces = [tuple(storms(joined, self._counter, self._known.surroundings)) for joined, _ in changed]
+        with open_lake(self._place) as lake:
+            evidence = Evidence(lake, chain.from_iterable(pieces))
+        return tuple(
+            Change(
+                joined.number,
+                state,
+                tuple(tell(piece, self._known, self._budget, self._counter, evidence) for piece in group),
+            )
+            for (joined, state), group in zip(changed, pieces, strict=True)
+        )
 
 
 def changes(follower: Follower, every_s: float) -> Iterator[Change]:

@@ -9,11 +9,11 @@ from cellwright.digest.causes_artefact import from_bytes
 from cellwright.digest.compose import BUDGET_TOKENS, Digest, digest_incident
 from cellwright.digest.correlate_episodes import Surroundings
 from cellwright.digest.correlate_topology import estate_topology, pairs_topology
+from cellwright.digest.fold import fold
 from cellwright.digest.rank import rank
 from cellwright.digest.rank_precedence import learn_precedence
 from cellwright.digest.render_ves import render_ves
 from cellwright.digest.storms import incidents
-from cellwright.digest.text import decode
 from cellwright.digest.tokens import token_counter
 from cellwright.lake import open_lake
 from cellwright.wiring.estates import load_estate
@@ -94,9 +94,9 @@ def learn(alarms: pa.Table, topology: Topology | None, counter: TokenCounter) ->
 
 
 def tell(incident: Incident, known: Known, budget: int, counter: TokenCounter, evidence: Evidence) -> Storyline:
-    """Return the digest of an incident, its roots as ranked from what the digest says, and its raw beginning."""
+    """Return the digest of an incident, its roots, and its raw beginning."""
     digest = digest_incident(incident, budget=budget, count=counter)
-    roots = rank(decode(digest.text), known.precedence, known.causes)
+    roots = rank(fold(incident.alarms, digest.incident), known.precedence, known.causes)  # whatever the budget left out
     room = min(budget - digest.tokens, max(_LEAST_ROOM, digest.tokens))  # what stands beside the alarms is no longer
     sections = evidence.beside(incident, room=room, count=counter)
     return Storyline(digest, roots, render_ves(incident.alarms[:_EXCERPT_EVENTS]), sections)

@@ -37,7 +37,9 @@ def learn_causes(place: Path | Address, out: Path, topology: Topology | None) ->
             f"what {place} teaches foretells its last alarms no better than constant rates do; nothing was written",
             expected=f"a gain above {ACCEPTED_NATS:.1f} nats in all",
             cause=f"{graph.quality.gain_nats * graph.quality.tested:.1f} nats over {graph.quality.tested} onsets",
-            hint="learn from a longer time",
+            hint="learn from a longer time"
+            if topology
+            else "learn from a longer time, or name who is adjacent: --topology",
         )
     write_atomically(out, to_bytes(graph).decode())
     return graph

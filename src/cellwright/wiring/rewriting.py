@@ -23,16 +23,22 @@ _CONCURRENCY: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Prose:
-    """What a model made of a digest; void where `flaws` say what it lost or added, or why there is no answer."""
+    """What a model made of a digest; void where `flaws` say what it lost or added, `error` why there is no answer."""
 
     text: str
     flaws: tuple[str, ...]
+    error: str | None
+
+    @property
+    def is_valid(self) -> bool:
+        """Return whether it says what the digest says."""
+        return not self.flaws and self.error is None
 
 
 def rewrite(found: Sequence[Storyline], server: ModelServer | None, progress: Progress) -> dict[str, Prose]:
     """Return what the model made of each digest, by incident.
 
-    Raises UsageError where no server is named, UnavailableError where none answers.
+    Raises UsageError where no server is named.
     """
     if server is None:
         raise UsageError.of(
@@ -50,14 +56,17 @@ def rewrite(found: Sequence[Storyline], server: ModelServer | None, progress: Pr
                 server.model,
                 prompts,
                 concurrency=_CONCURRENCY,
+                keeps_on=True,
                 progress=advance,
             )
         )
     return {
-        item.digest.incident: Prose(answer.text, _flaws(item, answer.text, answer.error))
+        item.digest.incident: _checked(item, answer.text, answer.error)
         for item, answer in zip(found, answers, strict=True)
     }
 
 
-def _flaws(item: Storyline, prose: str, error: str | None) -> tuple[str, ...]:
-    return (error,) if error else rewrite_flaws(decode(item.digest.text), prose)
+def _checked(item: Storyline, prose: str, error: str | None) -> Prose:
+    if error is None and not prose.strip():
+        error = "the answer holds no text"
+    return Prose(prose, () if error else rewrite_flaws(decode(item.digest.text), prose), error)

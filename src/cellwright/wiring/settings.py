@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from cellwright.errors import UsageError
 
@@ -76,10 +77,22 @@ def _model_server(environ: Mapping[str, str], tier: str, hint: str) -> ModelServ
             expected="both _BASE_URL and _MODEL, and _API_KEY where the server asks for one",
             hint=f"set it, or unset all three {hint}",
         )
-    if not base_url.startswith(("http://", "https://")):
+    if not _is_address(base_url):
         raise UsageError.of(
             address,
-            f"{names[0]} is {base_url!r}",
-            expected="an address such as https://models.example/v1",
+            f"{names[0]} is no address of a server",
+            expected="an address such as https://models.example/v1, without user or password",
+            hint=f"a key goes into {names[2]}",
         )
+    if api_key is not None and not api_key.isprintable():
+        raise UsageError.of(address, f"{names[2]} holds a line end or a control character", expected="the key alone")
     return ModelServer(base_url.rstrip("/"), model, api_key)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.username is None and port != 0

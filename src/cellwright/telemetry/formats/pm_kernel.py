@@ -7,6 +7,7 @@ bytes in place of arrays.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -384,6 +385,7 @@ class KernelScanner:
         self._blocks = np.zeros((_MOST_BLOCKS, 8), np.int32)
         self._groups = np.zeros((_MOST_BLOCKS, 4), np.int32)
         gc.freeze()
+        atexit.register(gc.unfreeze)  # what frees its objects at the end, as DuckDB's module does, finds them again
 
     def scan(self, data: bytes, at: int, tags: Tags, *, is_open: bool, is_inside: bool) -> Scan:
         """Return what is plain from `at` on, which lies behind the start tag of an object if `is_open`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,12 +27,6 @@ class Output(StrEnum):
 
 
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")]
-LakeArgument = Annotated[
-    str, typer.Argument(metavar="LAKE", help="A lake's folder, or its s3://, gs:// or abfss:// address.")
-]
-TopologyOption = Annotated[
-    Path | None, typer.Option(metavar="PATH", help="An estate, or a CSV of adjacent elements: who is beside whom.")
-]
 
 
 @app.callback(invoke_without_command=True)

@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 import statistics
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from cellwright.cli import console
-from cellwright.cli.app import LakeArgument, Output, OutputOption, TopologyOption, app
+from cellwright.cli.app import Output, OutputOption, app
+from cellwright.cli.places import LakeArgument, place_of
 from cellwright.cli.plans import number
+from cellwright.cli.topologies import TopologyOption, topology_of
 from cellwright.digest.compose import BUDGET_TOKENS, check_budget, to_json
 from cellwright.digest.storms import is_storm
 from cellwright.errors import ExitCode, UsageError
 from cellwright.wiring.following import Follower, changes
-from cellwright.wiring.incidents import digest_lake, load_causes, load_topology
-from cellwright.wiring.lakes import lake_at
+from cellwright.wiring.incidents import digest_lake, load_causes
 from cellwright.wiring.rewriting import rewrite
 from cellwright.wiring.settings import read_settings
 
@@ -55,9 +55,9 @@ def digest(  # noqa: PLR0913 - options of a command
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Fold the lake's alarms into incidents, and each incident into a digest within a token budget."""
-    beside = load_topology(topology, datetime.now(tz=UTC).date()) if topology else None
+    beside = topology_of(topology)
     settings = read_settings(os.environ, Path.home())
-    place = lake_at(lake, settings)
+    place = place_of(lake)
     graph = load_causes(causes) if causes else None
     check_budget(budget)
     if follow and rewritten:

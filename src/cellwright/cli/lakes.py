@@ -17,6 +17,7 @@ import typer
 from cellwright.cli import console
 from cellwright.cli.app import Output, OutputOption, app
 from cellwright.cli.counts import print_counts
+from cellwright.cli.places import LakeArgument, place_of
 from cellwright.cli.plans import number
 from cellwright.errors import ExitCode, UsageError
 from cellwright.lake import open_lake
@@ -25,7 +26,6 @@ from cellwright.units import DURATION
 from cellwright.wiring.lakes import (
     export_lake,
     forget_before,
-    lake_at,
     moment_before,
     publish_lake,
     quality_of,
@@ -38,12 +38,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from cellwright.lake import Address, Balance
+    from cellwright.lake import Balance
     from cellwright.telemetry.quality import Score
 
-LakeArgument = Annotated[
-    str, typer.Argument(metavar="LAKE", help="Its folder, or its s3://, gs:// or abfss:// address.")
-]
 AgeOption = Annotated[str | None, typer.Option(metavar="AGE", help="An age since ingestion, such as 90d.")]
 _MOST_ROWS: Final = 40
 _EXACT: Final = 1 << 53  # integers from here on are no exact numbers to most readers of JSON
@@ -63,7 +60,7 @@ class Shape(StrEnum):
 @commands.command("ls")
 def list_tables(lake: LakeArgument, output: OutputOption = Output.TABLE) -> None:
     """List the tables of a lake with their rows."""
-    with open_lake(_place(lake)) as opened:
+    with open_lake(place_of(lake)) as opened:
         tables = opened.tables()
     if output is Output.JSON:
         console.say_json({"tables": [dataclasses.asdict(table) for table in tables]})
@@ -75,7 +72,7 @@ def list_tables(lake: LakeArgument, output: OutputOption = Output.TABLE) -> None
 @commands.command("verify")
 def verify(lake: LakeArgument, output: OutputOption = Output.TABLE) -> None:
     """Recount every file of a lake: raw = rows + quarantined + filtered; exit 1 if one does not balance."""
-    balances = verify_lake(_place(lake))
+    balances = verify_lake(place_of(lake))
     wrong = [balance for balance in balances if not balance.ok]
     if output is Output.JSON:
         console.say_json({"ok": not wrong, "files": [dataclasses.asdict(balance) for balance in balances]})
@@ -92,7 +89,7 @@ def query(
     output: Annotated[Shape, typer.Option("--output", "-o", help="How to print the rows.")] = Shape.TABLE,
 ) -> None:
     """Answer one SELECT over the tables of a lake; it can read nothing else."""
-    with open_lake(_place(lake)) as opened:
+    with open_lake(place_of(lake)) as opened:
         found = opened.query(sql)
     if output is Shape.JSON:
         console.say_json({"rows": [_plain(row) for row in _rows(found)]})
@@ -116,7 +113,7 @@ def quality(
 ) -> None:
     """Score every source over time: missing, doubled, late, reset, silent, impossible; exit 2 if alarms were raised."""
     settings = read_settings(os.environ, Path.home())
-    found, raised = quality_of(lake_at(lake, settings), span, alarm_below, settings)
+    found, raised = quality_of(place_of(lake), span, alarm_below, settings)
     if output is Output.JSON:
         scored = [{**dataclasses.asdict(each), "start": each.start.isoformat()} for each in found]
         console.say_json({"scores": [_plain(each) for each in scored], "alarms": raised})
@@ -137,7 +134,7 @@ def quality(
 @commands.command("compact")
 def compact(lake: LakeArgument, output: OutputOption = Output.TABLE) -> None:
     """Merge the small parts of a lake into few large ones; what it says stays the same."""
-    with open_lake(_place(lake)) as opened:
+    with open_lake(place_of(lake)) as opened:
         before, after = opened.compact()
     if output is Output.JSON:
         console.say_json({"parts_before": before, "parts_after": after})
@@ -157,7 +154,7 @@ def expire(
         raise UsageError.of(
             "no-age", "nothing to expire was named", expected="--older-than AGE or --quarantine-older-than AGE"
         )
-    files, pieces = forget_before(_place(lake), _age(older_than), _age(quarantine_older_than))
+    files, pieces = forget_before(place_of(lake), _age(older_than), _age(quarantine_older_than))
     if output is Output.JSON:
         console.say_json({"files": [each.file_id for each in files], "quarantined_pieces": pieces})
         return
@@ -174,7 +171,7 @@ def export(
     form: Annotated[str, typer.Option("--as", metavar="FORMAT", help="tmf642, or an installed one.")] = "tmf642",
 ) -> None:
     """Write what a lake holds in the format of another system."""
-    export_lake(_place(lake), form, out)
+    export_lake(place_of(lake), form, out)
     console.say(f"wrote {out}")
 
 
@@ -185,16 +182,12 @@ def publish(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Add what is new in a lake to Delta tables that many machines write, each file once."""
-    done = publish_lake(_place(lake), _place(to))
+    done = publish_lake(place_of(lake), place_of(to))
     if output is Output.JSON:
         console.say_json(dataclasses.asdict(done))
     else:
         told = f"{number(done.files, 0)} files with {number(done.rows, 0)} rows added"
         console.say(f"{told}, {number(done.known, 0)} were there before")
-
-
-def _place(lake: str) -> Path | Address:
-    return lake_at(lake, read_settings(os.environ, Path.home()))
 
 
 def _issues(score: Score) -> str:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from cellwright.cli import console
-from cellwright.cli.app import LakeArgument, Output, OutputOption, TopologyOption, app
+from cellwright.cli.app import Output, OutputOption, app
+from cellwright.cli.places import LakeArgument, place_of
 from cellwright.cli.plans import number
-from cellwright.wiring.incidents import load_topology
-from cellwright.wiring.lakes import lake_at
+from cellwright.cli.topologies import TopologyOption, topology_of
 from cellwright.wiring.learning import learn_causes
-from cellwright.wiring.settings import read_settings
 
 if TYPE_CHECKING:
     from cellwright.digest.causes import CauseGraph
@@ -33,8 +30,8 @@ def digest_learn(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Learn from the lake's alarms which types bring about which others, and how well that foretells them."""
-    beside = load_topology(topology, datetime.now(tz=UTC).date()) if topology else None
-    graph = learn_causes(lake_at(lake, read_settings(os.environ, Path.home())), out, beside)
+    beside = topology_of(topology)
+    graph = learn_causes(place_of(lake), out, beside)
     if output is Output.JSON:
         console.say_json({"model": str(out), **asdict(graph.training), **asdict(graph.quality), "edges": _edges(graph)})
         return

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cellwright.cli import console
-from cellwright.cli.app import TopologyOption, app
-from cellwright.wiring.incidents import load_topology
-from cellwright.wiring.lakes import lake_at
+from cellwright.cli.app import app
+from cellwright.cli.places import place_of
+from cellwright.cli.topologies import TopologyOption, topology_of
 from cellwright.wiring.opening import originals
-from cellwright.wiring.settings import read_settings
 
 
 @app.command("digest open")
@@ -27,6 +23,6 @@ def digest_open(
     topology: TopologyOption = None,
 ) -> None:
     """Print the originals that a digest stands for, one JSON object a line; they never left the lake."""
-    beside = load_topology(topology, datetime.now(tz=UTC).date()) if topology else None
-    for original in originals(lake_at(lake, read_settings(os.environ, Path.home())), name, beside):
+    beside = topology_of(topology)
+    for original in originals(place_of(lake), name, beside):
         console.say_json_line(original)

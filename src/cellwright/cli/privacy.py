@@ -12,12 +12,12 @@ import typer
 
 from cellwright.cli import console
 from cellwright.cli.app import Output, OutputOption, app
+from cellwright.cli.places import LakeArgument, place_of
 from cellwright.cli.plans import number
 from cellwright.errors import ExitCode, UsageError, nearest
 from cellwright.privacy import Kind
 from cellwright.wiring.anonymising import Order, anonymise_lake, recount
 from cellwright.wiring.audits import audit_folder
-from cellwright.wiring.lakes import lake_at
 from cellwright.wiring.pseudonyms import looks, policy_of, reveal
 from cellwright.wiring.settings import read_settings
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from cellwright.wiring.anonymising import Certificate
     from cellwright.wiring.audits import Audit
 
-LakeArgument = Annotated[
-    str, typer.Argument(metavar="LAKE", help="Its folder, or its s3://, gs:// or abfss:// address.")
-]
 CopyArgument = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that anonymise wrote.")]
 OutOption = Annotated[Path, typer.Option(metavar="DIR", help="The folder to write; it must not exist.")]
 SpecOption = Annotated[Path | None, typer.Option(metavar="FILE.yaml", help="Which columns to keep, and how.")]
@@ -122,8 +119,7 @@ def anonymise(  # noqa: PLR0913, PLR0917 - options of a command
 ) -> None:
     """Write a copy of a lake in which everybody is one of k, with a certificate and a Dataset document."""
     order = Order(k, tuple(map(_diverse, l_diversity or ())), spec, name, derived_from, home)
-    place = lake_at(lake, read_settings(os.environ, Path.home()))
-    certificate = anonymise_lake(place, out, order, console.progress_bar)
+    certificate = anonymise_lake(place_of(lake), out, order, console.progress_bar)
     if output is Output.JSON:
         console.say_json(certificate)
     else:

@@ -17,20 +17,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("opened")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CELLWRIGHT_KEY_FILE", str(folder / "key"))
-        assert run(["simulate", "--out", str(folder / "sim"), "--seed", "7"]) == 0
-        assert run(["mediate", str(folder / "sim/telemetry"), "--lake", str(folder / "lake")]) == 0
-    return folder / "lake"
-
-
-@pytest.fixture(scope="module")
-def digests(lake: Path) -> list[dict[str, Any]]:
+def digests(simulated_lake: Path) -> list[dict[str, Any]]:
     told = StringIO()
     with redirect_stdout(told):
-        assert run(["digest", str(lake), "-o", "json"]) == 0
+        assert run(["digest", str(simulated_lake), "-o", "json"]) == 0
     return list(json.loads(told.getvalue())["digests"])
 
 
@@ -49,39 +39,44 @@ def test_log_lines_of_the_elements_in_alarm_stand_beside_the_alarms_within_the_b
         assert each["tokens"] + each["beside"]["tokens"] <= 2_000
         assert each["beside"]["tokens"] <= max(400, each["tokens"])
         facts = decode_log(each["beside"]["logs"])
+        ledger = each["beside"]["log_ledger"]
+        assert (ledger["lines"], ledger["told"]) == (facts.lines, len(facts.told))
+        assert sum(one["lines"] for one in ledger["templates"]) == facts.lines
         assert facts.lines == sum(line.times for line in facts.told) + facts.left_out_lines
 
 
 def test_an_incident_opens_by_its_name_and_by_its_hash(
-    digests: list[dict[str, Any]], lake: Path, capsys: pytest.CaptureFixture[str]
+    digests: list[dict[str, Any]], simulated_lake: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, second = digests[:2]
-    alarms = opened(capsys, first["incident"], "--lake", str(lake))
+    alarms = opened(capsys, first["incident"], "--lake", str(simulated_lake))
     assert len(alarms) == first["events"]
     assert {(alarm["file_id"], alarm["ordinal"]) for alarm in alarms} == {
         (file_id, ordinal) for file_id, ordinals in first["ledger"]["references"].items() for ordinal in ordinals
     }
-    assert len(opened(capsys, second["ledger"]["sha256"][:12], "--lake", str(lake))) == second["events"]
+    assert len(opened(capsys, second["ledger"]["sha256"][:12], "--lake", str(simulated_lake))) == second["events"]
 
 
 def test_the_lines_of_a_log_section_open_by_its_name(
     digests: list[dict[str, Any]],
-    lake: Path,
+    simulated_lake: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     facts = next(decode_log(each["beside"]["logs"]) for each in digests if each["beside"]["logs"])
-    monkeypatch.setenv("CELLWRIGHT_LAKE", str(lake))
+    monkeypatch.setenv("CELLWRIGHT_LAKE", str(simulated_lake))
     lines = opened(capsys, facts.name)
+    ledgers = [each["beside"]["log_ledger"] for each in digests if each["beside"]["logs"]]
+    assert opened(capsys, ledgers[0]["sha256"][:12]) == lines
     assert len(lines) == facts.lines
     assert {line.text for line in facts.told} <= {line["text"] for line in lines}
 
 
 @pytest.mark.parametrize("name", ["g0000000000", "abc", "0123456789abcdef"])
 def test_what_no_digest_bears_is_refused_with_the_way_to_names(
-    name: str, lake: Path, capsys: pytest.CaptureFixture[str]
+    name: str, simulated_lake: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["digest", "open", name, "--lake", str(lake)]) == 64
+    assert run(["digest", "open", name, "--lake", str(simulated_lake)]) == 64
     told = capsys.readouterr()
     assert "error[no-such-digest]" in told.err
     assert told.out == ""

@@ -39,16 +39,6 @@ class Writer(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("rewritten")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CELLWRIGHT_KEY_FILE", str(folder / "key"))
-        assert run(["simulate", "--out", str(folder / "sim"), "--seed", "7"]) == 0
-        assert run(["mediate", str(folder / "sim/telemetry"), "--lake", str(folder / "lake")]) == 0
-    return folder / "lake"
-
-
 @pytest.fixture
 def edge(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     monkeypatch.setattr(Writer, "asked", [], raising=False)
@@ -62,10 +52,10 @@ def edge(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
 
 @pytest.mark.integration
 def test_prose_stands_where_it_says_the_same_and_its_flaws_where_it_does_not(
-    lake: Path, edge: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+    simulated_lake: Path, edge: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
-    assert run(["digest", str(lake), "--rewrite", "-o", "json"]) == 0
+    assert run(["digest", str(simulated_lake), "--rewrite", "-o", "json"]) == 0
     digests = json.loads(capsys.readouterr().out)["digests"]
     assert {body["model"] for body in edge} == {"small"}
     assert sorted(body["messages"][1]["content"] for body in edge) == sorted(each["text"] for each in digests)
@@ -80,23 +70,23 @@ def test_prose_stands_where_it_says_the_same_and_its_flaws_where_it_does_not(
 
 
 def test_without_a_model_it_is_said_how_to_name_one(
-    lake: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    simulated_lake: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run(["digest", str(lake), "--rewrite"]) == 64
+    assert run(["digest", str(simulated_lake), "--rewrite"]) == 64
     assert "CELLWRIGHT_EDGE_BASE_URL" in capsys.readouterr().err
     monkeypatch.setenv("CELLWRIGHT_EDGE_MODEL", "small")
-    assert run(["digest", str(lake), "--rewrite"]) == 64
+    assert run(["digest", str(simulated_lake), "--rewrite"]) == 64
     assert "error[edge-tier-incomplete]" in capsys.readouterr().err
 
 
 @pytest.mark.integration
 def test_a_server_that_does_not_answer_costs_the_prose_and_not_the_digests(
-    lake: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    simulated_lake: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CELLWRIGHT_EDGE_BASE_URL", "http://127.0.0.1:9/v1")
     monkeypatch.setenv("CELLWRIGHT_EDGE_MODEL", "small")
     capsys.readouterr()
-    assert run(["digest", str(lake), "--rewrite", "-o", "json"]) == 5
+    assert run(["digest", str(simulated_lake), "--rewrite", "-o", "json"]) == 5
     for each in json.loads(capsys.readouterr().out)["digests"]:
         assert each["text"]
         assert (each["prose"], each["prose_flaws"]) == (None, [])
@@ -113,13 +103,13 @@ def test_a_server_that_does_not_answer_costs_the_prose_and_not_the_digests(
     ],
 )
 def test_an_address_with_a_password_and_a_key_of_two_lines_are_refused_unseen(
-    name: str, value: str, lake: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    name: str, value: str, simulated_lake: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CELLWRIGHT_EDGE_BASE_URL", "http://127.0.0.1:9/v1")
     monkeypatch.setenv("CELLWRIGHT_EDGE_MODEL", "small")
     monkeypatch.setenv(name, value)
     capsys.readouterr()
-    assert run(["digest", str(lake), "--rewrite"]) == 64
+    assert run(["digest", str(simulated_lake), "--rewrite"]) == 64
     told = capsys.readouterr()
     assert "error[edge-tier-address]" in told.err
     assert "s3cret" not in told.err + told.out

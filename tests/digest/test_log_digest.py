@@ -11,7 +11,7 @@ from test_logs import log_table
 
 from cellwright.digest import EstimatingCounter
 from cellwright.digest.logs import lines_of, read_lines
-from cellwright.digest.logs_compose import LogDigest, digest_log, log_to_json
+from cellwright.digest.logs_compose import LogDigest, digest_log, log_ledger
 from cellwright.digest.logs_text import LogFacts, Told, decode_log, write_log
 from cellwright.digest.parts import join
 from cellwright.digest.templates import template_id
@@ -219,11 +219,11 @@ def test_the_same_log_has_the_same_digest_and_name_and_another_has_another() -> 
     assert digest("ERROR: a\nb").facts.name != digest("ERROR: a\nc").facts.name
 
 
-def test_json_has_the_books_by_template_with_the_places_of_the_originals() -> None:
-    told = log_to_json(digest_log(read_lines("ERROR: lost\nall is well 1\n\nall is well 2", "f1"), count=COUNT))
+def test_the_books_of_a_log_are_told_by_template_with_the_places_of_the_originals() -> None:
+    told = log_ledger(digest_log(read_lines("ERROR: lost\nall is well 1\n\nall is well 2", "f1"), count=COUNT))
     assert json.loads(json.dumps(told)) == told
-    assert told["ledger"]["rows"] == 3
-    assert told["ledger"]["templates"][1] == {
+    assert told["rows"] == 3
+    assert told["templates"][1] == {
         "template_id": template_id("all is well *"),
         "template": "all is well *",
         "lines": 2,

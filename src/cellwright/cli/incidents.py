@@ -16,6 +16,7 @@ from cellwright.cli.places import LakeArgument, place_of
 from cellwright.cli.plans import number
 from cellwright.cli.topologies import TopologyOption, topology_of
 from cellwright.digest.compose import BUDGET_TOKENS, check_budget, to_json
+from cellwright.digest.logs_compose import log_ledger
 from cellwright.digest.storms import is_storm
 from cellwright.errors import ExitCode, UsageError
 from cellwright.wiring.following import Follower, changes
@@ -120,6 +121,7 @@ def _shown(item: Storyline) -> dict[str, object]:
     beside = {
         "counters": item.beside.counters,
         "logs": item.beside.logs,
+        "log_ledger": item.beside.log and log_ledger(item.beside.log),
         "tokens": item.beside.tokens,
         "left_out": {each.what: each.count for each in item.beside.left_out},
     }

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cellwright.digest.counters import Break
     from cellwright.digest.logs import LogLines
+    from cellwright.digest.logs_compose import LogDigest
     from cellwright.digest.storms import Incident
     from cellwright.digest.tokens import TokenCounter
 
@@ -31,6 +32,7 @@ class Beside:
 
     counters: str = ""  # `decode_counters` reads it
     logs: str = ""  # `decode_log` reads it
+    log: LogDigest | None = None  # what the section of logs was made of, with its books
     tokens: int = 0  # of both
     left_out: tuple[Omission, ...] = ()
 
@@ -79,7 +81,7 @@ def beside(found: Sequence[Break], lines: LogLines, *, room: int, count: TokenCo
     counters = richest_counters(found, budget=share, count=count)
     told = len(decode_counters(counters).changes) if counters else 0
     used = count.count(counters) if counters else 0
-    logs, lost = "", len(lines)
+    digest, logs, lost = None, "", len(lines)
     if len(lines) and room - used >= MIN_BUDGET_TOKENS:
         digest = digest_log(lines, budget=room - used, count=count)
         logs, lost = digest.parts[0], 0
@@ -87,4 +89,4 @@ def beside(found: Sequence[Break], lines: LogLines, *, room: int, count: TokenCo
         if digest.over_budget:  # under the head of the part, title and legend, a line each
             lost = len(digest.facts.told) + _HEAD_LINES - logs.count("\n") - 1
     omissions = (Omission("counter breaks", len(found) - told), Omission("told log lines", lost))
-    return Beside(counters, logs, used, tuple(each for each in omissions if each.count))
+    return Beside(counters, logs, digest, used, tuple(each for each in omissions if each.count))

@@ -103,32 +103,24 @@ def digest_log(lines: LogLines, *, budget: int = BUDGET_TOKENS, count: TokenCoun
     )
 
 
-def log_to_json(digest: LogDigest) -> dict[str, object]:
-    """Return a digest as plain values for a JSON writer; its books by template, references grouped by file."""
+def log_ledger(digest: LogDigest) -> dict[str, object]:
+    """Return the books of a log as plain values for a JSON writer, by template, references grouped by file."""
     return {
-        "log": digest.facts.name,
+        "rows": digest.ledger.events,
         "lines": digest.facts.lines,
         "told": len(digest.facts.told),
-        "text": digest.text,
-        "parts": list(digest.parts),
-        "tokens": digest.tokens,
-        "token_counter": digest.token_counter,
-        "over_budget": digest.over_budget,
-        "ledger": {
-            "rows": digest.ledger.events,
-            "left_out": {each.what: each.count for each in digest.ledger.left_out},
-            "sha256": digest.ledger.sha256,
-            "templates": [
-                {
-                    "template_id": each.id,
-                    "template": each.text,
-                    "lines": each.lines,
-                    "told": each.told,
-                    "references": by_file(each.references),
-                }
-                for each in digest.templates
-            ],
-        },
+        "left_out": {each.what: each.count for each in digest.ledger.left_out},
+        "sha256": digest.ledger.sha256,
+        "templates": [
+            {
+                "template_id": each.id,
+                "template": each.text,
+                "lines": each.lines,
+                "told": each.told,
+                "references": by_file(each.references),
+            }
+            for each in digest.templates
+        ],
     }
 
 

@@ -15,6 +15,7 @@ from cellwright.digest.logs import lines_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from cellwright.digest.beside import Scope
     from cellwright.digest.counters import Break
     from cellwright.digest.logs import LogLines
     from cellwright.digest.storms import Incident
@@ -51,18 +52,18 @@ class Evidence:
         near = [found for element in scope.elements for found in self._breaks.get(element, ())]
         held = sorted(filter(scope.holds_break, near), key=by_score)
         room = max(0, room if count.exact else int(0.9 * room))
-        return beside(held, self.lines(incident), room=room, count=count)
+        return beside(held, self._lines(scope), room=room, count=count)
 
     def lines(self, incident: Incident) -> LogLines:
         """Return the log lines of the elements and the time of an incident."""
-        scope = scope_of(incident)
-        return lines_of(self._rows(scope.elements, scope.log_span_us()))
+        return self._lines(scope_of(incident))
 
-    def _rows(self, elements: frozenset[str], span: tuple[int, int] | None) -> pa.Table:
+    def _lines(self, scope: Scope) -> LogLines:
+        span = scope.log_span_us()
         if self._logs is None or span is None:
-            return pa.schema([(name, pa.string()) for name in _LOGS]).empty_table()
+            return lines_of(pa.schema([(name, pa.string()) for name in _LOGS]).empty_table())
         first, last = np.searchsorted(self._instants, (span[0], span[1] + 1))
-        return self._logs.slice(first, last - first).filter(_is_any(pc.field("host"), elements))
+        return lines_of(self._logs.slice(first, last - first).filter(_is_any(pc.field("host"), scope.elements)))
 
 
 def _counters(lake: Lake, elements: frozenset[str], span: tuple[int, int]) -> pa.Table:

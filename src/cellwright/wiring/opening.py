@@ -44,7 +44,7 @@ def originals(place: Path | Address, wanted: str, topology: Topology | None) -> 
     raise UsageError.of(
         "no-such-digest",
         f"no digest of this lake bears {wanted}",
-        expected="the name of an incident or log, or eight letters or more of an incident's sha256 from -o json",
+        expected="the name of an incident or log, or eight letters or more of its sha256 from -o json",
         hint="alarms that came or were merged since change the incident; `cellwright digest` tells the names as of now",
     )
 

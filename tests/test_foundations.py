@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +15,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, insert, select
 
 from cellwright import units
 from cellwright.errors import CellwrightError, Diagnostic, ExitCode, Mark, StorageError, UsageError, nearest
-from cellwright.plugins import PluginSet
+from cellwright.plugins import PluginSet, load_extra
 from cellwright.store import open_store, sqlite_url
 
 if TYPE_CHECKING:
@@ -107,3 +109,10 @@ def test_a_store_keeps_what_was_committed(tmp_path: Path) -> None:
 def test_a_store_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be opened"):
         open_store(sqlite_url(str(tmp_path / "missing" / "x.db")), MetaData())
+
+
+def test_a_package_that_is_absent_is_told_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_extra("any", "this needs", "json", "decoder") is json
+    monkeypatch.setitem(sys.modules, "json.decoder", None)
+    with pytest.raises(UsageError, match=r"error\[extra-missing\]: this needs the package json; .*'cellwright\[any\]'"):
+        load_extra("any", "this needs", "json", "decoder")

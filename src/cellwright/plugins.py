@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from cellwright.errors import CellwrightError, UsageError, nearest
 
@@ -12,6 +13,21 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 PluginT = TypeVar("PluginT")
+
+
+def load_extra(extra: str, need: str, package: str, *modules: str) -> Any:  # noqa: ANN401 - a package without types here
+    """Return a package of an optional extra with these modules of it; raise UsageError that says how to install it.
+
+    `need` says in words what needs it.
+    """
+    try:
+        for module in modules:
+            importlib.import_module(f"{package}.{module}")
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise UsageError.of(
+            "extra-missing", f"{need} the package {package}", hint=f"pip install 'cellwright[{extra}]'"
+        ) from error
 
 
 class PluginSet(Generic[PluginT]):

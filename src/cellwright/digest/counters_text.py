@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from cellwright.digest.notation import (
     BARE_WORD,
     MICROSECONDS,
+    NUMBER,
     QUOTED,
     quote_phrase,
     quote_word,
@@ -37,8 +38,7 @@ if TYPE_CHECKING:
     from cellwright.digest.tokens import TokenCounter
 
 _MOST_TIMES: Final = 10_000  # beyond, the share of what was usual says nothing
-_NUMBER: Final = "[0-9]{1,18}"
-_TITLE: Final = re.compile(rf"counters at (\S+): ({_NUMBER}) breaks, ({_NUMBER}) left out")
+_TITLE: Final = re.compile(rf"counters at (\S+): ({NUMBER}) breaks, ({NUMBER}) left out")
 _LEGEND: Final = (
     "counter: elements by onset; @ seconds after start; +% -% change, > seen where next to nothing is usual; "
     "/ periods, none: it stayed"
@@ -46,8 +46,8 @@ _LEGEND: Final = (
 _BEGIN: Final = "; elements begin "
 _LINE: Final = re.compile(rf"({QUOTED}|[^\s\"](?:.*?\S)?): (.+)")
 _ITEM: Final = re.compile(
-    rf"({QUOTED}|{BARE_WORD})@({_NUMBER}(?:\.[0-9]{{1,6}})?)"
-    rf"(?:([+-]{_NUMBER})%|>(-?[0-9.e+-]+))(?:/({_NUMBER}))?(?: |$)"
+    rf"({QUOTED}|{BARE_WORD})@({NUMBER}(?:\.[0-9]{{1,6}})?)"
+    rf"(?:([+-]{NUMBER})%|>(-?[0-9.e+-]+))(?:/({NUMBER}))?(?: |$)"
 )
 
 

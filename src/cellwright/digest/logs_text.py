@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from cellwright.digest.alarms import UNKNOWN
 from cellwright.digest.notation import (
     INCIDENT,
+    NUMBER,
     quote_phrase,
     read_instant,
     read_seconds,
@@ -29,16 +30,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 CUT: Final = "…"
-_NUMBER: Final = "[0-9]{1,18}"
 _TITLE: Final = re.compile(
-    rf"log (?P<name>{INCIDENT})(?: at (?P<start>\S+) for (?P<duration>{_NUMBER}) s)?: (?P<lines>{_NUMBER}) lines, "
-    rf"(?P<templates>{_NUMBER}) templates, (?P<left>{_NUMBER}) left out with (?P<left_lines>{_NUMBER}) lines"
+    rf"log (?P<name>{INCIDENT})(?: at (?P<start>\S+) for (?P<duration>{NUMBER}) s)?: (?P<lines>{NUMBER}) lines, "
+    rf"(?P<templates>{NUMBER}) templates, (?P<left>{NUMBER}) left out with (?P<left_lines>{NUMBER}) lines"
     rf"(?: in (?P<source>.+))?"
 )
 _SIGNS: Final = f"* lines alike that it stands for; {CUT} cut"
 _TIMED: Final = f"@ seconds after start, none: as above; {_SIGNS}"
-_NUMBERED: Final = f"@ number of the line, none: the next; {_SIGNS}"
-_TOLD: Final = re.compile(rf"(?:@({_NUMBER}(?:\.[0-9]{{1,6}})?|\?))?(?:\*({_NUMBER}))? (.+)")
+NUMBERED: Final = f"@ number of the line, none: the next; {_SIGNS}"
+_TOLD: Final = re.compile(rf"(?:@({NUMBER}(?:\.[0-9]{{1,6}})?|\?))?(?:\*({NUMBER}))? (.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class LogFacts:
 
 def write_log(facts: LogFacts) -> str:
     """Return the text of `facts`, which `decode_log` reads back."""
-    return "\n".join((_title(facts), _NUMBERED if facts.start_s is None else _TIMED, *_told_lines(facts)))
+    return "\n".join((_title(facts), NUMBERED if facts.start_s is None else _TIMED, *_told_lines(facts)))
 
 
 def decode_log(text: str) -> LogFacts:
@@ -77,7 +77,7 @@ def decode_log(text: str) -> LogFacts:
     """
     title, *lines = text.split("\n")
     head = _TITLE.fullmatch(title)
-    if head is None or not lines or lines[0] != (_NUMBERED if head["start"] is None else _TIMED):
+    if head is None or not lines or lines[0] != (NUMBERED if head["start"] is None else _TIMED):
         raise CellwrightError.of(UNREADABLE, "not a whole digest of a log: no title and legend")
     facts = LogFacts(
         name=head["name"],

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 MICROSECONDS: Final = 1_000_000  # in a second
 INCIDENT: Final = "[ghjkmnpqrs][0-9]{10}"
+NUMBER: Final = "[0-9]{1,18}"
 QUOTED: Final = r'"(?:[^"\\]|\\.)*"'
 
 # Bare names need no quotes: an element is one word, a type words with single blanks. The signs left out mean something.

@@ -20,6 +20,7 @@ from cellwright.digest.notation import (
     BARE_PHRASE,
     BARE_WORD,
     INCIDENT,
+    NUMBER,
     QUOTED,
     quote_phrase,
     quote_word,
@@ -38,14 +39,13 @@ if TYPE_CHECKING:
     from cellwright.digest.doubts import Doubt
 
 _DOUBTFUL: Final = "doubtful: "
-_NUMBER: Final = "[0-9]{1,18}"
 _TITLE: Final = re.compile(
-    rf"incident (?P<incident>{INCIDENT}) at (?P<start>\S+) for (?P<duration>{_NUMBER}|\?) s: "
-    rf"(?P<events>{_NUMBER}) alarms, (?P<elements>{_NUMBER}) elements, (?P<types>{_NUMBER}) types in (?P<source>.+)"
+    rf"incident (?P<incident>{INCIDENT}) at (?P<start>\S+) for (?P<duration>{NUMBER}|\?) s: "
+    rf"(?P<events>{NUMBER}) alarms, (?P<elements>{NUMBER}) elements, (?P<types>{NUMBER}) types in (?P<source>.+)"
 )
 _TYPE: Final = re.compile(rf"({QUOTED}|{BARE_PHRASE})(?: \[({LABELS})\])?: (.+)")
 _ITEM: Final = re.compile(
-    rf"({QUOTED}|{BARE_WORD})(?:@({_NUMBER}(?:\.[0-9]{{1,6}})?))?(?:\*({_NUMBER}))?(\^?)(!?)(?: |$)"
+    rf"({QUOTED}|{BARE_WORD})(?:@({NUMBER}(?:\.[0-9]{{1,6}})?))?(?:\*({NUMBER}))?(\^?)(!?)(?: |$)"
 )
 
 

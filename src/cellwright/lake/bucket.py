@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from cellwright.errors import StorageError, UsageError
+from cellwright.errors import StorageError
+from cellwright.plugins import load_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -229,14 +230,4 @@ def _tag(text: str | None) -> str:
 
 
 def _obstore() -> Any:  # noqa: ANN401 - an optional package
-    try:
-        import obstore  # noqa: PLC0415 - optional
-        import obstore.exceptions  # noqa: PLC0415 - as above
-        import obstore.store  # noqa: PLC0415 - as above
-    except ImportError as error:
-        raise UsageError.of(
-            "obstore-missing",
-            "lakes in object stores need the package obstore",
-            hint="install cellwright with its extra: pip install 'cellwright[store]'",
-        ) from error
-    return obstore
+    return load_extra("store", "lakes in object stores need", "obstore", "exceptions", "store")

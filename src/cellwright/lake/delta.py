@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cellwright.errors import StorageError, UsageError
+from cellwright.errors import StorageError
 from cellwright.lake.bucket import failure
 from cellwright.lake.record import FileState
 from cellwright.lake.schema import TABLES
+from cellwright.plugins import load_extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -213,16 +214,7 @@ def _records(files: Sequence[FileRecord]) -> pa.Table:
 
 def deltalake() -> Any:  # noqa: ANN401 - an optional package without types of its own here
     """Return the package, or raise UsageError that says how to install it."""
-    try:
-        import deltalake  # noqa: PLC0415 - optional
-        import deltalake.exceptions  # noqa: PLC0415 - as above
-    except ImportError as error:
-        raise UsageError.of(
-            "deltalake-missing",
-            "Delta tables need the package deltalake",
-            hint="install cellwright with its extra: pip install 'cellwright[delta]'",
-        ) from error
-    return deltalake
+    return load_extra("delta", "Delta tables need", "deltalake", "exceptions")
 
 
 def unavailable(place: Path | Address, action: str, error: Exception) -> StorageError:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from cellwright.errors import CellwrightError, DeniedError, UnavailableError, UsageError
+from cellwright.plugins import load_extra
 from cellwright.telemetry.forward_kafka_properties import LOGIN
 from cellwright.telemetry.forward_link import unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Future
-    from types import ModuleType
 
     from cellwright.telemetry.forward_link import Address
 
@@ -222,13 +222,5 @@ def _silent() -> logging.Logger:
     return logger
 
 
-def _client() -> ModuleType:
-    """Return the client library; raise UsageError when it is not installed."""
-    try:
-        import confluent_kafka  # noqa: PLC0415 - an optional extra
-        import confluent_kafka.admin  # noqa: PLC0415 - as above
-    except ImportError as error:
-        raise UsageError.of(
-            "no-kafka-client", "the Kafka client is not installed", hint="pip install 'cellwright[kafka]'"
-        ) from error
-    return confluent_kafka
+def _client() -> Any:  # noqa: ANN401 - an optional package
+    return load_extra("kafka", "Kafka needs", "confluent_kafka", "admin")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cellwright.errors import DeniedError, UnavailableError, UsageError
+from cellwright.plugins import load_extra
 from cellwright.telemetry.forward_centre import Parcel
 from cellwright.telemetry.forward_link import NO_PROOFS, Proofs, clear_secret, unreachable
 from cellwright.telemetry.forward_message import LIMIT
@@ -346,17 +347,8 @@ async def _stream(link: _Link, subject: str, prefix: str) -> tuple[str, str]:
     return name, f"{name} {info.created}"
 
 
-def _client() -> ModuleType:
-    """Return the client library; raise UsageError when it is not installed."""
-    try:
-        import nats  # noqa: PLC0415 - an optional extra
-        import nats.js.api  # noqa: PLC0415 - as above
-        import nats.js.errors  # noqa: PLC0415 - as above
-    except ImportError as error:
-        raise UsageError.of(
-            "no-nats-client", "the NATS client is not installed", hint="pip install 'cellwright[nats]'"
-        ) from error
-    return nats
+def _client() -> Any:  # noqa: ANN401 - an optional package
+    return load_extra("nats", "NATS needs", "nats", "js.api", "js.errors")
 
 
 class _Context(ssl.SSLContext):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Annotated, Final, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from cellwright.estate.documents.parts import (
     Count,
@@ -18,9 +16,17 @@ from cellwright.estate.documents.parts import (
     Price,
     Text,
     one_of,
-    refuse,
 )
-from cellwright.estate.model import Boundary, SensitivityClass, Tier
+from cellwright.estate.model import Tier
+from cellwright.gateway.document_parts import (
+    MODEL_NAME,
+    DataClass,
+    KeyHash,
+    Port,
+    ServerAddress,
+    Variable,
+    Within,
+)
 from cellwright.gateway.model import (
     LOOPBACK,
     AccessKey,
@@ -34,50 +40,14 @@ from cellwright.gateway.model import (
     nano,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_HASH: Final = re.compile(r"[0-9a-f]{64}")
-_VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
-_MODEL: Final = r"^[!-~]{1,200}$"  # goes into response headers: visible ASCII
 DEFAULT_METER: Final = "gateway-meter.db"
-_HIGHEST_PORT: Final = 65_535
-
-
-def _secret(pattern: re.Pattern[str], expected: str) -> Callable[[object], str]:
-    """Return a validator that never repeats the value: what stands in the wrong place may be a secret."""
-
-    def check(value: object) -> str:
-        if isinstance(value, str) and pattern.fullmatch(value):
-            return value
-        raise refuse("wrong-format", "something else (not shown: it may be a secret)", expected=expected)
-
-    return check
-
-
-def _address(value: object) -> str:
-    parts = urlsplit(value) if isinstance(value, str) else None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-        expected = "an address without user, password and query, such as https://models.example/v1"
-        raise refuse("wrong-format", "something else (not shown: it may hold a secret)", expected=expected)
-    return str(value).rstrip("/")
-
-
-_Hash = Annotated[str, BeforeValidator(_secret(_HASH, "the SHA-256 of a key, 64 hexadecimal digits in lower case"))]
-_Variable = Annotated[
-    str, BeforeValidator(_secret(_VARIABLE, "the name of an environment variable, such as MODEL_KEY"))
-]
-_Address = Annotated[str, BeforeValidator(_address)]
-_Class = Annotated[SensitivityClass, one_of(SensitivityClass)]
-_Within = Annotated[Boundary, one_of(Boundary)]
-_Port = Annotated[int, Field(strict=True, ge=0, le=_HIGHEST_PORT)]
 
 
 class ListenPart(Part):
     """Where the gateway listens."""
 
     host: Text = Field(default=LOOPBACK, min_length=1, description="the address to listen on, such as 127.0.0.1")
-    port: _Port = Field(default=0, description="the port to listen on; 0 takes any free one")
+    port: Port = Field(default=0, description="the port to listen on; 0 takes any free one")
 
 
 class KeyPart(Part):
@@ -85,7 +55,7 @@ class KeyPart(Part):
 
     name: Name = Field(description="what meters call the key")
     tenant: Name = Field(description="whose requests it carries")
-    sha256: _Hash = Field(description="the SHA-256 of the key, never the key itself")
+    sha256: KeyHash = Field(description="the SHA-256 of the key, never the key itself")
 
     def build(self) -> AccessKey:
         """Return the frozen key."""
@@ -113,11 +83,11 @@ class BackendPart(Part):
 
     name: Name = Field(description="a unique name")
     type: Text = Field(description="the kind of backend, such as openai or reasoner")
-    model: Text = Field(pattern=_MODEL, description="the model it is asked for, also a name clients may ask for")
+    model: Text = Field(pattern=MODEL_NAME, description="the model it is asked for, also a name clients may ask for")
     tier: Annotated[Tier, one_of(Tier)] = Field(description="the kind of place it stands at")
-    boundary: _Within = Field(description="the tightest boundary around the operator's data that it lies within")
-    base_url: _Address | None = Field(default=None, description="its address, such as https://models.example/v1")
-    api_key_env: _Variable | None = Field(default=None, description="the environment variable that holds its key")
+    boundary: Within = Field(description="the tightest boundary around the operator's data that it lies within")
+    base_url: ServerAddress | None = Field(default=None, description="its address, such as https://models.example/v1")
+    api_key_env: Variable | None = Field(default=None, description="the environment variable that holds its key")
     retries: Count = Field(default=1, description="further attempts before the first byte")
     price: PricePart | None = Field(default=None, description="what it costs; unknown if absent")
 
@@ -139,9 +109,9 @@ class BackendPart(Part):
 class RoutePart(Part):
     """A name that clients ask for as a model."""
 
-    name: Text = Field(pattern=_MODEL, description="what clients ask for as a model, such as auto")
+    name: Text = Field(pattern=MODEL_NAME, description="what clients ask for as a model, such as auto")
     backends: tuple[Text, ...] = Field(min_length=1, description="a list of backends, the preferred one first")
-    data_class: _Class | None = Field(default=None, description="the class of a request that names none")
+    data_class: DataClass | None = Field(default=None, description="the class of a request that names none")
 
     def build(self) -> Route:
         """Return the frozen route."""
@@ -152,8 +122,8 @@ class RulePart(Part):
     """What data of some classes may not leave."""
 
     name: Name = Field(description="what a refusal names")
-    classes: tuple[_Class, ...] = Field(min_length=1, description="a list of the sensitivity classes it is about")
-    boundary: _Within = Field(description="what the data may not leave")
+    classes: tuple[DataClass, ...] = Field(min_length=1, description="a list of the sensitivity classes it is about")
+    boundary: Within = Field(description="what the data may not leave")
     source: Text = Field(min_length=1, description="the instrument and article it comes from")
 
     def build(self) -> Rule:
@@ -182,7 +152,7 @@ class MeterPart(Part):
     """Where requests are metered: a file (gateway-meter.db where nothing is said), or a database by URL."""
 
     file: Text | None = Field(default=None, min_length=1, description="an SQLite file")
-    url_env: _Variable | None = Field(default=None, description="the environment variable that holds a database's URL")
+    url_env: Variable | None = Field(default=None, description="the environment variable that holds a database's URL")
 
 
 class GatewaySpec(Part):
@@ -190,7 +160,7 @@ class GatewaySpec(Part):
 
     listen: ListenPart = Field(default=ListenPart(), description="where it listens")
     keys: tuple[KeyPart, ...] = Field(min_length=1, description="a list of the keys that may ask")
-    data_class: _Class = Field(description="the class of a request where neither it nor its route names one")
+    data_class: DataClass = Field(description="the class of a request where neither it nor its route names one")
     backends: tuple[BackendPart, ...] = Field(min_length=1, description="a list of what answers")
     routes: tuple[RoutePart, ...] = Field(default=(), description="a list of names that clients may ask for")
     rules: tuple[RulePart, ...] = Field(default=(), description="a list of what data may not leave")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from cellwright.gateway.backend import OpenBackend, Supplies
     from cellwright.gateway.server import Gateway
-    from cellwright.gateway.wire import ChatRequest, Usage
+    from cellwright.gateway.wire import ModelRequest, Usage
 
 T = TypeVar("T")
 KEY = "a-key-for-tests"
@@ -75,9 +75,9 @@ class Scripted:
 
     script: tuple[Chunk | Exception | Awaitable[object], ...]
     language_model: bool = True
-    asked: list[ChatRequest] = field(default_factory=list)
+    asked: list[ModelRequest] = field(default_factory=list)
 
-    async def answer(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+    async def answer(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
         self.asked.append(request)
         for item in self.script:
             if isinstance(item, Chunk):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cellwright.errors import Diagnostic
     from cellwright.gateway.egress import Egress
     from cellwright.gateway.model import BackendSpec
-    from cellwright.gateway.wire import ChatRequest, Usage
+    from cellwright.gateway.wire import ModelRequest, Usage
 
 
 class BackendError(ApiError):
@@ -66,7 +66,7 @@ class Backend(Protocol):
         """Return whether a language model answers."""
         ...
 
-    def answer(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+    def answer(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
         """Yield the answer: one chunk where the request does not stream. Raises BackendError, ApiError."""
         ...
 

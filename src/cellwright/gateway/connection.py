@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from cellwright.gateway.wire import DONE, ApiError, error_body, invalid, sse
+from cellwright.gateway.wire import ApiError, error_body, invalid
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 
     Message = MutableMapping[str, Any]
     Scope = MutableMapping[str, Any]
@@ -39,6 +39,7 @@ class Call:
     headers: Headers
     receive: Receive
     reply: Reply
+    parameters: Mapping[str, str] = field(default_factory=dict)  # that the path names
 
     def header(self, name: bytes) -> bytes | None:
         """Return the value of a header by its lower-case name."""
@@ -48,9 +49,11 @@ class Call:
 class Reply:
     """The response to one request; `status` is what the client was told, None before."""
 
+    errors: Callable[[ApiError], bytes] = staticmethod(error_body)  # how the client expects a whole answer to say it
+
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
-        self._streaming = False
+        self._fail_stream: Callable[[ApiError], bytes] | None = None
         self._labels: list[tuple[bytes, bytes]] = []
         self.request_id = request_id
         self.status: int | None = None
@@ -68,26 +71,26 @@ class Reply:
         await self._start(status, _JSON, (b"content-length", str(len(body)).encode()), *headers)
         await self._send({"type": "http.response.body", "body": body})
 
-    async def start_stream(self) -> None:
-        """Send the head of a stream of events."""
-        self._streaming = True
+    async def start_stream(self, fail: Callable[[ApiError], bytes]) -> None:
+        """Send the head of a stream of events; `fail` writes the event for an error."""
+        self._fail_stream = fail
         await self._start(200, *_STREAM)
 
-    async def event(self, data: bytes) -> None:
-        """Send one event."""
-        await self._send({"type": "http.response.body", "body": sse(data), "more_body": True})
+    async def write(self, events: bytes) -> None:
+        """Send server-sent events."""
+        await self._send({"type": "http.response.body", "body": events, "more_body": True})
 
-    async def end_stream(self) -> None:
-        """Say that the stream is whole."""
-        await self._send({"type": "http.response.body", "body": DONE})
+    async def end_stream(self, events: bytes) -> None:
+        """Send the last events of a whole stream."""
+        await self._send({"type": "http.response.body", "body": events})
 
     async def fail(self, error: ApiError) -> None:
         """Send an error: as a whole answer, or as the last event of a stream that then lacks its regular end."""
         if self.status is None:
             extra = ((name.encode(), text.encode("latin-1", "replace")) for name, text in error.headers.items())
-            await self.json(error_body(error), error.status, *extra)
-        elif self._streaming:
-            await self._send({"type": "http.response.body", "body": sse(error_body(error))})
+            await self.json(self.errors(error), error.status, *extra)
+        elif self._fail_stream is not None:
+            await self._send({"type": "http.response.body", "body": self._fail_stream(error)})
 
     async def _start(self, status: int, *headers: tuple[bytes, bytes]) -> None:
         self.status = status

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from cellwright.digest.tokens import TokenCounter
+    from cellwright.estate.model import SensitivityClass
     from cellwright.gateway.backend import Backend, Chunk
     from cellwright.gateway.model import AccessKey, BackendSpec
     from cellwright.gateway.route import Decision, DecisionTable
-    from cellwright.gateway.wire import ChatRequest
+    from cellwright.gateway.wire import ModelRequest
 
 CLIENT_GONE: Final = 499  # by custom: the connection ended before a status was sent
 _MS_PER_S: Final = 1000.0
@@ -35,7 +36,8 @@ class Exchange:
     started_us: int
     key: AccessKey
     _started_s: float = field(default_factory=time.perf_counter)
-    request: ChatRequest | None = None
+    request: ModelRequest | None = None
+    data_class: SensitivityClass | None = None  # that the request names; None: its route's
     decision: Decision | None = None
     spec: BackendSpec | None = None  # the backend asked last
     attempts: int = 0
@@ -109,6 +111,7 @@ class Exchange:
 class Answering:
     """A backend that has begun to answer."""
 
+    spec: BackendSpec
     first: Chunk
     rest: AsyncGenerator[Chunk, None]
 
@@ -122,7 +125,7 @@ class Dispatch:
     backends: Mapping[str, Backend]
 
     async def begin(
-        self, exchange: Exchange, request: ChatRequest, decision: Decision, stack: contextlib.AsyncExitStack
+        self, exchange: Exchange, request: ModelRequest, decision: Decision, stack: contextlib.AsyncExitStack
     ) -> Answering:
         """Return the first backend's answer that begins; raise the last ApiError where none does.
 
@@ -132,12 +135,12 @@ class Dispatch:
         for name in decision.allowed:
             if not self.table.admits(decision.data_class, name):
                 continue
-            exchange.spec = self.specs[name]
+            spec = exchange.spec = self.specs[name]
             exchange.attempts += 1
             answer = await stack.enter_async_context(contextlib.aclosing(self.backends[name].answer(request)))
             spent_before, exchange.spent = exchange.spent, True  # so it is where this attempt is cut short
             try:
-                return Answering(await anext(answer), answer)
+                return Answering(spec, await anext(answer), answer)
             except BackendError as error:
                 failure = error
                 exchange.spent = spent_before or error.spent

@@ -1,4 +1,4 @@
-"""Bearer keys, known by their hash alone."""
+"""Who asks: keys, known by their hash alone."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from cellwright.errors import Diagnostic
 from cellwright.gateway.wire import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from cellwright.gateway.model import AccessKey
 
 _SCHEME: Final = b"bearer "
-_NO_KEY: Final = "a key is needed: send it as 'Authorization: Bearer ...'"
+_NO_KEY: Final = "a key is needed: send it as 'Authorization: Bearer ...' or 'x-api-key: ...'"
 _UNKNOWN_KEY: Final = "the key is not known here"
 
 
@@ -24,19 +24,27 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def holder(authorization: bytes | None, keys: Iterable[AccessKey]) -> AccessKey:
-    """Return whose key an Authorization header carries; raise ApiError (401).
+def caller(headers: Mapping[bytes, bytes], keys: Iterable[AccessKey]) -> AccessKey:
+    """Return whose key the headers of a request carry; raise ApiError (401).
 
     Every key is compared, each in constant time: how long it takes tells nothing about which one was close.
     """
-    given = authorization or b""
-    if given[: len(_SCHEME)].lower() != _SCHEME:
+    given = _credential(headers)
+    if given is None:
         raise _unauthorised(_NO_KEY)
-    presented = hashlib.sha256(given[len(_SCHEME) :].strip()).hexdigest()
+    presented = hashlib.sha256(given).hexdigest()
     found = [key for key in keys if hmac.compare_digest(key.sha256, presented)]
     if not found:
         raise _unauthorised(_UNKNOWN_KEY)
     return found[0]
+
+
+def _credential(headers: Mapping[bytes, bytes]) -> bytes | None:
+    """Return the key in an Authorization header or, as clients of the Messages API send it, in x-api-key."""
+    authorization = headers.get(b"authorization", b"")
+    if authorization[: len(_SCHEME)].lower() == _SCHEME:
+        return authorization[len(_SCHEME) :].strip()
+    return headers.get(b"x-api-key")
 
 
 def _unauthorised(message: str) -> ApiError:

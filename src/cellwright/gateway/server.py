@@ -1,29 +1,29 @@
-"""The gateway as an ASGI application: paths, keys, models and life; it keeps content out of its logs."""
+"""The gateway as an ASGI application: its parts, paths and life; it keeps content out of its logs."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
 import uuid
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-import orjson
-
 from cellwright.errors import Diagnostic, UsageError
 from cellwright.gateway.backend import Supplies
-from cellwright.gateway.chat import Chat
 from cellwright.gateway.connection import Call, ClientGoneError, Reply
 from cellwright.gateway.egress import Egress, Sessions
+from cellwright.gateway.endpoints.chat import ChatCompletions
+from cellwright.gateway.endpoints.health import Health
+from cellwright.gateway.endpoints.models import Models
 from cellwright.gateway.exchange import Dispatch
-from cellwright.gateway.keys import holder
+from cellwright.gateway.paths import Path, Paths
+from cellwright.gateway.pipeline import Pipeline
 from cellwright.gateway.route import compile_table
-from cellwright.gateway.wire import ApiError, invalid, unknown_model
+from cellwright.gateway.wire import ApiError, invalid
 from cellwright.plugins import PluginSet
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
 
     from cellwright.digest.tokens import TokenCounter
     from cellwright.gateway.backend import Backend, OpenBackend
@@ -31,13 +31,9 @@ if TYPE_CHECKING:
     from cellwright.gateway.egress import Guard
     from cellwright.gateway.meter import Meter
     from cellwright.gateway.model import BackendSpec, GatewayConfig
-    from cellwright.gateway.route import DecisionTable
-
-    Handler = Callable[[Call], Awaitable[None]]
 
 _log: Final = logging.getLogger("cellwright.gateway")
 _GRACE_S: Final = 5.0  # for requests that are told to stop to leave their row in the meter
-_MODELS: Final = "/v1/models"
 
 
 def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
@@ -61,8 +57,15 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         backends[spec.name] = _opener(spec, openers)(spec, supplies)
     table = compile_table(config)
     specs = MappingProxyType({spec.name: spec for spec in config.backends})
-    chat = Chat(config, table, Dispatch(table, specs, backends), counter, meter)
-    return Gateway(config, backends, table, sessions, meter, chat)
+    pipeline = Pipeline(config, table, Dispatch(table, specs, backends), counter, meter)
+    models = Models(config.keys, table, backends)
+    paths = (
+        Path("POST", "/v1/chat/completions", pipeline.to(ChatCompletions())),
+        Path("GET", "/v1/models", models.every),
+        Path("GET", "/v1/models/{model:path}", models.one),
+        Path("GET", "/healthz", Health(meter).answer),
+    )
+    return Gateway(config, sessions, Paths(paths))
 
 
 def _opener(spec: BackendSpec, openers: Mapping[str, OpenBackend] | None) -> OpenBackend:
@@ -85,25 +88,11 @@ def _api_key(spec: BackendSpec, secrets: Mapping[str, str]) -> str | None:
 class Gateway:
     """The ASGI application; what is in flight when it stops is let finish or told to, and metered either way."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - its parts, put together by create_app
-        self,
-        config: GatewayConfig,
-        backends: Mapping[str, Backend],
-        table: DecisionTable,
-        sessions: Sessions,
-        meter: Meter,
-        chat: Chat,
-    ) -> None:
+    def __init__(self, config: GatewayConfig, sessions: Sessions, paths: Paths) -> None:
         self.config = config
-        self._table = table
         self._sessions = sessions
-        self._meter = meter
-        self._backends = backends
-        self._created_s = int(time.time())
+        self._paths = paths
         self._in_flight: set[asyncio.Task[object] | None] = set()
-        self._paths: Mapping[str, tuple[str, Handler]] = MappingProxyType(
-            {"/v1/chat/completions": ("POST", chat), _MODELS: ("GET", self._models), "/healthz": ("GET", self._health)}
-        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI scope."""
@@ -128,8 +117,9 @@ class Gateway:
         self._in_flight.add(task)
         try:
             self._check_headers(scope)
-            handler = self._handler(scope)
-            await handler(Call(scope["path"], dict(scope["headers"]), receive, reply))
+            path, parameters = self._paths.find(scope["method"], scope["path"])
+            reply.errors = path.errors
+            await path.handler(Call(scope["path"], dict(scope["headers"]), receive, reply, parameters))
         except ApiError as error:
             await reply.fail(error)
         except ClientGoneError:
@@ -145,49 +135,6 @@ class Gateway:
         if sum(len(name) + len(value) for name, value in scope["headers"]) > limit:
             message = f"the headers are longer than {limit} bytes"
             raise invalid("headers_too_large", message, status=431, connection="close")
-
-    def _handler(self, scope: Scope) -> Handler:
-        path = scope["path"].rstrip("/")
-        method, handler = self._paths.get(path, ("GET", self._model if path.startswith(f"{_MODELS}/") else None))
-        if handler is None:
-            raise invalid("unknown_path", "there is nothing at this path", status=404)
-        if scope["method"] != method:
-            raise invalid("method_not_allowed", f"this path takes {method}", status=405, allow=method)
-        return handler
-
-    async def _health(self, call: Call) -> None:
-        """Say whether the gateway can do its work; what it cannot meter it should not be sent."""
-        if self._meter.healthy:
-            await call.reply.json(b'{"status":"ok"}')
-        else:
-            await call.reply.json(b'{"status":"degraded","reason":"requests cannot be metered"}', 503)
-
-    async def _models(self, call: Call) -> None:
-        holder(call.header(b"authorization"), self.config.keys)
-        data = [self._model_object(name) for name in self._table.chains]
-        await call.reply.json(orjson.dumps({"object": "list", "data": data}))
-
-    async def _model(self, call: Call) -> None:
-        holder(call.header(b"authorization"), self.config.keys)
-        name = call.path.removeprefix(f"{_MODELS}/")
-        if name not in self._table.chains:
-            raise unknown_model(name, self._table.chains)
-        await call.reply.json(orjson.dumps(self._model_object(name)))
-
-    def _model_object(self, name: str) -> dict[str, object]:
-        """Return what clients are told of a model or route; `language_model` null: it depends on who answers."""
-        chain = self._table.chains[name]
-        kinds = {self._backends[backend].language_model for backend in chain}
-        described = {"description": "a deterministic reasoner, not a language model"} if kinds == {False} else {}
-        return {
-            "id": name,
-            "object": "model",
-            "created": self._created_s,
-            "owned_by": "cellwright",
-            "backends": chain,
-            "language_model": kinds.pop() if len(kinds) == 1 else None,
-            **described,
-        }
 
 
 def _internal() -> ApiError:

@@ -54,8 +54,8 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """A chat completion that somebody asked for."""
+class ModelRequest:
+    """What somebody asked of a model, in the common form: that of chat completions."""
 
     id: str
     created_s: int  # since 1970
@@ -89,7 +89,7 @@ def unknown_model(model: str, known: Iterable[str]) -> ApiError:
     return invalid("model_not_found", f"there is no such model; {hint}", "model", status=404)
 
 
-def read_chat(raw: bytes, request_id: str, created_s: int) -> ChatRequest:
+def read_chat(raw: bytes, request_id: str, created_s: int) -> ModelRequest:
     """Return the request in a body; raise ApiError. Fields the gateway does not know are kept for the backend."""
     try:
         body = orjson.loads(raw)
@@ -108,7 +108,7 @@ def read_chat(raw: bytes, request_id: str, created_s: int) -> ChatRequest:
     if options is not None and not isinstance(options, dict):
         raise invalid("invalid_type", "stream_options must be an object", "stream_options")
     wants_usage = bool(options and options.get("include_usage"))
-    return ChatRequest(request_id, created_s, model, body, stream, wants_usage)
+    return ModelRequest(request_id, created_s, model, body, stream, wants_usage)
 
 
 def _check_messages(messages: object) -> None:
@@ -175,19 +175,19 @@ def usage_object(usage: Usage) -> JsonObject:
     } | ({"estimated": True} if usage.estimated else {})
 
 
-def completion(request: ChatRequest, model: str, fingerprint: str, choice: JsonObject, usage: Usage) -> bytes:
+def completion(request: ModelRequest, model: str, fingerprint: str, choice: JsonObject, usage: Usage) -> bytes:
     """Return a whole completion with one choice."""
     head = _head(request, model, "chat.completion") | {"system_fingerprint": fingerprint}
     return orjson.dumps(head | {"choices": [{"index": 0, **choice}], "usage": usage_object(usage)})
 
 
-def chunk(request: ChatRequest, model: str, fingerprint: str, choice: JsonObject) -> bytes:
+def chunk(request: ModelRequest, model: str, fingerprint: str, choice: JsonObject) -> bytes:
     """Return a piece of a streamed completion with one choice."""
     head = _head(request, model, "chat.completion.chunk") | {"system_fingerprint": fingerprint}
     return orjson.dumps(head | {"choices": [{"index": 0, "finish_reason": None, **choice}]})
 
 
-def usage_chunk(request: ChatRequest, model: str, usage: Usage) -> bytes:
+def usage_chunk(request: ModelRequest, model: str, usage: Usage) -> bytes:
     """Return the last piece of a stream, which says what it used and nothing else."""
     return orjson.dumps(_head(request, model, "chat.completion.chunk") | {"choices": [], "usage": usage_object(usage)})
 
@@ -208,5 +208,5 @@ def error_body(error: ApiError) -> bytes:
     return orjson.dumps({"error": {"message": message, "type": error.kind, "param": error.param, "code": error.code}})
 
 
-def _head(request: ChatRequest, model: str, kind: str) -> JsonObject:
+def _head(request: ModelRequest, model: str, kind: str) -> JsonObject:
     return {"id": f"chatcmpl-{request.id}", "object": kind, "created": request.created_s, "model": model}

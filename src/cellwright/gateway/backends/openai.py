@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.backend import Backend, Supplies
     from cellwright.gateway.model import BackendSpec
     from cellwright.gateway.upstream import Response
-    from cellwright.gateway.wire import ChatRequest, JsonObject
+    from cellwright.gateway.wire import JsonObject, ModelRequest
 
 _DONE: Final = b"[DONE]"
 
@@ -46,7 +46,7 @@ class OpenAIBackend:
         self._url = f"{base_url}/chat/completions"
         self._headers = {"authorization": f"Bearer {supplies.api_key}"} if supplies.api_key else {}
 
-    async def answer(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+    async def answer(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
         """Yield the upstream's answer."""
         response = await self._remote.post(self._url, self._headers, self._outgoing(request))
         async with response:
@@ -60,7 +60,7 @@ class OpenAIBackend:
                     async for chunk in chunks:
                         yield chunk
 
-    def _outgoing(self, request: ChatRequest) -> JsonObject:
+    def _outgoing(self, request: ModelRequest) -> JsonObject:
         body = request.body | {"model": self._spec.model}
         if request.stream:
             body["stream_options"] = (body.get("stream_options") or {}) | {"include_usage": True}

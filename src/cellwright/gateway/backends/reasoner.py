@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cellwright.gateway.backend import Backend, Supplies
     from cellwright.gateway.model import BackendSpec
-    from cellwright.gateway.wire import ChatRequest, JsonObject
+    from cellwright.gateway.wire import JsonObject, ModelRequest
 
 MODEL: Final = "cellwright-reasoner"
 FINGERPRINT: Final = "deterministic-reasoner-not-a-language-model"
@@ -37,7 +37,7 @@ class Reasoner:
         self._counter = supplies.counter
         self._reason = reason
 
-    async def answer(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+    async def answer(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
         """Yield the answer. Where the reasoner stands for a remote tier, the request passes the egress guard first."""
         if request.body.get("n") not in (None, 1):
             raise invalid("unsupported_value", "the reasoner gives one answer: n must be 1", "n")

@@ -1,55 +1,71 @@
-"""POST /v1/chat/completions: decided, sent to a backend, answered whole or as a stream, and metered in any case."""
+"""What every request for a model goes through, in this order, and what is metered of it in any case.
+
+authenticate → read → admit → filter → decide → dispatch → answer → meter
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import Diagnostic, nearest
 from cellwright.estate.model import SensitivityClass
 from cellwright.gateway.connection import ClientGoneError, read_body, while_connected
 from cellwright.gateway.exchange import CLIENT_GONE, start
-from cellwright.gateway.keys import holder
-from cellwright.gateway.wire import ApiError, invalid, read_chat, unknown_model, usage_chunk, with_usage
+from cellwright.gateway.keys import caller
+from cellwright.gateway.wire import ApiError, invalid, unknown_model
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from cellwright.digest.tokens import TokenCounter
     from cellwright.gateway.backend import Chunk
     from cellwright.gateway.connection import Call, Reply
+    from cellwright.gateway.endpoint import Endpoint, StreamWriter
     from cellwright.gateway.exchange import Answering, Dispatch, Exchange
     from cellwright.gateway.meter import Meter
     from cellwright.gateway.model import GatewayConfig
+    from cellwright.gateway.paths import Handler
     from cellwright.gateway.route import Decision, DecisionTable
-    from cellwright.gateway.wire import ChatRequest
+    from cellwright.gateway.wire import ModelRequest
+
+    # Lets a request in or raises ApiError; what it takes for the time of the request, the stack gives back.
+    Admission = Callable[[Exchange, ModelRequest, contextlib.AsyncExitStack], Awaitable[None]]
+    # Returns the request that goes on; raises ApiError where none may.
+    Filter = Callable[[Exchange, ModelRequest], Awaitable[ModelRequest]]
 
 _log: Final = logging.getLogger("cellwright.gateway")
 _MS_PER_S: Final = 1000.0
 _CLASS: Final = b"x-cellwright-data-class"
 
 
-class Chat:
-    """The handler of chat completions."""
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The way of a request through the gateway, the same for all endpoints."""
 
-    def __init__(
-        self, config: GatewayConfig, table: DecisionTable, dispatch: Dispatch, counter: TokenCounter, meter: Meter
-    ) -> None:
-        self._config = config
-        self._table = table
-        self._dispatch = dispatch
-        self._counter = counter
-        self._meter = meter
+    config: GatewayConfig
+    table: DecisionTable
+    dispatch: Dispatch
+    counter: TokenCounter
+    meter: Meter
+    admissions: tuple[Admission, ...] = ()
+    filters: tuple[Filter, ...] = ()
 
-    async def __call__(self, call: Call) -> None:
+    def to(self, endpoint: Endpoint) -> Handler:
+        """Return the handler of an endpoint."""
+        return functools.partial(self._handle, endpoint)
+
+    async def _handle(self, endpoint: Endpoint, call: Call) -> None:
         """Answer a call and meter it, also where it fails, is cut short or is left by its client."""
-        exchange = start(call.reply.request_id, holder(call.header(b"authorization"), self._config.keys))
+        exchange = start(call.reply.request_id, caller(call.headers, self.config.keys))
         try:
-            async with _time_limit(self._config.timeouts.total_ms):
-                await self._answer(call, exchange)
+            async with _time_limit(self.config.timeouts.total_ms):
+                await self._answer(endpoint, call, exchange)
             exchange.error = None
         except ApiError as error:
             exchange.error = error.code
@@ -63,49 +79,50 @@ class Chat:
         finally:
             self._close(exchange, call.reply)
 
-    async def _answer(self, call: Call, exchange: Exchange) -> None:
-        limits, timeouts = self._config.limits, self._config.timeouts
+    async def _answer(self, endpoint: Endpoint, call: Call, exchange: Exchange) -> None:
+        limits, timeouts = self.config.limits, self.config.timeouts
         raw = await read_body(call.receive, call.headers, limits.body_bytes, timeouts.receive_ms)
         async with while_connected(call.receive), contextlib.AsyncExitStack() as stack:
-            request = exchange.request = read_chat(raw, exchange.id, int(time.time()))
-            decision = exchange.decision = self._decide(request, call.header(_CLASS))
-            answering = await self._dispatch.begin(exchange, request, decision, stack)
+            request = exchange.request = endpoint.read(raw, exchange.id, int(time.time()))
+            exchange.data_class = _data_class(call.header(_CLASS))
+            for admit in self.admissions:
+                await admit(exchange, request, stack)
+            for apply in self.filters:
+                request = exchange.request = await apply(exchange, request)
+            decision = exchange.decision = self._decide(exchange, request)
+            answering = await self.dispatch.begin(exchange, request, decision, stack)
             exchange.hear(answering.first)
             call.reply.label(**exchange.labels())
             if request.stream:
-                await self._stream(call.reply, answering, exchange, request)
+                await self._stream(endpoint.stream(request), call.reply, answering, exchange)
             else:
-                body, usage = answering.first.body, answering.first.usage
-                await call.reply.json(body if usage else with_usage(body, exchange.settle(self._counter)))
+                usage = functools.partial(exchange.settle, self.counter)
+                await call.reply.json(endpoint.whole(request, answering.first, usage))
 
-    async def _stream(self, reply: Reply, answering: Answering, exchange: Exchange, request: ChatRequest) -> None:
-        """Pass a stream on piece by piece; usage comes last and only to those who asked for it."""
-        await reply.start_stream()
-        owed = request.wants_usage
+    async def _stream(self, writer: StreamWriter, reply: Reply, answering: Answering, exchange: Exchange) -> None:
+        """Pass a stream on piece by piece."""
+        await reply.start_stream(writer.fail)
         chunk: Chunk | None = answering.first
         while chunk is not None:
-            if not chunk.closing or request.wants_usage:
-                await reply.event(chunk.body)
-            owed = owed and not chunk.closing
+            if events := writer.piece(chunk):
+                await reply.write(events)
             chunk = await anext(answering.rest, None)
             if chunk is not None:
                 exchange.hear(chunk)
-        if owed and exchange.spec is not None:
-            await reply.event(usage_chunk(request, exchange.spec.model, exchange.settle(self._counter)))
-        await reply.end_stream()
+        await reply.end_stream(writer.end(answering.spec.model, functools.partial(exchange.settle, self.counter)))
 
-    def _decide(self, request: ChatRequest, named: bytes | None) -> Decision:
-        """Return the decision on a request; raise ApiError for an unknown class or model."""
-        decision = self._table.decide(request.model, _data_class(named))
+    def _decide(self, exchange: Exchange, request: ModelRequest) -> Decision:
+        """Return the decision on a request; raise ApiError for an unknown model."""
+        decision = self.table.decide(request.model, exchange.data_class)
         if decision is None:
-            raise unknown_model(request.model, self._table.chains)
+            raise unknown_model(request.model, self.table.chains)
         return decision
 
     def _close(self, exchange: Exchange, reply: Reply) -> None:
         """Meter the exchange and log that it happened, nothing of what it said."""
         exchange.status = reply.status or exchange.status
-        row = exchange.row(self._counter)
-        self._meter.record(row)
+        row = exchange.row(self.counter)
+        self.meter.record(row)
         _log.info(
             "%s %d %s tenant=%s backend=%s tokens=%d+%d %.0f ms",
             row.request_id,

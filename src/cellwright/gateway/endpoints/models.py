@@ -1,0 +1,58 @@
+"""GET /v1/models: the models and routes that clients may name."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import orjson
+
+from cellwright.gateway.keys import caller
+from cellwright.gateway.wire import unknown_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from cellwright.gateway.backend import Backend
+    from cellwright.gateway.connection import Call
+    from cellwright.gateway.model import AccessKey
+    from cellwright.gateway.route import DecisionTable
+
+
+class Models:
+    """The endpoints of models."""
+
+    def __init__(self, keys: Iterable[AccessKey], table: DecisionTable, backends: Mapping[str, Backend]) -> None:
+        self._keys = tuple(keys)
+        self._table = table
+        self._backends = backends
+        self._created_s = int(time.time())
+
+    async def every(self, call: Call) -> None:
+        """Answer with all models."""
+        caller(call.headers, self._keys)
+        data = [self._object(name) for name in self._table.chains]
+        await call.reply.json(orjson.dumps({"object": "list", "data": data}))
+
+    async def one(self, call: Call) -> None:
+        """Answer with the model that the path names."""
+        caller(call.headers, self._keys)
+        name = call.parameters["model"]
+        if name not in self._table.chains:
+            raise unknown_model(name, self._table.chains)
+        await call.reply.json(orjson.dumps(self._object(name)))
+
+    def _object(self, name: str) -> dict[str, object]:
+        """Return what clients are told of a model or route; `language_model` null: it depends on who answers."""
+        chain = self._table.chains[name]
+        kinds = {self._backends[backend].language_model for backend in chain}
+        described = {"description": "a deterministic reasoner, not a language model"} if kinds == {False} else {}
+        return {
+            "id": name,
+            "object": "model",
+            "created": self._created_s,
+            "owned_by": "cellwright",
+            "backends": chain,
+            "language_model": kinds.pop() if len(kinds) == 1 else None,
+            **described,
+        }

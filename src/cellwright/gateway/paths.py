@@ -1,0 +1,77 @@
+"""The table of paths: which handler answers what, and in which form a client there expects errors."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from cellwright.gateway.wire import error_body, invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from cellwright.gateway.connection import Call
+    from cellwright.gateway.wire import ApiError
+
+    Handler = Callable[[Call], Awaitable[None]]
+
+_PARAMETER: Final = re.compile(r"\{(\w+)(:path)?\}")
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One line of the table.
+
+    `template` may hold `{name}`, which stands for one segment, and at its end `{name:path}`, for all that follow.
+    """
+
+    method: str
+    template: str
+    handler: Handler
+    errors: Callable[[ApiError], bytes] = error_body
+
+
+class Paths:
+    """Finds the line of a request."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._exact: dict[str, dict[str, Path]] = {}
+        self._patterns: list[tuple[re.Pattern[str], dict[str, Path]]] = []
+        by_template: dict[str, dict[str, Path]] = {}
+        for path in paths:
+            by_template.setdefault(path.template, {})[path.method] = path
+        for template, methods in by_template.items():
+            if "{" in template:
+                self._patterns.append((_pattern(template), methods))
+            else:
+                self._exact[template] = methods
+
+    def find(self, method: str, path: str) -> tuple[Path, Mapping[str, str]]:
+        """Return the line for a path and the values of its parameters; raise ApiError (404, 405)."""
+        methods, values = self._methods(path.rstrip("/"))
+        found = methods.get(method)
+        if found is None:
+            allowed = ", ".join(methods)
+            raise invalid("method_not_allowed", f"this path takes {allowed}", status=405, allow=allowed)
+        return found, values
+
+    def _methods(self, path: str) -> tuple[Mapping[str, Path], Mapping[str, str]]:
+        if (exact := self._exact.get(path)) is not None:
+            return exact, _NOTHING
+        for pattern, methods in self._patterns:
+            if match := pattern.fullmatch(path):
+                return methods, match.groupdict()
+        raise invalid("unknown_path", "there is nothing at this path", status=404)
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """Return the pattern of a template; only `{name}` is special in it."""
+    pieces, place = [], 0
+    for parameter in _PARAMETER.finditer(template):
+        pieces.append(re.escape(template[place : parameter.start()]))
+        pieces.append(f"(?P<{parameter[1]}>{'.+' if parameter[2] else '[^/]+'})")
+        place = parameter.end()
+    return re.compile("".join([*pieces, re.escape(template[place:])]))

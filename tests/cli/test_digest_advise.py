@@ -108,6 +108,23 @@ def test_incidents_of_a_lake_get_advice_by_their_event_sequence(lake: Path, caps
     assert len(names) == 5
 
 
+def test_incidents_that_a_topology_parts_get_advice_by_the_names_that_it_gives_them(
+    lake: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tickets, beside = lake.parent / "tickets.csv", lake.parent / "topology.csv"
+    beside.write_text("element,neighbour\ngnb-001,amf-1\n", encoding="utf-8")
+    capsys.readouterr()
+    assert run(["digest", str(lake), "-o", "json", "--topology", str(beside)]) == 0
+    parted = {each["incident"] for each in json.loads(capsys.readouterr().out)["digests"]}
+    assert run(["digest", str(lake), "-o", "json"]) == 0
+    other = sorted(parted - {each["incident"] for each in json.loads(capsys.readouterr().out)["digests"]})
+    (one,) = advice(capsys, lake, "--tickets", tickets, "--incident", other[0], "--topology", beside)["advice"]
+    assert one["subject"] == other[0]
+    assert run(["digest", "advise", str(lake), "--tickets", str(tickets), "--incident", other[0]]) == 64
+    assert run(["digest", "advise", "--tickets", str(tickets), "--topology", str(beside)]) == 64
+    assert "--topology joins the alarms of a lake" in capsys.readouterr().err
+
+
 def test_only_what_is_open_is_advised_on_unless_it_is_named(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tickets = lake.parent / "tickets.csv"
     assert [each["subject"] for each in advice(capsys, lake, "--tickets", tickets)["advice"]] == ["OPEN-1"]

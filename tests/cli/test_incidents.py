@@ -150,3 +150,85 @@ def test_a_topology_that_is_none_is_told_with_its_place(lake: Grown, capsys: pyt
     bad.write_text("a,b\nx\n", encoding="utf-8")
     assert run(["digest", str(lake.path), "--topology", str(bad)]) == 64
     assert "bad.csv:2:1: error[bad-topology]" in capsys.readouterr().err
+
+
+def names_of(lake: Grown, capsys: pytest.CaptureFixture[str], *options: str) -> list[str]:
+    capsys.readouterr()
+    assert run(["digest", str(lake.path), "-o", "json", *options]) == 0
+    return [digest["incident"] for digest in json.loads(capsys.readouterr().out)["digests"]]
+
+
+def test_one_incident_is_told_in_full_by_its_name_or_its_hash(lake: Grown, capsys: pytest.CaptureFixture[str]) -> None:
+    lake.add((1, 4, 100), (2, 5, 130), (3, 6, 90_000))
+    capsys.readouterr()
+    assert run(["digest", str(lake.path), "-o", "json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)["digests"]
+    for wanted in (first["incident"], first["ledger"]["sha256"][:9]):
+        assert run(["digest", str(lake.path), "--incident", wanted]) == 0
+        assert capsys.readouterr().out == first["text"] + "\n"
+    assert run(["digest", str(lake.path), "-o", "text"]) == 0
+    assert capsys.readouterr().out == f"{first['text']}\n\n{second['text']}\n"
+    assert names_of(lake, capsys, "--incident", second["incident"]) == [second["incident"]]
+    assert run(["digest", str(lake.path), "--incident", first["incident"], "-o", "table"]) == 0
+    assert second["incident"] not in capsys.readouterr().out
+
+
+def test_an_incident_that_is_not_there_is_told_with_the_nearest_name(
+    lake: Grown, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake.add((1, 4, 100))
+    (name,) = names_of(lake, capsys)
+    wrong = name[:-1] + str((int(name[-1]) + 1) % 10)
+    assert run(["digest", str(lake.path), "--incident", wrong]) == 64
+    assert f"did you mean '{name}'?" in capsys.readouterr().err
+    assert run(["digest", str(lake.path), "--incident", name, "--follow"]) == 64
+    assert "--incident and --follow do not go together" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("pairs", "warned"),
+    [
+        ("Router=1,Router=2", "none of the 3 elements in alarm, such as 'Device=4', 'Device=5', 'Device=6'"),
+        ("Device=4,Device=9", "lacks 2 of 3 elements in alarm (67%), such as 'Device=5', 'Device=6'"),
+        ("Device=4,Device=5\nDevice=5,Device=6", None),
+    ],
+)
+def test_a_topology_that_lacks_the_elements_in_alarm_is_warned_of(
+    lake: Grown, capsys: pytest.CaptureFixture[str], pairs: str, warned: str | None
+) -> None:
+    lake.add((1, 4, 100), (2, 5, 130), (3, 6, 140))
+    path = lake.folder / "topology.csv"
+    path.write_text(f"element,neighbour\n{pairs}\n", encoding="utf-8")
+    capsys.readouterr()
+    for form in ("table", "text", "json"):
+        assert run(["digest", str(lake.path), "-o", form, "--topology", str(path)]) == 0
+        said = capsys.readouterr()
+        assert (warned in said.err) if warned else (said.err == "")
+    unknown = json.loads(said.out)["topology"]
+    assert unknown == {"elements": 3, "unknown": {"R": 3, "D": 0 if warned is None else 2}[pairs[0]]}
+
+
+def test_a_table_of_eighty_columns_breaks_no_name_within_a_word(
+    simulated_lake: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(["digest", str(simulated_lake)]) == 0
+    shown = capsys.readouterr().out.partition("incidents, ")[0].splitlines()
+    assert all(len(line) <= 80 for line in shown)
+    assert run(["digest", str(simulated_lake), "-o", "json"]) == 0
+    names = [digest["incident"] for digest in json.loads(capsys.readouterr().out)["digests"]]
+    assert sorted(line.split()[0] for line in shown[1:-1] if not line.startswith(" ")) == sorted(names)
+    roots = " ".join(line[shown[0].index("probable root") :].strip() for line in shown[1:])
+    assert "on ManagedElement= upf-1" in roots
+
+
+def test_a_wrong_topology_stops_the_main_job_before_it_writes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    estate, bad = Path(__file__).parents[2] / "examples/operator", tmp_path / "bad.csv"
+    bad.write_text("a,b\nx\n", encoding="utf-8")
+    out = tmp_path / "out"
+    assert run(["up", str(estate), "--once", "--out", str(out), "--topology", str(bad)]) == 64
+    assert "bad.csv:2:1: error[bad-topology]" in capsys.readouterr().err
+    assert not out.exists()

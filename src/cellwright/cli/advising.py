@@ -12,6 +12,7 @@ import typer
 from cellwright.cli import console
 from cellwright.cli.app import Output, OutputOption, app
 from cellwright.cli.plans import number
+from cellwright.cli.topologies import TopologyOption, covered, topology_of
 from cellwright.digest.advise_judge import OURS
 from cellwright.digest.advise_symptoms import words
 from cellwright.digest.notation import MICROSECONDS, write_instant
@@ -45,14 +46,20 @@ def digest_advise(  # noqa: PLR0913 - one parameter an option
     ] = None,
     output: OutputOption = Output.TABLE,
     *,
+    topology: TopologyOption = None,
     report: Annotated[bool, typer.Option("--report", help="Judge the advice on held-out tickets instead.")] = False,
 ) -> None:
     """Recommend resolutions of past tickets for open incidents, with the past cases as evidence."""
     if report and incident is not None:
         raise UsageError.of("report-of-all", "--report judges all tickets", hint="leave out --incident")
+    if topology is not None and lake is None:
+        raise UsageError.of("topology-of-incidents", "--topology joins the alarms of a lake", expected="a LAKE")
     settings = read_settings(os.environ, Path.home())
     place = lake_at(lake, settings) if lake else None
-    history = read_history(place, tickets, mapping, settings, console.progress_bar)
+    beside = topology_of(topology)
+    history = read_history(place, tickets, mapping, settings, console.progress_bar, topology=beside)
+    if place is not None:
+        covered(place, beside)
     console.tell(history.problems)
     if report:
         _print_report(judge_history(history, console.progress_bar), output)

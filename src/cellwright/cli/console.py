@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from cellwright.wiring.progress import Advance
 
 _PIPE_WIDTH: Final = 160  # columns when nobody's terminal says otherwise
+_BETWEEN: Final = 2  # columns of a table
+_LEAST_WIDTH: Final = 12  # of a column that is wrapped; below, the names of incidents would break
+_PART: Final = re.compile(r"[^\s,;/=]*(?:[,;/=]+\s*|\s+)|[^\s,;/=]+$")
+_NAME: Final = re.compile(r"[^-_.:]*[-_.:]+|[^-_.:]+$")
 
 
 class Finish(Exception):  # noqa: N818 - not an error: the way a command ends with a code of its own
@@ -68,15 +73,54 @@ def heading(text: str) -> None:
 
 
 def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> None:
-    """Print a table without boxes below its title; columns named in `right` are aligned right."""
+    """Print a table without boxes below its title; columns named in `right` are aligned right.
+
+    Where it is wider than the screen, the widest columns are wrapped: at blanks and behind the signs that names have.
+    """
     if title:
         say(title)
+    screen, lines = _console(sys.stdout), [list(row) for row in rows]
     grid = Table(box=None, pad_edge=False, header_style="bold")
+    widths = _narrowed([max(map(len, column)) for column in zip(columns, *lines, strict=True)], screen.width)
     for column in columns:
         grid.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(cell) for cell in row))
-    _console(sys.stdout).print(grid)
+    for row in lines:
+        grid.add_row(*(Text(wrapped(cell, width)) for cell, width in zip(row, widths, strict=True)))
+    screen.print(grid)
+
+
+def screen_width() -> int:
+    """Return how many characters a line of result may have."""
+    return _console(sys.stdout).width
+
+
+def wrapped(text: str, width: int) -> str:
+    """Return a text in lines of at most `width` characters.
+
+    Broken at blanks and behind the signs between parts of names; what is longer at signs within names, or anywhere.
+    """
+    lines = [""]
+    for piece in _pieces(text, width):
+        if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > width:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _pieces(text: str, width: int) -> Iterator[str]:
+    """Yield the shortest pieces of a text that are left whole."""
+    for part in _PART.findall(text):
+        for name in _NAME.findall(part) if len(part.rstrip()) > width else (part,):
+            yield from (name[start : start + width] for start in range(0, len(name), width))
+
+
+def _narrowed(widths: list[int], screen: int) -> list[int]:
+    """Return the widths of columns, the widest of them cut alike until they fit side by side."""
+    room = screen - _BETWEEN * (len(widths) - 1)
+    narrow = list(widths)
+    while sum(narrow) > room and max(narrow) > _LEAST_WIDTH:
+        narrow[narrow.index(max(narrow))] -= 1
+    return narrow
 
 
 def records(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -5,33 +5,46 @@ from __future__ import annotations
 import os
 import statistics
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from cellwright.cli import console
-from cellwright.cli.app import Output, OutputOption, app
+from cellwright.cli.app import app
 from cellwright.cli.places import LakeArgument, place_of
 from cellwright.cli.plans import number
-from cellwright.cli.topologies import TopologyOption, topology_of
+from cellwright.cli.topologies import TopologyOption, covered, topology_of
 from cellwright.digest.compose import BUDGET_TOKENS, check_budget, to_json
 from cellwright.digest.logs_compose import log_ledger
 from cellwright.digest.storms import is_storm
 from cellwright.errors import ExitCode, UsageError
+from cellwright.report.text import middle
 from cellwright.wiring.following import Follower, changes
 from cellwright.wiring.incidents import digest_lake, load_causes
 from cellwright.wiring.rewriting import rewrite
 from cellwright.wiring.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cellwright.wiring.incidents import Storyline
     from cellwright.wiring.rewriting import Prose
+    from cellwright.wiring.topologies import Coverage
 
 _MOST_ROWS: Final = 15
+_OTHER_COLUMNS: Final = 58  # characters that all but the last take
+_LEAST_ROOT: Final = 20  # characters of an alarm type, and half of those of an element
 _MOST_ROOTS: Final = 3  # of an incident that JSON names
+
+
+class DigestOutput(StrEnum):
+    """How digests are printed."""
+
+    TABLE = "table"
+    TEXT = "text"
+    JSON = "json"
 
 
 @app.command()
@@ -41,6 +54,9 @@ def digest(  # noqa: PLR0913 - options of a command
     topology: TopologyOption = None,
     causes: Annotated[
         Path | None, typer.Option(metavar="MODEL", help="A cause graph of `digest learn`, to rank roots with.")
+    ] = None,
+    incident: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only this incident, by its name or eight letters of its hash.")
     ] = None,
     *,
     follow: Annotated[
@@ -53,7 +69,10 @@ def digest(  # noqa: PLR0913 - options of a command
         bool,
         typer.Option("--rewrite", help="Have CELLWRIGHT_EDGE_MODEL say each in prose, which is checked against it."),
     ] = False,
-    output: OutputOption = Output.TABLE,
+    output: Annotated[
+        DigestOutput | None,
+        typer.Option("--output", "-o", help="How to print digests. [default: table; text with --incident]"),
+    ] = None,
 ) -> None:
     """Fold the lake's alarms into incidents, and each incident into a digest within a token budget."""
     beside = topology_of(topology)
@@ -61,41 +80,69 @@ def digest(  # noqa: PLR0913 - options of a command
     place = place_of(lake)
     graph = load_causes(causes) if causes else None
     check_budget(budget)
-    if follow and rewritten:
-        raise UsageError.of("rewrites-once", "--rewrite and --follow do not go together", expected="one of them")
+    form = output or (DigestOutput.TEXT if incident else DigestOutput.TABLE)
     if follow:
-        _follow(Follower(place, beside, budget, graph), every, output)
+        _refuse_beside_follow({"--rewrite": rewritten, "--incident": incident is not None})
+        covered(place, beside)
+        _follow(Follower(place, beside, budget, graph), every, form)
         return
-    found = digest_lake(place, console.progress_bar, budget, beside, graph)
+    found = digest_lake(place, console.progress_bar, budget, beside, graph, only=incident)
+    known = covered(place, beside)
     prose = rewrite(found, settings.edge, console.progress_bar) if rewritten else {}
-    if output is Output.JSON:
+    if form is DigestOutput.JSON:
         shown = [{**_shown(item), **_prose(prose.get(item.digest.incident))} for item in found]
-        console.say_json({"budget": budget, "digests": shown})
-    elif found:
-        _print_digests(found)
-    else:
+        console.say_json({"budget": budget, "topology": known and _known(known), "digests": shown})
+    elif not found:
         console.say(f"no alarms in {lake}: nothing to digest")
+    elif form is DigestOutput.TEXT:
+        _print_texts(found, prose)
+    else:
+        _print_digests(found)
+    _conclude(prose, form)
+
+
+def _refuse_beside_follow(given: Mapping[str, bool]) -> None:
+    """Refuse what is done once, beside what goes on."""
+    for option in (name for name, is_given in given.items() if is_given):
+        raise UsageError.of("follow-options", f"{option} and --follow do not go together", expected="one of them")
+
+
+def _conclude(prose: Mapping[str, Prose], form: DigestOutput) -> None:
+    """Say how many digests a model said rightly; exit 5 where some were not answered."""
     failed = sum(each.error is not None for each in prose.values())
-    if prose and output is not Output.JSON:
+    if prose and form is not DigestOutput.JSON:
         valid = sum(each.is_valid for each in prose.values())
         rejected = len(prose) - valid - failed
-        console.say(f"{valid} digests said in prose; {rejected} rejected, {failed} not answered, -o json says why")
+        console.note(f"{valid} digests said in prose; {rejected} rejected, {failed} not answered, -o json says why")
     if failed:
         raise console.Finish(ExitCode.PARTIAL)
 
 
-def _follow(follower: Follower, every_s: float, output: Output) -> None:
-    """Print each change as it comes; a line of JSON, or a sentence."""
+def _print_texts(found: Sequence[Storyline], prose: Mapping[str, Prose]) -> None:
+    """Print digests as models read them, and behind each its prose where there is one; a blank line between."""
+    for place, item in enumerate(found):
+        said = prose.get(item.digest.incident)
+        if place:
+            console.say()
+        console.say(item.text)
+        if said and said.is_valid:
+            console.say(f"\n{said.text}")
+
+
+def _follow(follower: Follower, every_s: float, form: DigestOutput) -> None:
+    """Print each change as it comes; a line of JSON, a sentence, or the sentence with the text."""
     console.note("following; Ctrl-C stops it")
     closed = 0
     for change in changes(follower, every_s):
         closed += change.state == "closed"
-        if output is Output.JSON:
+        if form is DigestOutput.JSON:
             pieces = [_shown(piece) for piece in change.pieces]
             console.say_json_line({"number": change.number, "state": change.state, "digests": pieces})
         else:
             for piece in change.pieces:
                 console.say(f"{change.state} {change.number}: {_sentence(piece)}")
+                if form is DigestOutput.TEXT:
+                    console.say(f"{piece.text}\n")
             sys.stdout.flush()
     console.note(f"stopped; {closed} incidents were closed")
 
@@ -126,6 +173,10 @@ def _shown(item: Storyline) -> dict[str, object]:
         "left_out": {each.what: each.count for each in item.beside.left_out},
     }
     return {**to_json(item.digest), "beside": beside, "roots": roots}
+
+
+def _known(found: Coverage) -> dict[str, int]:
+    return {"elements": found.elements, "unknown": len(found.unknown)}
 
 
 def _prose(said: Prose | None) -> dict[str, object]:
@@ -175,11 +226,12 @@ def saving_lines(found: Sequence[Storyline]) -> tuple[str, ...]:
 def _row(item: Storyline) -> tuple[str, ...]:
     made, (root, *_) = item.digest, item.roots
     size = number(item.tokens, 0)
+    room = max(console.screen_width() - _OTHER_COLUMNS, _LEAST_ROOT)
     return (
         made.incident,
         made.start or "?",
         number(made.events, 0),
         number(made.types, 0),
         f"{size} in {len(made.parts)} parts" if made.over_budget else size,
-        f"{root.alarm_type} on {root.element}",
+        f"{middle(root.alarm_type, room)} on {middle(root.element, 2 * room)}",
     )

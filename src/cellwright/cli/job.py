@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from cellwright.cli import console, plans
 from cellwright.cli.incidents import saving_lines
 from cellwright.cli.plans import number
+from cellwright.cli.topologies import covered
 from cellwright.digest.storms import is_storm
 from cellwright.errors import EstateError, Severity
 from cellwright.placement import encode
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from cellwright.digest.correlate_topology import Topology
     from cellwright.estate.model import Estate
     from cellwright.placement.plan import Plan
     from cellwright.report.model import AnswerFigures, FactoryReport, Percentiles, TokenCost
@@ -49,6 +51,7 @@ class Job:
     seed: int
     settings: Settings
     most_answers: int | None = None  # storms to send; None: all to the embedded reasoner, 20 to a model that costs
+    topology: Topology | None = None  # who is beside whom, of the elements in alarm
 
     @property
     def lake(self) -> Path:
@@ -124,7 +127,8 @@ def _mediate(job: Job) -> None:
 
 def _digest(job: Job) -> tuple[Storyline, ...]:
     console.heading("4 digest")
-    found = digest_lake(job.lake, console.progress_bar)
+    found = digest_lake(job.lake, console.progress_bar, topology=job.topology)
+    covered(job.lake, job.topology)
     for line in saving_lines(found):
         console.say(line)
     return found

@@ -11,6 +11,7 @@ import typer
 
 from cellwright.cli import console, job
 from cellwright.cli.app import app
+from cellwright.cli.topologies import TopologyOption, topology_of
 from cellwright.errors import ExitCode
 from cellwright.wiring.cloud import open_gateway, serve_gateway
 from cellwright.wiring.factory import RunningFactory
@@ -31,6 +32,7 @@ def up(  # noqa: PLR0913 - the options of a command
     once: Annotated[bool, typer.Option("--once", help="Do the main job and exit instead of serving.")] = False,
     out: Annotated[Path | None, typer.Option(help="Where lake, meters and report go.")] = None,
     mappings: Annotated[list[Path] | None, typer.Option("--mapping", help="Column mappings for tables.")] = None,
+    topology: TopologyOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated network.")] = 1,
     answers: Annotated[
         int | None, typer.Option(min=1, help="Most storms to send; all to the embedded reasoner, else 20.")
@@ -40,10 +42,11 @@ def up(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Run the whole factory on this machine: check, plan, mediate, digest, answer, report; then serve the portal."""
     settings = read_settings(os.environ, Path.home())
+    beside = topology_of(topology)
     folder = out or settings.state / estate.resolve().name
     with contextlib.ExitStack() as stack:
         bound: socket.socket | None = None if once else stack.enter_context(reserved_port(port))
-        work = job.Job(estate, folder, tuple(mappings or ()), seed, settings, answers)
+        work = job.Job(estate, folder, tuple(mappings or ()), seed, settings, answers, beside)
         loaded, plan, found = job.prepare(work)
         gateway = stack.enter_context(open_gateway(loaded, settings, folder, 0 if once else gateway_port))
         report, failed = job.conclude(work, loaded, plan, found, gateway)

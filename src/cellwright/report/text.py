@@ -119,3 +119,11 @@ def listed(items: Iterable[str]) -> str:
     """Return the items as an enumeration in a sentence ("a, b and c")."""
     *first, last = list(items) or [""]
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def middle(words: str, most: int) -> str:
+    """Return words of at most `most` characters: of longer ones the beginning and the end, which tell names apart."""
+    if len(words) <= most:
+        return words
+    tail = most // 2
+    return f"{words[: most - tail - 1]}…{words[len(words) - tail :]}"

@@ -30,11 +30,11 @@ from cellwright.digest.advise_symptoms import symptoms_of, together
 from cellwright.digest.fold import fold
 from cellwright.digest.ledger import content_hash
 from cellwright.digest.notation import incident_name
-from cellwright.digest.storms import incidents
 from cellwright.digest.tokens import token_counter
 from cellwright.errors import Diagnostic, StorageError, UsageError, nearest
 from cellwright.lake import Address, open_lake
 from cellwright.wiring.files import read_text, storage_errors
+from cellwright.wiring.incidents import learn
 from cellwright.wiring.pseudonyms import Pseudonyms
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from cellwright.digest.advise_judge import Report
     from cellwright.digest.advise_symptoms import Symptoms
     from cellwright.digest.advise_tickets import Ticket
+    from cellwright.digest.correlate_topology import Topology
     from cellwright.digest.storms import Incident
     from cellwright.wiring.progress import Progress
     from cellwright.wiring.settings import Settings
@@ -76,8 +77,14 @@ class History:
     problems: tuple[Diagnostic, ...]
 
 
-def read_history(
-    lake: Path | Address | None, tickets: Path, mapping: Path | None, settings: Settings, progress: Progress
+def read_history(  # noqa: PLR0913 - what advice is asked for with
+    lake: Path | Address | None,
+    tickets: Path,
+    mapping: Path | None,
+    settings: Settings,
+    progress: Progress,
+    *,
+    topology: Topology | None = None,
 ) -> History:
     """Return the tickets of a file and the incidents of a lake; raise StorageError and UsageError for what is wrong."""
     spec = load_ticket_mapping(read_text(mapping), str(mapping)).spec if mapping else Spec()
@@ -85,7 +92,7 @@ def read_history(
     fitted = fit(spec, tuple(table), str(tickets))
     folder = lake.cache if isinstance(lake, Address) else lake
     found = tickets_of(_pseudonymised(table, fitted, settings, [folder] if folder else []), fitted)
-    sightings = () if lake is None else _sightings(lake, progress)
+    sightings = () if lake is None else _sightings(lake, topology, progress)
     return History(link(found.tickets, sightings), sightings, found.problems)
 
 
@@ -224,13 +231,14 @@ def _pseudonymised(table: Table, spec: Spec, settings: Settings, lakes: Sequence
         }
 
 
-def _sightings(place: Path | Address, progress: Progress) -> tuple[Sighting, ...]:
+def _sightings(place: Path | Address, topology: Topology | None, progress: Progress) -> tuple[Sighting, ...]:
     with open_lake(place) as lake:
         alarms = lake.read("alarm_events")
     found: list[Sighting] = []
     done = 0
+    _, joined = learn(alarms, topology, token_counter())
     with progress("incidents") as advance:
-        for incident in incidents(alarms, token_counter()):
+        for incident in joined:
             found.append(_sighting(incident))
             done += len(incident.alarms)
             advance(done, alarms.num_rows)

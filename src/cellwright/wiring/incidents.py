@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Final
 from cellwright.digest.causes_artefact import from_bytes
 from cellwright.digest.compose import BUDGET_TOKENS, Digest, digest_incident
 from cellwright.digest.correlate_episodes import Surroundings
-from cellwright.digest.correlate_topology import estate_topology, pairs_topology
 from cellwright.digest.fold import fold
+from cellwright.digest.ledger import content_hash
+from cellwright.digest.notation import incident_name
 from cellwright.digest.rank import rank
 from cellwright.digest.rank_precedence import learn_precedence
 from cellwright.digest.render_ves import render_ves
 from cellwright.digest.storms import incidents
 from cellwright.digest.tokens import token_counter
+from cellwright.errors import UsageError, nearest
 from cellwright.lake import open_lake
-from cellwright.wiring.estates import load_estate
 from cellwright.wiring.evidence import Evidence
-from cellwright.wiring.files import read_text, storage_errors
+from cellwright.wiring.files import storage_errors
 
 if TYPE_CHECKING:
-    from datetime import date
+    from collections.abc import Iterable
     from pathlib import Path
 
     import pyarrow as pa
@@ -38,13 +39,14 @@ if TYPE_CHECKING:
 
 _EXCERPT_EVENTS: Final = 3
 _LEAST_ROOM: Final = 400  # tokens, for counters and logs
-_ESTATES: Final = frozenset({".yaml", ".yml"})
+_LEAST_LETTERS: Final = 8  # of a hash that is cut
 
 
 @dataclass(frozen=True, slots=True)
 class Storyline:
     """A digest, its alarm types as root causes, likeliest first, and the first of its raw events as a VES batch."""
 
+    incident: Incident
     digest: Digest
     roots: tuple[Candidate, ...]
     raw_excerpt: str
@@ -70,16 +72,6 @@ class Known:
     causes: CauseGraph | None = None
 
 
-def load_topology(path: Path, today: date) -> Topology:
-    """Return the adjacency of network elements in an estate (a folder, a YAML file) or in a CSV of adjacent pairs.
-
-    Raises EstateError, UsageError or StorageError.
-    """
-    if path.is_dir() or path.suffix.lower() in _ESTATES:
-        return estate_topology(load_estate(path, today))
-    return pairs_topology(read_text(path), str(path))
-
-
 def learn(alarms: pa.Table, topology: Topology | None, counter: TokenCounter) -> tuple[Known, tuple[Incident, ...]]:
     """Return what a lake's alarms say of its alarm types, and the incidents that they make.
 
@@ -99,7 +91,7 @@ def tell(incident: Incident, known: Known, budget: int, counter: TokenCounter, e
     roots = rank(fold(incident.alarms, digest.incident), known.precedence, known.causes)  # whatever the budget left out
     room = min(budget - digest.tokens, max(_LEAST_ROOM, digest.tokens))  # what stands beside the alarms is no longer
     sections = evidence.beside(incident, room=room, count=counter)
-    return Storyline(digest, roots, render_ves(incident.alarms[:_EXCERPT_EVENTS]), sections)
+    return Storyline(incident, digest, roots, render_ves(incident.alarms[:_EXCERPT_EVENTS]), sections)
 
 
 def load_causes(path: Path) -> CauseGraph:
@@ -108,25 +100,58 @@ def load_causes(path: Path) -> CauseGraph:
         return from_bytes(path.read_bytes(), str(path))
 
 
-def digest_lake(
+def digest_lake(  # noqa: PLR0913 - what digests are asked for with
     place: Path | Address,
     progress: Progress,
     budget: int = BUDGET_TOKENS,
     topology: Topology | None = None,
     causes: CauseGraph | None = None,
+    *,
+    only: str | None = None,
 ) -> tuple[Storyline, ...]:
-    """Return the digests of all incidents of a lake; raise StorageError when there is no lake at `place`."""
+    """Return the digests of all incidents of a lake, or of the one that `only` names, by name or hash.
+
+    Raises StorageError when there is no lake at `place`, and UsageError where no incident has that name.
+    """
     counter = token_counter()
     with open_lake(place) as lake:
         alarms = lake.read("alarm_events")
         known, found = learn(alarms, topology, counter)
         known = replace(known, causes=causes)
+        if only is not None:
+            found = (_named(only, found),)
         evidence = Evidence(lake, found)
     told: list[Storyline] = []
-    done = 0
+    done, events = 0, sum(len(incident.alarms) for incident in found)
     with progress("digest") as advance:
         for incident in found:
             told.append(tell(incident, known, budget, counter, evidence))
             done += len(incident.alarms)
-            advance(done, alarms.num_rows)
+            advance(done, events)
     return tuple(told)
+
+
+def bears(sha256: str, wanted: str) -> bool:
+    """Return whether `wanted` is the name of what has this hash, or eight letters or more of the hash."""
+    return wanted == incident_name(sha256) or (len(wanted) >= _LEAST_LETTERS and sha256.startswith(wanted.lower()))
+
+
+def no_such_digest(wanted: str, names: Iterable[str]) -> UsageError:
+    """Return what to raise where no digest bears the name or hash that is wanted."""
+    return UsageError.of(
+        "no-such-digest",
+        f"no digest of this lake bears {wanted}",
+        expected="the name of an incident or log, or eight letters or more of its sha256 from -o json",
+        hint=nearest(wanted, names)
+        or "other alarms and another --topology make other incidents; `cellwright digest` tells their names as of now",
+    )
+
+
+def _named(wanted: str, found: Iterable[Incident]) -> Incident:
+    names = []
+    for incident in found:
+        sha256 = content_hash(incident.alarms)
+        if bears(sha256, wanted):
+            return incident
+        names.append(incident_name(sha256))
+    raise no_such_digest(wanted, names)

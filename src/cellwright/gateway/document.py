@@ -39,6 +39,7 @@ from cellwright.gateway.model import (
     Timeouts,
     nano,
 )
+from cellwright.gateway.wire import Operation
 
 DEFAULT_METER: Final = "gateway-meter.db"
 
@@ -89,6 +90,9 @@ class BackendPart(Part):
     base_url: ServerAddress | None = Field(default=None, description="its address, such as https://models.example/v1")
     api_key_env: Variable | None = Field(default=None, description="the environment variable that holds its key")
     retries: Count = Field(default=1, description="further attempts before the first byte")
+    operations: tuple[Annotated[Operation, one_of(Operation)], ...] = Field(
+        default=(), description="a list of what it is asked for, chat or embeddings; all that its type can do if empty"
+    )
     price: PricePart | None = Field(default=None, description="what it costs; unknown if absent")
 
     def build(self) -> BackendSpec:
@@ -102,6 +106,7 @@ class BackendPart(Part):
             base_url=self.base_url,
             api_key_env=self.api_key_env,
             retries=self.retries,
+            operations=frozenset(self.operations) or None,
             price=self.price.build() if self.price else None,
         )
 

@@ -9,10 +9,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import Diagnostic, UsageError
+from cellwright.gateway.abilities import Abilities
 from cellwright.gateway.backend import Supplies
 from cellwright.gateway.connection import Call, ClientGoneError, Reply
 from cellwright.gateway.egress import Egress, Sessions
 from cellwright.gateway.endpoints.chat import ChatCompletions
+from cellwright.gateway.endpoints.embeddings import Embeddings
 from cellwright.gateway.endpoints.health import Health
 from cellwright.gateway.endpoints.models import Models
 from cellwright.gateway.exchange import Dispatch
@@ -57,10 +59,13 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         backends[spec.name] = _opener(spec, openers)(spec, supplies)
     table = compile_table(config)
     specs = MappingProxyType({spec.name: spec for spec in config.backends})
-    pipeline = Pipeline(config, table, Dispatch(table, specs, backends), counter, meter)
+    pipeline = Pipeline(
+        config, table, Abilities.of(config.backends, backends), Dispatch(table, specs, backends), counter, meter
+    )
     models = Models(config.keys, table, backends)
     paths = (
         Path("POST", "/v1/chat/completions", pipeline.to(ChatCompletions())),
+        Path("POST", "/v1/embeddings", pipeline.to(Embeddings())),
         Path("GET", "/v1/models", models.every),
         Path("GET", "/v1/models/{model:path}", models.one),
         Path("GET", "/healthz", Health(meter).answer),

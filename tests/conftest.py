@@ -1,15 +1,14 @@
-"""What all tests share: the flag that rewrites golden files, and a warning for absent public data."""
+"""What all tests share: the flag that rewrites golden files, a warning for absent public data, a simulated lake."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, settings
 
-if TYPE_CHECKING:
-    import pytest
+from cellwright.cli.main import run
 
 DATA = Path(os.environ.get("CELLWRIGHT_DATA") or Path(__file__).parents[2] / "shared/data")
 
@@ -30,3 +29,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_report_header() -> str | None:
     return None if DATA.is_dir() else f"SKIPPING every test marked `data`: no public data at {DATA} (CELLWRIGHT_DATA)"
+
+
+@pytest.fixture(scope="session")
+def simulated_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the lake of a simulated network with faults; it is read, not written."""
+    folder = tmp_path_factory.mktemp("simulated")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CELLWRIGHT_KEY_FILE", str(folder / "key"))
+        assert run(["simulate", "--out", str(folder / "sim"), "--seed", "7"]) == 0
+        assert run(["mediate", str(folder / "sim/telemetry"), "--lake", str(folder / "lake")]) == 0
+    return folder / "lake"

@@ -11,7 +11,6 @@ import pytest
 from gateway_kit import KEY, QUESTION, Scripted, WordCounter, alive, bench, call, config, opener, whole
 
 from cellwright.estate.model import SensitivityClass
-from cellwright.gateway.abilities import Abilities
 from cellwright.gateway.egress import Sessions
 from cellwright.gateway.endpoints.chat import ChatCompletions
 from cellwright.gateway.exchange import Dispatch
@@ -61,8 +60,7 @@ def asked(folder: Path, backend: Scripted, admissions: tuple[Admission, ...], fi
 
     async def main(meter: Meter) -> Response:
         dispatch = Dispatch(table, {"edge": setup.backends[0]}, {"edge": backend})
-        abilities = Abilities.of(setup.backends, {"edge": backend})
-        pipeline = Pipeline(setup, table, abilities, dispatch, WordCounter(), meter, admissions, filters)
+        pipeline = Pipeline(setup, table, dispatch, WordCounter(), meter, admissions, filters)
         paths = Paths([Line("POST", "/v1/chat/completions", pipeline.to(ChatCompletions()))])
         async with alive(Gateway(setup, Sessions(setup.timeouts), paths)) as app:
             return await call(app)

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Final
 from cellwright.cli import console
 from cellwright.cli.app import Output
 from cellwright.cli.plans import duration, number
+from cellwright.placement.explain_json import explanation_json, why_not_json
 
 if TYPE_CHECKING:
-    from cellwright.placement.changes import Change
     from cellwright.placement.explain import Explanation, WhyNot
-    from cellwright.placement.plan import Violation
 
 _MOST_ALTERNATIVES: Final = 5
 
@@ -19,7 +18,7 @@ _MOST_ALTERNATIVES: Final = 5
 def print_explanation(explanation: Explanation, output: Output) -> None:
     """Print why a workload is where it is."""
     if output is Output.JSON:
-        console.say_json(_explanation_json(explanation))
+        console.say_json(explanation_json(explanation))
         return
     placement = explanation.placement
     where = f"{placement.site} ({placement.tier})" if placement.site else "no feasible site"
@@ -41,7 +40,7 @@ def print_explanation(explanation: Explanation, output: Output) -> None:
 def print_why_not(answer: WhyNot, output: Output) -> None:
     """Print all that keeps a workload from a site, and the smallest change that would admit it."""
     if output is Output.JSON:
-        console.say_json(_why_not_json(answer))
+        console.say_json(why_not_json(answer))
         return
     if answer.chosen == answer.site:
         console.say(f"{answer.workload} is at {answer.site}: nothing stands against it")
@@ -76,51 +75,3 @@ def _more(answer: WhyNot) -> str:
 
 def _value(value: float | str | None) -> str:
     return "?" if value is None else value if isinstance(value, str) else f"{value:,.6g}"
-
-
-def _explanation_json(explanation: Explanation) -> dict[str, object]:
-    placement = explanation.placement
-    return {
-        "workload": placement.workload,
-        "site": placement.site,
-        "tier": placement.tier,
-        "decided_by": placement.decided_by,
-        "decided_because": placement.decided_because,
-        "cost_per_hour": placement.cost_per_hour,
-        "currency": explanation.currency,
-        "latency_p50_ms": placement.latency_p50_ms,
-        "latency_p99_ms": placement.latency_p99_ms,
-        "steps": [
-            {"dimension": step.dimension, "eliminated": step.eliminated, "remaining": step.remaining}
-            for step in explanation.steps
-        ],
-        "alternatives": [
-            {"site": item.site, "tier": item.tier, "cost_per_hour": item.cost_per_hour, "difference": item.difference}
-            for item in explanation.alternatives
-        ],
-    }
-
-
-def _why_not_json(answer: WhyNot) -> dict[str, object]:
-    return {
-        "workload": answer.workload,
-        "site": answer.site,
-        "tier": answer.tier,
-        "chosen": answer.chosen,
-        "violations": [_violation_json(violation) for violation in answer.violations],
-        "changes": [_change_json(change) for change in answer.changes],
-        "verified": answer.verified,
-        "chosen_after": answer.chosen_after,
-        "cost_per_hour": answer.cost_per_hour,
-        "cost_difference": answer.cost_difference,
-        "currency": answer.currency,
-    }
-
-
-def _violation_json(violation: Violation) -> dict[str, object]:
-    return {name: getattr(violation, name) for name in violation.__dataclass_fields__}
-
-
-def _change_json(change: Change) -> dict[str, object]:
-    names = ("code", "subject", "before", "after", "unit", "text")
-    return {name: getattr(change, name) for name in names if hasattr(change, name)}

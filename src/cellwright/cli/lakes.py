@@ -6,11 +6,9 @@ import csv
 import dataclasses
 import os
 import sys
-from datetime import date, datetime, time
-from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -21,6 +19,7 @@ from cellwright.cli.places import LakeArgument, place_of
 from cellwright.cli.plans import number
 from cellwright.errors import ExitCode, UsageError
 from cellwright.lake import open_lake
+from cellwright.lake.values import plain, rows
 from cellwright.telemetry.quality import Span
 from cellwright.units import DURATION
 from cellwright.wiring.lakes import (
@@ -34,7 +33,7 @@ from cellwright.wiring.lakes import (
 from cellwright.wiring.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from datetime import datetime
 
     import pyarrow as pa
 
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
 
 AgeOption = Annotated[str | None, typer.Option(metavar="AGE", help="An age since ingestion, such as 90d.")]
 _MOST_ROWS: Final = 40
-_EXACT: Final = 1 << 53  # integers from here on are no exact numbers to most readers of JSON
 
 commands = typer.Typer(help="Look into a lake, keep it small, and prove that nothing was lost.", no_args_is_help=True)
 app.add_typer(commands, name="lake")
@@ -92,11 +90,11 @@ def query(
     with open_lake(place_of(lake)) as opened:
         found = opened.query(sql)
     if output is Shape.JSON:
-        console.say_json({"rows": [_plain(row) for row in _rows(found)]})
+        console.say_json({"rows": [*rows(found)]})
     elif output is Shape.CSV:
         _print_csv(found)
     else:
-        shown = [tuple(map(_cell, row.values())) for row in _rows(found.slice(0, _MOST_ROWS))]
+        shown = [tuple(map(_cell, row.values())) for row in rows(found.slice(0, _MOST_ROWS))]
         console.records(tuple(found.schema.names), shown)
         if found.num_rows > len(shown):
             console.note(f"and {found.num_rows - len(shown):,} more rows; -o json or -o csv prints all")
@@ -116,7 +114,7 @@ def quality(
     found, raised = quality_of(place_of(lake), span, alarm_below, settings)
     if output is Output.JSON:
         scored = [{**dataclasses.asdict(each), "start": each.start.isoformat()} for each in found]
-        console.say_json({"scores": [_plain(each) for each in scored], "alarms": raised})
+        console.say_json({"scores": [plain(each) for each in scored], "alarms": raised})
     else:
         rows = [
             (each.source, f"{each.start:%Y-%m-%d %H:%M}", number(each.rows, 0), f"{each.score:.1f}", _issues(each))
@@ -204,37 +202,14 @@ def _age(text: str | None) -> datetime | None:
         raise UsageError.of("wrong-age", str(error)) from error
 
 
-def _rows(found: pa.Table) -> Iterator[dict[str, object]]:
-    for batch in found.to_batches():
-        yield from batch.to_pylist(maps_as_pydicts="lossy")
-
-
-def _plain(value: object) -> Any:  # noqa: ANN401 - JSON
-    """Return a value of a query as JSON says it; maps become objects, exact decimals numbers where they are exact."""
-    if isinstance(value, dict):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        return _number(value)
-    if isinstance(value, date | time):
-        return value.isoformat()
-    return value if value is None or isinstance(value, bool | str | float) else str(value)
-
-
-def _number(value: int | Decimal) -> int | str:
-    return int(value) if value == int(value) and -_EXACT < value < _EXACT else str(value)
-
-
 def _cell(value: object) -> str:
-    plain = _plain(value)
-    return "" if plain is None else str(plain)
+    return "" if value is None else str(value)
 
 
 def _print_csv(found: pa.Table) -> None:
     writer = csv.writer(sys.stdout)
     writer.writerow(found.schema.names)
-    writer.writerows(map(_cell, row.values()) for row in _rows(found))
+    writer.writerows(map(_cell, row.values()) for row in rows(found))
 
 
 def _print_balances(balances: tuple[Balance, ...], wrong: list[Balance]) -> None:

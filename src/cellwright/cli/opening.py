@@ -10,6 +10,7 @@ from cellwright.cli import console
 from cellwright.cli.app import app
 from cellwright.cli.places import place_of
 from cellwright.cli.topologies import TopologyOption, topology_of
+from cellwright.lake import open_lake
 from cellwright.wiring.opening import originals
 
 
@@ -24,5 +25,7 @@ def digest_open(
 ) -> None:
     """Print the originals that a digest stands for, one JSON object a line; they never left the lake."""
     beside = topology_of(topology)
-    for original in originals(place_of(lake), name, beside):
+    with open_lake(place_of(lake)) as opened:
+        found = originals(opened, name, beside)
+    for original in found:
         console.say_json_line(original)

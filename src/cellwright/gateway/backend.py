@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cellwright.errors import Diagnostic
     from cellwright.gateway.egress import Egress
     from cellwright.gateway.model import BackendSpec
-    from cellwright.gateway.wire import ModelRequest, Operation, Usage
+    from cellwright.gateway.wire import ModelRequest, Usage
 
 
 class BackendError(ApiError):
@@ -41,10 +41,7 @@ class BackendError(ApiError):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of an answer: where the request streams a chat.completion.chunk, elsewhere all of it.
-
-    All of it is a chat.completion, or the list of embeddings.
-    """
+    """A piece of an answer: where the request streams a chat.completion.chunk, elsewhere the whole chat.completion."""
 
     body: bytes  # JSON on one line
     text: str  # what it says, for counts
@@ -62,12 +59,7 @@ class Supplies:
 
 
 class Backend(Protocol):
-    """Something that answers requests."""
-
-    @property
-    def operations(self) -> frozenset[Operation]:
-        """Return what it can do."""
-        ...
+    """Something that answers chat completions."""
 
     @property
     def language_model(self) -> bool:

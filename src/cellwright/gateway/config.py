@@ -34,6 +34,10 @@ def _inconsistencies(document: GatewayDocument, node: Node) -> Iterator[Diagnost
     for index, route in enumerate(spec.routes):
         for place, name in enumerate(route.backends):
             yield from _unknown(name, names, node.descend(("spec", "routes", index, "backends", place)), "backend")
+    yield from _repeated("tools", [server.name for server in spec.tools], node)
+    types = PluginSet[object]("tools").names()
+    for index, server in enumerate(spec.tools):
+        yield from _unknown(server.type, types, node.descend(("spec", "tools", index, "type")), "type of tool server")
     if spec.meter.file and spec.meter.url_env:
         mark = node.descend(("spec", "meter")).mark
         yield Diagnostic("contradiction", "spec.meter has both file and urlEnv", mark, "one of the two")

@@ -17,7 +17,7 @@ from cellwright.estate.documents.parts import (
     Text,
     one_of,
 )
-from cellwright.estate.model import Tier
+from cellwright.estate.model import Boundary, Tier
 from cellwright.gateway.document_parts import (
     MODEL_NAME,
     DataClass,
@@ -27,6 +27,7 @@ from cellwright.gateway.document_parts import (
     Variable,
     Within,
 )
+from cellwright.gateway.document_tools import ToolServerPart
 from cellwright.gateway.model import (
     LOOPBACK,
     AccessKey,
@@ -39,7 +40,6 @@ from cellwright.gateway.model import (
     Timeouts,
     nano,
 )
-from cellwright.gateway.wire import Operation
 
 DEFAULT_METER: Final = "gateway-meter.db"
 
@@ -57,10 +57,11 @@ class KeyPart(Part):
     name: Name = Field(description="what meters call the key")
     tenant: Name = Field(description="whose requests it carries")
     sha256: KeyHash = Field(description="the SHA-256 of the key, never the key itself")
+    boundary: Within = Field(default=Boundary.NONE, description="the tightest boundary that its holder stands within")
 
     def build(self) -> AccessKey:
         """Return the frozen key."""
-        return AccessKey(self.name, self.tenant, self.sha256)
+        return AccessKey(self.name, self.tenant, self.sha256, self.boundary)
 
 
 class PricePart(Part):
@@ -90,9 +91,6 @@ class BackendPart(Part):
     base_url: ServerAddress | None = Field(default=None, description="its address, such as https://models.example/v1")
     api_key_env: Variable | None = Field(default=None, description="the environment variable that holds its key")
     retries: Count = Field(default=1, description="further attempts before the first byte")
-    operations: tuple[Annotated[Operation, one_of(Operation)], ...] = Field(
-        default=(), description="a list of what it is asked for, chat or embeddings; all that its type can do if empty"
-    )
     price: PricePart | None = Field(default=None, description="what it costs; unknown if absent")
 
     def build(self) -> BackendSpec:
@@ -106,7 +104,6 @@ class BackendPart(Part):
             base_url=self.base_url,
             api_key_env=self.api_key_env,
             retries=self.retries,
-            operations=frozenset(self.operations) or None,
             price=self.price.build() if self.price else None,
         )
 
@@ -169,6 +166,7 @@ class GatewaySpec(Part):
     backends: tuple[BackendPart, ...] = Field(min_length=1, description="a list of what answers")
     routes: tuple[RoutePart, ...] = Field(default=(), description="a list of names that clients may ask for")
     rules: tuple[RulePart, ...] = Field(default=(), description="a list of what data may not leave")
+    tools: tuple[ToolServerPart, ...] = Field(default=(), description="a list of where tools run that callers may use")
     limits: LimitsPart = Field(default=LimitsPart(), description="what one client may ask for")
     timeouts: TimeoutsPart = Field(default=TimeoutsPart(), description="how long each step may take")
     meter: MeterPart = Field(default=MeterPart(), description="where requests are metered")
@@ -190,6 +188,7 @@ class GatewayDocument(Document):
             routes=tuple(part.build() for part in spec.routes),
             rules=tuple(part.build() for part in spec.rules),
             data_class=spec.data_class,
+            tools=tuple(part.build() for part in spec.tools),
             host=spec.listen.host,
             port=spec.listen.port,
             limits=Limits(limits.body_bytes, limits.header_bytes, limits.connections),

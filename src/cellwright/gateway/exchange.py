@@ -72,7 +72,7 @@ class Exchange:
         """Return what the request used: as the backend said it, else counted here and marked as an estimate."""
         if self.usage is None and self.spent and self.request is not None:
             said = counter.count("".join(self.said))
-            self.usage = Usage(self.request.count(counter), said, estimated=True)
+            self.usage = Usage(counter.count(self.request.prompt), said, estimated=True)
         return self.usage or _NOTHING
 
     def row(self, counter: TokenCounter) -> MeterRow:

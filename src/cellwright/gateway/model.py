@@ -10,7 +10,6 @@ from cellwright.estate.model import Boundary
 
 if TYPE_CHECKING:
     from cellwright.estate.model import SensitivityClass, Tier, TokenPrices
-    from cellwright.gateway.wire import Operation
 
 NANO: Final = 1_000_000_000  # parts of one unit of a currency in which costs are kept, as integers
 LOOPBACK: Final = "127.0.0.1"
@@ -23,6 +22,7 @@ class AccessKey:
     name: str
     tenant: str
     sha256: str  # 64 lowercase hexadecimal digits
+    boundary: Boundary = Boundary.NONE  # the tightest one that whoever holds it stands within
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,6 @@ class BackendSpec:
     base_url: str | None = None
     api_key_env: str | None = None  # name of the environment variable that holds its key
     retries: int = 1  # further attempts before the first byte
-    operations: frozenset[Operation] | None = None  # None: all that its type can do
     price: ModelPrice | None = None  # None: unknown, and so is every cost
 
     @property
@@ -80,6 +79,26 @@ class Rule:
     classes: frozenset[SensitivityClass]
     boundary: Boundary
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolServerSpec:
+    """Where tools run, whom they answer, and what their results are."""
+
+    name: str
+    type: str  # entry point in the group cellwright.tools
+    tenants: frozenset[str]  # who may call them
+    tier: Tier
+    boundary: Boundary  # the tightest one around the operator's data that the server stands within
+    data_class: SensitivityClass  # of what they return
+    prefix: str = ""  # before the names of its tools
+    tools: frozenset[str] = frozenset()  # that are offered, by the server's names; empty: all
+    timeout_ms: float = 30_000.0  # of one call
+    base_url: str | None = None  # of a server that speaks MCP
+    api_key_env: str | None = None
+    lake: str | None = None  # of a site: a folder, or an address of an object store
+    estate: str | None = None  # of a site: what its placements are explained by
+    topology: str | None = None  # of a site: what its incidents are joined by
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +129,7 @@ class GatewayConfig:
     routes: tuple[Route, ...]
     rules: tuple[Rule, ...]
     data_class: SensitivityClass  # of a request that names none, where its route names none either
+    tools: tuple[ToolServerSpec, ...] = ()
     host: str = LOOPBACK
     port: int = 0  # 0: any free one
     limits: Limits = Limits()

@@ -72,7 +72,7 @@ def compile_table(config: GatewayConfig) -> DecisionTable:
     """Return the table of all routes: those of the configuration, and one for each model by its own name."""
     specs = {spec.name: spec for spec in config.backends}
     against = {
-        (data_class, spec.name): standing_against(config.rules, data_class, spec)
+        (data_class, spec.name): standing_against(config.rules, data_class, spec.boundary)
         for data_class in SensitivityClass
         for spec in config.backends
     }
@@ -90,13 +90,13 @@ def compile_table(config: GatewayConfig) -> DecisionTable:
     )
 
 
-def standing_against(rules: Iterable[Rule], data_class: SensitivityClass, spec: BackendSpec) -> tuple[Rule, ...]:
-    """Return the rules that keep data of the class from the backend.
+def standing_against(rules: Iterable[Rule], data_class: SensitivityClass, boundary: Boundary) -> tuple[Rule, ...]:
+    """Return the rules that keep data of the class from what stands within a boundary.
 
     A class that no rule names stays on the premises: silence is no permission.
     """
     applicable = tuple(rule for rule in rules if data_class in rule.classes) or (_silence(data_class),)
-    return tuple(rule for rule in applicable if WIDENING.index(spec.boundary) > WIDENING.index(rule.boundary))
+    return tuple(rule for rule in applicable if WIDENING.index(boundary) > WIDENING.index(rule.boundary))
 
 
 def _silence(data_class: SensitivityClass) -> Rule:

@@ -9,18 +9,18 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import Diagnostic, UsageError
-from cellwright.gateway.abilities import Abilities
 from cellwright.gateway.backend import Supplies
 from cellwright.gateway.connection import Call, ClientGoneError, Reply
 from cellwright.gateway.egress import Egress, Sessions
 from cellwright.gateway.endpoints.chat import ChatCompletions
-from cellwright.gateway.endpoints.embeddings import Embeddings
 from cellwright.gateway.endpoints.health import Health
+from cellwright.gateway.endpoints.mcp import Mcp
 from cellwright.gateway.endpoints.models import Models
 from cellwright.gateway.exchange import Dispatch
 from cellwright.gateway.paths import Path, Paths
 from cellwright.gateway.pipeline import Pipeline
 from cellwright.gateway.route import compile_table
+from cellwright.gateway.tools import ToolDesk, ToolSupplies
 from cellwright.gateway.wire import ApiError, invalid
 from cellwright.plugins import PluginSet
 
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from cellwright.gateway.connection import Receive, Scope, Send
     from cellwright.gateway.egress import Guard
     from cellwright.gateway.meter import Meter
-    from cellwright.gateway.model import BackendSpec, GatewayConfig
+    from cellwright.gateway.model import BackendSpec, GatewayConfig, ToolServerSpec
+    from cellwright.gateway.tools import OpenToolServer
 
 _log: Final = logging.getLogger("cellwright.gateway")
 _GRACE_S: Final = 5.0  # for requests that are told to stop to leave their row in the meter
@@ -59,16 +60,15 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         backends[spec.name] = _opener(spec, openers)(spec, supplies)
     table = compile_table(config)
     specs = MappingProxyType({spec.name: spec for spec in config.backends})
-    pipeline = Pipeline(
-        config, table, Abilities.of(config.backends, backends), Dispatch(table, specs, backends), counter, meter
-    )
+    pipeline = Pipeline(config, table, Dispatch(table, specs, backends), counter, meter)
     models = Models(config.keys, table, backends)
+    tools = _tool_paths(config, guard, counter, meter, secrets)
     paths = (
         Path("POST", "/v1/chat/completions", pipeline.to(ChatCompletions())),
-        Path("POST", "/v1/embeddings", pipeline.to(Embeddings())),
         Path("GET", "/v1/models", models.every),
         Path("GET", "/v1/models/{model:path}", models.one),
         Path("GET", "/healthz", Health(meter).answer),
+        *tools,
     )
     return Gateway(config, sessions, Paths(paths))
 
@@ -77,7 +77,21 @@ def _opener(spec: BackendSpec, openers: Mapping[str, OpenBackend] | None) -> Ope
     return openers[spec.type] if openers is not None else PluginSet["OpenBackend"]("backends").get(spec.type)
 
 
-def _api_key(spec: BackendSpec, secrets: Mapping[str, str]) -> str | None:
+def _tool_paths(
+    config: GatewayConfig, guard: Guard, counter: TokenCounter, meter: Meter, secrets: Mapping[str, str]
+) -> tuple[Path, ...]:
+    """Return the path of tools where any are offered; without, the SDK of the protocol is not needed."""
+    if not config.tools:
+        return ()
+    openers: PluginSet[OpenToolServer] = PluginSet("tools")
+    servers = {
+        spec: openers.get(spec.type)(spec, ToolSupplies(secrets, _api_key(spec, secrets))) for spec in config.tools
+    }
+    desk = ToolDesk(servers, config.rules, guard, counter, meter)
+    return (Path("POST", "/mcp", Mcp(config, desk).answer),)
+
+
+def _api_key(spec: BackendSpec | ToolServerSpec, secrets: Mapping[str, str]) -> str | None:
     if spec.api_key_env is None:
         return None
     key = secrets.get(spec.api_key_env)
@@ -85,7 +99,7 @@ def _api_key(spec: BackendSpec, secrets: Mapping[str, str]) -> str | None:
         raise UsageError.of(
             "key-not-set",
             f"the environment variable {spec.api_key_env} is not set",
-            expected=f"the key of backend {spec.name}",
+            expected=f"the key of {spec.name}",
         )
     return key
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cellwright.lake.address import Address
+    from cellwright.lake.query import QueryLimits
     from cellwright.lake.record import QuarantineRecord
     from cellwright.lake.writer import LakeWriter
 
@@ -65,9 +66,9 @@ class DeltaLake(Lake):
             return pads.dataset(schema.empty_table())
         return opened.to_pyarrow_dataset(schema=schema).filter(self._whole)
 
-    def query(self, sql: str) -> pa.Table:
+    def query(self, sql: str, where: pc.Expression | None = None, limits: QueryLimits | None = None) -> pa.Table:
         """Return what a SELECT finds in the tables; raise UsageError for a statement that cannot be answered."""
-        return self._read(lambda: answer(sql, {table: self.dataset(table) for table in TABLES}))
+        return self._read(lambda: answer(sql, self._datasets(where), limits))
 
     def tables(self) -> tuple[TableRecord, ...]:
         """Return the tables that have rows, with their parts and rows."""

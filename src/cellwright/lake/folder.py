@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from cellwright.lake.ledger import Part
     from cellwright.lake.place import Place
+    from cellwright.lake.query import QueryLimits
     from cellwright.lake.record import FileRecord, QuarantineRecord, TableRecord
     from cellwright.lake.verify import Balance
 
@@ -124,6 +125,10 @@ class Lake:
         paths = [part.path for part in self._ledger.parts(known(table, list(TABLES), "table"))]
         return self._place.dataset(paths, TABLES[table])
 
+    def _datasets(self, where: pc.Expression | None) -> dict[str, pads.Dataset]:
+        found = {table: self.dataset(table) for table in TABLES}
+        return found if where is None else {table: rows.filter(where) for table, rows in found.items()}
+
     def _rows_of(
         self, listed: Callable[[], tuple[Part, ...]], names: list[str] | None, where: pc.Expression | None
     ) -> list[pa.Table]:
@@ -164,17 +169,20 @@ class Lake:
         sealed = self._ledger.sealed(file_id, ordinal)
         return tuple(sealing.unseal(key, piece, f"{file_id}:{ordinal}") for piece in sealed)
 
-    def query(self, sql: str) -> pa.Table:
-        """Return what a SELECT finds in the tables; raise UsageError for a statement that cannot be answered."""
+    def query(self, sql: str, where: pc.Expression | None = None, limits: QueryLimits | None = None) -> pa.Table:
+        """Return what a SELECT finds in the tables, or in the rows of them that satisfy `where`.
+
+        Raises UsageError for a statement that cannot be answered.
+        """
         with storage_errors(_UNREADABLE, self._place.name):
             before = self._ledger.parts()
             try:
-                return answer(sql, {table: self.dataset(table) for table in TABLES})
+                return answer(sql, self._datasets(where), limits)
             except (OSError, UsageError):
                 self._ledger.refresh()
                 if self._ledger.parts() == before:
                     raise
-                return answer(sql, {table: self.dataset(table) for table in TABLES})  # parts were rewritten meanwhile
+                return answer(sql, self._datasets(where), limits)  # parts were rewritten meanwhile
 
     def compact(self, rows: int = rewriting.ROWS) -> tuple[int, int]:
         """Merge small parts into parts of up to `rows` rows; return how many parts there were, and are."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cellwright.digest.storms import Incident
     from cellwright.digest.tokens import TokenCounter
     from cellwright.lake import Lake
+    from cellwright.lake.tenant_rows import TenantRows
 
 _PAST_US: Final = 7 * 86_400 * 1_000_000  # of counters, that says what is usual
 _COUNTERS: Final = (
@@ -34,7 +35,7 @@ _TS: Final = pa.timestamp("us", tz="UTC")
 class Evidence:
     """Counters and logs of the elements of some incidents, read once from a lake."""
 
-    def __init__(self, lake: Lake, incidents: Iterable[Incident]) -> None:
+    def __init__(self, lake: Lake | TenantRows, incidents: Iterable[Incident]) -> None:
         scopes = [scope_of(incident) for incident in incidents]
         starts = [scope.start_us for scope in scopes if scope.start_us is not None]
         ends = [scope.end_us for scope in scopes if scope.end_us is not None]
@@ -66,14 +67,14 @@ class Evidence:
         return lines_of(self._logs.slice(first, last - first).filter(_is_any(pc.field("host"), scope.elements)))
 
 
-def _counters(lake: Lake, elements: frozenset[str], span: tuple[int, int]) -> pa.Table:
+def _counters(lake: Lake | TenantRows, elements: frozenset[str], span: tuple[int, int]) -> pa.Table:
     where = _between("begin_ts", span[0] - _PAST_US, span[1])
     names = pc.unique(lake.read("pm_counters", ["ne_dn"], where)["ne_dn"]).drop_null().to_pylist()
     near = [name for name in names if element_of(name) in elements]
     return lake.read("pm_counters", _COUNTERS, where & _is_any(pc.field("ne_dn"), near))
 
 
-def _logs(lake: Lake, elements: frozenset[str], span: tuple[int, int]) -> pa.Table:
+def _logs(lake: Lake | TenantRows, elements: frozenset[str], span: tuple[int, int]) -> pa.Table:
     """Return the log lines of hosts that are named as elements, by time."""
     where = _between("ts", span[0] - AROUND_US, span[1] + AROUND_US) & _is_any(pc.field("host"), elements)
     return lake.read("logs", _LOGS, where).sort_by([(name, "ascending") for name in ("ts", "file_id", "ordinal")])

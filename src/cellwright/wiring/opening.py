@@ -9,35 +9,32 @@ from cellwright.digest.ledger import content_hash
 from cellwright.digest.logs_compose import log_hash
 from cellwright.digest.notation import incident_name
 from cellwright.digest.tokens import token_counter
-from cellwright.lake import open_lake
 from cellwright.wiring.evidence import Evidence
 from cellwright.wiring.incidents import bears, learn, no_such_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from cellwright.digest.correlate_topology import Topology
     from cellwright.digest.logs import LogLines
-    from cellwright.lake import Address
+    from cellwright.lake import Lake
+    from cellwright.lake.tenant_rows import TenantRows
 
 
-def originals(place: Path | Address, wanted: str, topology: Topology | None) -> Sequence[dict[str, Any]]:
+def originals(lake: Lake | TenantRows, wanted: str, topology: Topology | None) -> Sequence[dict[str, Any]]:
     """Return the alarms of an incident, or the lines of its log section, by name or by hash of the content.
 
-    A hash may be cut to eight letters. Raises UsageError where no digest of the lake as it is now bears it, and
-    StorageError where there is no lake.
+    A hash may be cut to eight letters. Raises UsageError where no digest of the lake as it is now bears it.
     """
-    with open_lake(place) as lake:
-        _, found = learn(lake.read("alarm_events"), topology, token_counter())
-        for incident in found:
-            if bears(content_hash(incident.alarms), wanted):
-                return [asdict(alarm) for alarm in incident.alarms]
-        evidence = Evidence(lake, found)
-        for incident in found:
-            lines = evidence.lines(incident)
-            if len(lines) and bears(log_hash(lines), wanted):
-                return _of_lines(lines)
+    _, found = learn(lake.read("alarm_events"), topology, token_counter())
+    for incident in found:
+        if bears(content_hash(incident.alarms), wanted):
+            return [asdict(alarm) for alarm in incident.alarms]
+    evidence = Evidence(lake, found)
+    for incident in found:
+        lines = evidence.lines(incident)
+        if len(lines) and bears(log_hash(lines), wanted):
+            return _of_lines(lines)
     raise no_such_digest(wanted, [incident_name(content_hash(incident.alarms)) for incident in found])
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from cellwright.estate.documents.machines import NodePart  # noqa: TC001 - pydantic reads the annotations
+from cellwright.estate.documents.machines import NodePart
 from cellwright.estate.documents.parts import (
     Bandwidth,
     Country,

@@ -1,0 +1,130 @@
+"""POST /mcp: the tools of sites for an orchestrator anywhere; every request stands for itself, no session is kept.
+
+Protocol: Model Context Protocol over streamable HTTP, revisions 2024-11-05 to 2026-07-28, by its own Python SDK.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from cellwright.gateway.connection import read_body
+from cellwright.gateway.keys import caller
+from cellwright.gateway.wire import invalid
+from cellwright.plugins import load_extra
+
+if TYPE_CHECKING:
+    from cellwright.gateway.connection import Call
+    from cellwright.gateway.model import AccessKey, GatewayConfig
+    from cellwright.gateway.tools import Tool, ToolDesk, ToolResult
+
+_NEED: Final = "tools by MCP need"
+_INSTRUCTIONS: Final = (
+    "Tools that run at the sites of a telecom operator, next to the data. What they return is pseudonymised; "
+    "what may not leave a site is not offered."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    key: AccessKey
+    request_id: str
+
+
+class Mcp:
+    """The endpoint of tools."""
+
+    def __init__(self, config: GatewayConfig, desk: ToolDesk) -> None:
+        self._config = config
+        self._desk = desk
+        self._asking: ContextVar[_Asking] = ContextVar("asking")
+        server = load_extra("mcp", _NEED, "mcp", "server.lowlevel", "server.streamable_http_manager").server
+        self._types = load_extra("mcp", _NEED, "mcp_types")
+        self._manager = server.streamable_http_manager.StreamableHTTPSessionManager
+        self._server = server.lowlevel.Server(
+            "cellwright", instructions=_INSTRUCTIONS, on_list_tools=self._list, on_call_tool=self._call
+        )
+        logging.getLogger("mcp").setLevel(logging.WARNING)  # it tells of every request otherwise
+
+    async def answer(self, call: Call) -> None:
+        """Answer one message; raises ApiError for a caller without a key or from a page of another origin."""
+        key = caller(call.headers, self._config.keys)
+        _refuse_other_origins(call)
+        limits, timeouts = self._config.limits, self._config.timeouts
+        raw = await read_body(call.receive, call.headers, limits.body_bytes, timeouts.receive_ms)
+        self._asking.set(_Asking(key, call.reply.request_id))
+        answer = _Answer(raw)
+        manager = self._manager(
+            self._server, stateless=True, json_response=True, max_request_body_size=limits.body_bytes
+        )
+        async with manager.run():
+            await manager.handle_request(_scope(call), answer.receive, answer.send)
+        await call.reply.json(bytes(answer.body), answer.status)
+
+    async def _list(self, _context: object, _params: object) -> Any:  # noqa: ANN401 - a type of the SDK
+        tools = await self._desk.shown(self._asking.get().key)
+        return self._types.ListToolsResult(tools=[self._told(tool) for tool in tools])
+
+    async def _call(self, _context: object, params: Any) -> Any:  # noqa: ANN401 - types of the SDK
+        asking = self._asking.get()
+        found = await self._desk.call(asking.key, asking.request_id, params.name, params.arguments or {})
+        return self._result(found)
+
+    def _told(self, tool: Tool) -> Any:  # noqa: ANN401 - a type of the SDK
+        annotations = self._types.ToolAnnotations(read_only_hint=True) if tool.reads_only else None
+        return self._types.Tool(
+            name=tool.name, description=tool.description, input_schema=tool.input_schema, annotations=annotations
+        )
+
+    def _result(self, found: ToolResult) -> Any:  # noqa: ANN401 - a type of the SDK
+        texts = [self._types.TextContent(type="text", text=text) for text in found.said]
+        return self._types.CallToolResult(content=texts, structured_content=found.structured, is_error=found.failed)
+
+
+class _Answer:
+    """One request and its answer, as the SDK's transport takes and gives them."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw: bytes | None = raw
+        self.status = 500
+        self.body = bytearray()
+
+    async def receive(self) -> dict[str, Any]:
+        """Give the body, and then nothing any more."""
+        raw, self._raw = self._raw, None
+        if raw is None:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": raw, "more_body": False}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Take a piece of the answer."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        else:
+            self.body += message.get("body", b"")
+
+
+def _scope(call: Call) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": call.path,
+        "raw_path": call.path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [*call.headers.items()],
+        "client": None,
+        "server": None,
+    }
+
+
+def _refuse_other_origins(call: Call) -> None:
+    """Raise ApiError (403) for a request that a page of another origin made: a browser is no orchestrator."""
+    origin, host = call.header(b"origin"), call.header(b"host") or b""
+    if origin is not None and origin.partition(b"://")[2] != host:
+        raise invalid("origin_not_allowed", "tools are not called from pages of another origin", status=403)

@@ -11,15 +11,17 @@ import pytest
 from gateway_kit import KEY, QUESTION, Scripted, WordCounter, alive, bench, call, config, opener, whole
 
 from cellwright.estate.model import SensitivityClass
+from cellwright.gateway.dispatch import Dispatch
 from cellwright.gateway.egress import Sessions
 from cellwright.gateway.endpoints.chat import ChatCompletions
-from cellwright.gateway.exchange import Dispatch
 from cellwright.gateway.meter import Meter
+from cellwright.gateway.model_policy import BREAKER
 from cellwright.gateway.paths import Path as Line
 from cellwright.gateway.paths import Paths
 from cellwright.gateway.pipeline import Pipeline
 from cellwright.gateway.route import compile_table
 from cellwright.gateway.server import Gateway
+from cellwright.gateway.standing import Live
 from cellwright.gateway.wire import ApiError, invalid
 from cellwright.store import sqlite_url
 
@@ -59,7 +61,7 @@ def asked(folder: Path, backend: Scripted, admissions: tuple[Admission, ...], fi
     table = compile_table(setup)
 
     async def main(meter: Meter) -> Response:
-        dispatch = Dispatch(table, {"edge": setup.backends[0]}, {"edge": backend})
+        dispatch = Dispatch(table, {"edge": backend}, {"edge": Live(setup.backends[0], BREAKER, 0.0)})
         pipeline = Pipeline(setup, table, dispatch, WordCounter(), meter, admissions, filters)
         paths = Paths([Line("POST", "/v1/chat/completions", pipeline.to(ChatCompletions()))])
         async with alive(Gateway(setup, Sessions(setup.timeouts), paths)) as app:

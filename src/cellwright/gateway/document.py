@@ -27,6 +27,7 @@ from cellwright.gateway.document_parts import (
     Variable,
     Within,
 )
+from cellwright.gateway.document_policy import BreakerPart, ExpectedPart, RoutePart, RulePart
 from cellwright.gateway.document_tools import ToolServerPart
 from cellwright.gateway.model import (
     LOOPBACK,
@@ -35,11 +36,10 @@ from cellwright.gateway.model import (
     GatewayConfig,
     Limits,
     ModelPrice,
-    Route,
-    Rule,
     Timeouts,
     nano,
 )
+from cellwright.gateway.model_policy import Grade
 
 DEFAULT_METER: Final = "gateway-meter.db"
 
@@ -92,6 +92,11 @@ class BackendPart(Part):
     api_key_env: Variable | None = Field(default=None, description="the environment variable that holds its key")
     retries: Count = Field(default=1, description="further attempts before the first byte")
     price: PricePart | None = Field(default=None, description="what it costs; unknown if absent")
+    grade: Annotated[Grade, one_of(Grade)] = Field(
+        default=Grade.FULL, description="light, for simple requests, or full"
+    )
+    max_concurrency: PositiveCount | None = Field(default=None, description="requests it takes at once")
+    measured: ExpectedPart | None = Field(default=None, description="how fast it is, until enough was seen here")
 
     def build(self) -> BackendSpec:
         """Return the frozen backend."""
@@ -105,32 +110,10 @@ class BackendPart(Part):
             api_key_env=self.api_key_env,
             retries=self.retries,
             price=self.price.build() if self.price else None,
+            grade=self.grade,
+            max_concurrency=self.max_concurrency,
+            expected=self.measured.build() if self.measured else None,
         )
-
-
-class RoutePart(Part):
-    """A name that clients ask for as a model."""
-
-    name: Text = Field(pattern=MODEL_NAME, description="what clients ask for as a model, such as auto")
-    backends: tuple[Text, ...] = Field(min_length=1, description="a list of backends, the preferred one first")
-    data_class: DataClass | None = Field(default=None, description="the class of a request that names none")
-
-    def build(self) -> Route:
-        """Return the frozen route."""
-        return Route(self.name, self.backends, self.data_class)
-
-
-class RulePart(Part):
-    """What data of some classes may not leave."""
-
-    name: Name = Field(description="what a refusal names")
-    classes: tuple[DataClass, ...] = Field(min_length=1, description="a list of the sensitivity classes it is about")
-    boundary: Within = Field(description="what the data may not leave")
-    source: Text = Field(min_length=1, description="the instrument and article it comes from")
-
-    def build(self) -> Rule:
-        """Return the frozen rule."""
-        return Rule(self.name, frozenset(self.classes), self.boundary, self.source)
 
 
 class LimitsPart(Part):
@@ -167,6 +150,7 @@ class GatewaySpec(Part):
     routes: tuple[RoutePart, ...] = Field(default=(), description="a list of names that clients may ask for")
     rules: tuple[RulePart, ...] = Field(default=(), description="a list of what data may not leave")
     tools: tuple[ToolServerPart, ...] = Field(default=(), description="a list of where tools run that callers may use")
+    breaker: BreakerPart = Field(default=BreakerPart(), description="when a backend that fails is left alone")
     limits: LimitsPart = Field(default=LimitsPart(), description="what one client may ask for")
     timeouts: TimeoutsPart = Field(default=TimeoutsPart(), description="how long each step may take")
     meter: MeterPart = Field(default=MeterPart(), description="where requests are metered")
@@ -193,6 +177,7 @@ class GatewayDocument(Document):
             port=spec.listen.port,
             limits=Limits(limits.body_bytes, limits.header_bytes, limits.connections),
             timeouts=Timeouts(timeouts.receive, timeouts.connect, timeouts.read, timeouts.total),
+            breaker=spec.breaker.build(),
             meter_file=spec.meter.file or (None if spec.meter.url_env else DEFAULT_METER),
             meter_url_env=spec.meter.url_env,
         )

@@ -30,6 +30,11 @@ class Endpoint(Protocol):
 class StreamWriter(Protocol):
     """Writes the stream of one request as server-sent events."""
 
+    @property
+    def restart(self) -> Callable[[str], bytes] | None:
+        """Return what writes the event that a backend begins anew and all before is void; None: no client knows one."""
+        ...
+
     def piece(self, chunk: Chunk) -> bytes:
         """Return the events for a piece of the answer; empty where it says nothing to this client."""
         ...

@@ -1,25 +1,22 @@
-"""One request on its way: backends asked in turn until the first byte, and what it took, for the meter."""
+"""One request on its way: what is known of it, and what it took, for the meter."""
 
 from __future__ import annotations
 
-import contextlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from cellwright.errors import Diagnostic
-from cellwright.gateway.backend import BackendError
 from cellwright.gateway.meter import MeterRow, charge
-from cellwright.gateway.wire import ApiError, Usage
+from cellwright.gateway.wire import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import Iterator
 
     from cellwright.digest.tokens import TokenCounter
     from cellwright.estate.model import SensitivityClass
-    from cellwright.gateway.backend import Backend, Chunk
+    from cellwright.gateway.backend import Chunk
     from cellwright.gateway.model import AccessKey, BackendSpec
-    from cellwright.gateway.route import Decision, DecisionTable
+    from cellwright.gateway.route import Decision
     from cellwright.gateway.wire import ModelRequest
 
 CLIENT_GONE: Final = 499  # by custom: the connection ended before a status was sent
@@ -39,13 +36,18 @@ class Exchange:
     request: ModelRequest | None = None
     data_class: SensitivityClass | None = None  # that the request names; None: its route's
     decision: Decision | None = None
-    spec: BackendSpec | None = None  # the backend asked last
+    spec: BackendSpec | None = None  # the backend that answers, else the one asked last
+    wanted: BackendSpec | None = None  # the one that would answer if none failed
+    missed: str | None = None  # why that one does not
+    difficulty: float | None = None  # of the request, where its route asks
+    asked: set[str] = field(default_factory=set)  # backends
     attempts: int = 0
     status: int = 500  # these two hold until the exchange ends otherwise
     error: str | None = "internal_error"
     usage: Usage | None = None  # as the backend said it
     spent: bool = False  # a backend may have worked for tokens
     said: list[str] = field(default_factory=list)
+    lost: list[tuple[BackendSpec, str, str]] = field(default_factory=list)  # who else worked, why in vain, what it said
     ttft_ms: float | None = None
 
     def elapsed_ms(self) -> float:
@@ -60,13 +62,32 @@ class Exchange:
                 self.ttft_ms = self.elapsed_ms()
             self.said.append(chunk.text)
 
+    def lose(self, code: str) -> None:
+        """Note that the work of the backend asked last was in vain: another one begins anew."""
+        if self.spec is not None:
+            self.lost.append((self.spec, code, "".join(self.said)))
+        self.said.clear()
+        self.usage = None
+
     def labels(self) -> dict[str, str | None]:
         """Return what the headers of the response say about who answers."""
         return {
             "route": self.decision.route if self.decision else None,
             "tier": self.spec.tier if self.spec else None,
             "backend": self.spec.name if self.spec else None,
+            "rule": self.decision.rules if self.decision else None,
+            "difficulty": None if self.difficulty is None else f"{self.difficulty:.2f}",
+            "degraded": self.degraded,
         }
+
+    @property
+    def degraded(self) -> str | None:
+        """Which backend stands in for which one, and why, where another model answers than without faults."""
+        if self.spec is self.wanted or not (self.spec and self.wanted and self.missed):
+            return None
+        return (
+            f"{self.spec.name} for {self.wanted.name} ({self.missed})" if self.spec.model != self.wanted.model else None
+        )
 
     def settle(self, counter: TokenCounter) -> Usage:
         """Return what the request used: as the backend said it, else counted here and marked as an estimate."""
@@ -75,8 +96,37 @@ class Exchange:
             self.usage = Usage(counter.count(self.request.prompt), said, estimated=True)
         return self.usage or _NOTHING
 
+    def rows(self, counter: TokenCounter) -> Iterator[MeterRow]:
+        """Yield the row of the request, then one for each attempt whose tokens were spent in vain."""
+        row = self.row(counter)
+        yield row
+        if not self.lost or self.request is None:
+            return
+        tokens_in = counter.count(self.request.prompt)
+        for number, (spec, code, said) in enumerate(self.lost, 1):
+            usage = Usage(tokens_in, counter.count(said), estimated=True)
+            cost_in, cost_out = charge(usage, spec.price)
+            yield replace(
+                row,
+                request_id=f"{self.id}-{number}",
+                part_of=self.id,
+                backend=spec.name,
+                tier=spec.tier,
+                attempts=1,
+                error=code,
+                tokens_in=usage.tokens_in,
+                tokens_out=usage.tokens_out,
+                tokens_cached=0,
+                estimated=True,
+                cost_in_nano=cost_in,
+                cost_out_nano=cost_out,
+                currency=spec.price.currency if spec.price else None,
+                price_source=spec.price.source if spec.price else None,
+                ttft_ms=None,
+            )
+
     def row(self, counter: TokenCounter) -> MeterRow:
-        """Return the row of the meter."""
+        """Return the row of the request itself."""
         usage, price = self.settle(counter), self.spec.price if self.spec else None
         cost_in, cost_out = charge(usage, price) if usage != _NOTHING else (0, 0)
         stream = self.request is not None and self.request.stream
@@ -107,58 +157,6 @@ class Exchange:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Answering:
-    """A backend that has begun to answer."""
-
-    spec: BackendSpec
-    first: Chunk
-    rest: AsyncGenerator[Chunk, None]
-
-
-@dataclass(frozen=True, slots=True)
-class Dispatch:
-    """Asks the backends of a decision in turn."""
-
-    table: DecisionTable
-    specs: Mapping[str, BackendSpec]
-    backends: Mapping[str, Backend]
-
-    async def begin(
-        self, exchange: Exchange, request: ModelRequest, decision: Decision, stack: contextlib.AsyncExitStack
-    ) -> Answering:
-        """Return the first backend's answer that begins; raise the last ApiError where none does.
-
-        `stack` closes the answer. The rules are asked again before each attempt.
-        """
-        failure: ApiError | None = None
-        for name in decision.allowed:
-            if not self.table.admits(decision.data_class, name):
-                continue
-            spec = exchange.spec = self.specs[name]
-            exchange.attempts += 1
-            answer = await stack.enter_async_context(contextlib.aclosing(self.backends[name].answer(request)))
-            spent_before, exchange.spent = exchange.spent, True  # so it is where this attempt is cut short
-            try:
-                return Answering(spec, await anext(answer), answer)
-            except BackendError as error:
-                failure = error
-                exchange.spent = spent_before or error.spent
-                if not error.elsewhere:
-                    break
-            except ApiError:
-                exchange.spent = spent_before
-                raise
-            except StopAsyncIteration:
-                failure = BackendError(Diagnostic("upstream_empty", f"backend {name} answered with nothing"))
-        raise failure or _nobody(decision)
-
-
 def start(request_id: str, key: AccessKey) -> Exchange:
     """Return the exchange of a request that came in just now."""
     return Exchange(request_id, time.time_ns() // (1_000_000_000 // _US_PER_S), key)
-
-
-def _nobody(decision: Decision) -> ApiError:
-    """Return the refusal of a request that no backend may be sent: it names every rule."""
-    return ApiError(Diagnostic("sovereignty", decision.sentence), status=403, kind="permission_error")

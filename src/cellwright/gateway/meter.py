@@ -51,6 +51,7 @@ REQUESTS: Final = Table(
     Column("price_source", String),
     Column("ttft_ms", Float),  # of streams
     Column("duration_ms", Float, nullable=False),
+    Column("part_of", String),  # the request whose attempt this was, one that spent tokens in vain; null: a request
 )
 GROUPS: Final = ("tenant", "key_name", "model", "route", "data_class", "backend", "tier", "status", "error")
 
@@ -88,6 +89,7 @@ class MeterRow:
     price_source: str | None
     ttft_ms: float | None
     duration_ms: float
+    part_of: str | None = None  # the request whose attempt this was, one that spent tokens in vain
 
 
 _NAMES: Final = tuple(field.name for field in fields(MeterRow))
@@ -258,8 +260,8 @@ def _count(condition: Any) -> Any:  # noqa: ANN401 - as above
 
 
 _SUMS: Final = (
-    func.count().label("requests"),
-    _count(REQUESTS.c.error.is_not(None)).label("failed"),
+    _count(REQUESTS.c.part_of.is_(None)).label("requests"),
+    _count(REQUESTS.c.error.is_not(None) & REQUESTS.c.part_of.is_(None)).label("failed"),
     _count(REQUESTS.c.estimated).label("estimated"),
     *(_sum(name).label(name) for name in ("tokens_in", "tokens_out", "tokens_cached", "cost_in_nano", "cost_out_nano")),
     _count(REQUESTS.c.cost_in_nano.is_(None) | REQUESTS.c.cost_out_nano.is_(None)).label("unpriced"),

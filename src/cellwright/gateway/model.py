@@ -7,9 +7,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from cellwright.estate.model import Boundary
+from cellwright.gateway.model_policy import AS_LISTED, BREAKER, Grade
 
 if TYPE_CHECKING:
     from cellwright.estate.model import SensitivityClass, Tier, TokenPrices
+    from cellwright.gateway.model_policy import BreakerSettings, Expected, Policy
 
 NANO: Final = 1_000_000_000  # parts of one unit of a currency in which costs are kept, as integers
 LOOPBACK: Final = "127.0.0.1"
@@ -55,6 +57,9 @@ class BackendSpec:
     api_key_env: str | None = None  # name of the environment variable that holds its key
     retries: int = 1  # further attempts before the first byte
     price: ModelPrice | None = None  # None: unknown, and so is every cost
+    grade: Grade = Grade.FULL
+    max_concurrency: int | None = None  # requests in flight; None: nobody set a limit
+    expected: Expected | None = None
 
     @property
     def on_premises(self) -> bool:
@@ -64,11 +69,12 @@ class BackendSpec:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A name that clients ask for as a model, and the backends that may answer, the preferred one first."""
+    """A name that clients ask for as a model, the backends that may answer, and what decides among them."""
 
     name: str
     backends: tuple[str, ...]
     data_class: SensitivityClass | None = None  # of a request that names none; None: the gateway's
+    policy: Policy = AS_LISTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +140,7 @@ class GatewayConfig:
     port: int = 0  # 0: any free one
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
+    breaker: BreakerSettings = BREAKER
     meter_file: str | None = None  # SQLite
     meter_url_env: str | None = None  # name of the environment variable that holds the URL of a database
 

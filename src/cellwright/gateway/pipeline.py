@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import Diagnostic, nearest
 from cellwright.estate.model import SensitivityClass
+from cellwright.gateway.backend import BackendError
 from cellwright.gateway.connection import ClientGoneError, read_body, while_connected
 from cellwright.gateway.exchange import CLIENT_GONE, start
 from cellwright.gateway.keys import caller
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from cellwright.digest.tokens import TokenCounter
     from cellwright.gateway.backend import Chunk
     from cellwright.gateway.connection import Call, Reply
+    from cellwright.gateway.dispatch import Answering, Dispatch
     from cellwright.gateway.endpoint import Endpoint, StreamWriter
-    from cellwright.gateway.exchange import Answering, Dispatch, Exchange
+    from cellwright.gateway.exchange import Exchange
     from cellwright.gateway.meter import Meter
     from cellwright.gateway.model import GatewayConfig
     from cellwright.gateway.paths import Handler
@@ -94,19 +96,33 @@ class Pipeline:
             exchange.hear(answering.first)
             call.reply.label(**exchange.labels())
             if request.stream:
-                await self._stream(endpoint.stream(request), call.reply, answering, exchange)
+                await self._stream(endpoint.stream(request), call.reply, answering, exchange, stack)
             else:
                 usage = functools.partial(exchange.settle, self.counter)
                 await call.reply.json(endpoint.whole(request, answering.first, usage))
 
-    async def _stream(self, writer: StreamWriter, reply: Reply, answering: Answering, exchange: Exchange) -> None:
-        """Pass a stream on piece by piece."""
+    async def _stream(
+        self,
+        writer: StreamWriter,
+        reply: Reply,
+        answering: Answering,
+        exchange: Exchange,
+        stack: contextlib.AsyncExitStack,
+    ) -> None:
+        """Pass a stream on piece by piece; where it breaks off, another backend begins anew if the route allows it."""
         await reply.start_stream(writer.fail)
         chunk: Chunk | None = answering.first
         while chunk is not None:
             if events := writer.piece(chunk):
                 await reply.write(events)
-            chunk = await anext(answering.rest, None)
+            try:
+                chunk = await anext(answering.rest, None)
+            except BackendError as error:
+                if writer.restart is None:
+                    raise
+                answering = await self.dispatch.again(exchange, answering, error, stack)
+                await reply.write(writer.restart(answering.spec.name))
+                chunk = answering.first
             if chunk is not None:
                 exchange.hear(chunk)
         await reply.end_stream(writer.end(answering.spec.model, functools.partial(exchange.settle, self.counter)))
@@ -121,8 +137,9 @@ class Pipeline:
     def _close(self, exchange: Exchange, reply: Reply) -> None:
         """Meter the exchange and log that it happened, nothing of what it said."""
         exchange.status = reply.status or exchange.status
-        row = exchange.row(self.counter)
-        self.meter.record(row)
+        row, *others = exchange.rows(self.counter)
+        for each in (row, *others):
+            self.meter.record(each)
         _log.info(
             "%s %d %s tenant=%s backend=%s tokens=%d+%d %.0f ms",
             row.request_id,

@@ -112,8 +112,8 @@ class Remote:
         status = response.status
         if status in _REFUSED_KEY:
             return self.error("upstream_refused_key", "refused the key that the gateway holds for it")
+        after = response.headers.get("retry-after")
         if status == HTTPStatus.TOO_MANY_REQUESTS:
-            after = response.headers.get("retry-after")
             words, kind = "asks for fewer requests", "rate_limit_error"
             return self.error("upstream_rate_limited", words, status=429, kind=kind, retry_after=after)
         if status in _CLIENT_MISTAKES:
@@ -123,7 +123,8 @@ class Remote:
         if status == HTTPStatus.NOT_FOUND:
             return self.error("upstream_unknown_model", f"knows no model {self._spec.model} at its address")
         code = "upstream_unavailable" if status in _UNAVAILABLE else "upstream_failed"
-        return self.error(code, f"failed with status {status}", spent=status >= HTTPStatus.INTERNAL_SERVER_ERROR)
+        spent = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return self.error(code, f"failed with status {status}", retry_after=after, spent=spent)
 
 
 def read_object(data: bytes) -> JsonObject:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from cellwright.estate.model import Boundary, SensitivityClass
 from cellwright.gateway.model import Route, Rule
+from cellwright.gateway.model_policy import AS_LISTED
 from cellwright.policy.residency import WIDENING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cellwright.gateway.model import BackendSpec, GatewayConfig
+    from cellwright.gateway.model_policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,14 @@ class Barred:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One row: the backends that may answer in order of preference, and why the others may not."""
+    """One row: the backends that may answer as the route lists them, and why the others may not."""
 
     route: str
     data_class: SensitivityClass
     allowed: tuple[str, ...]
     barred: tuple[Barred, ...]
+    policy: Policy = AS_LISTED
+    rules: str = ""  # names of those about the class, for the headers of answers
 
     @property
     def sentence(self) -> str:
@@ -78,7 +82,7 @@ def compile_table(config: GatewayConfig) -> DecisionTable:
     }
     routes = (*config.routes, *_model_routes(config.backends))
     rows = {
-        (route.name, data_class): _row(route, data_class, specs, against)
+        (route.name, data_class): _row(route, data_class, specs, against, config.rules)
         for route in routes
         for data_class in SensitivityClass
     }
@@ -95,8 +99,14 @@ def standing_against(rules: Iterable[Rule], data_class: SensitivityClass, bounda
 
     A class that no rule names stays on the premises: silence is no permission.
     """
-    applicable = tuple(rule for rule in rules if data_class in rule.classes) or (_silence(data_class),)
-    return tuple(rule for rule in applicable if WIDENING.index(boundary) > WIDENING.index(rule.boundary))
+    return tuple(
+        rule for rule in rules_about(rules, data_class) if WIDENING.index(boundary) > WIDENING.index(rule.boundary)
+    )
+
+
+def rules_about(rules: Iterable[Rule], data_class: SensitivityClass) -> tuple[Rule, ...]:
+    """Return the rules that speak of a class; where none does, one that keeps it on the premises."""
+    return tuple(rule for rule in rules if data_class in rule.classes) or (_silence(data_class),)
 
 
 def _silence(data_class: SensitivityClass) -> Rule:
@@ -115,10 +125,12 @@ def _row(
     data_class: SensitivityClass,
     specs: Mapping[str, BackendSpec],
     against: Mapping[tuple[SensitivityClass, str], tuple[Rule, ...]],
+    rules: Iterable[Rule],
 ) -> Decision:
     barred = (Barred(name, specs[name].boundary, rule) for name in route.backends for rule in against[data_class, name])
     allowed = tuple(name for name in route.backends if not against[data_class, name])
-    return Decision(route.name, data_class, allowed, tuple(barred))
+    names = ", ".join(rule.name for rule in rules_about(rules, data_class))
+    return Decision(route.name, data_class, allowed, tuple(barred), route.policy, names)
 
 
 def _place(boundary: Boundary) -> str:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import Diagnostic, UsageError
 from cellwright.gateway.backend import Supplies
 from cellwright.gateway.connection import Call, ClientGoneError, Reply
+from cellwright.gateway.dispatch import Dispatch
 from cellwright.gateway.egress import Egress, Sessions
 from cellwright.gateway.endpoints.chat import ChatCompletions
 from cellwright.gateway.endpoints.health import Health
 from cellwright.gateway.endpoints.mcp import Mcp
 from cellwright.gateway.endpoints.models import Models
-from cellwright.gateway.exchange import Dispatch
 from cellwright.gateway.paths import Path, Paths
 from cellwright.gateway.pipeline import Pipeline
 from cellwright.gateway.route import compile_table
+from cellwright.gateway.standing import Live
 from cellwright.gateway.tools import ToolDesk, ToolSupplies
 from cellwright.gateway.wire import ApiError, invalid
 from cellwright.plugins import PluginSet
@@ -59,8 +60,9 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         supplies = Supplies(Egress(sessions, None if spec.on_premises else guard), counter, _api_key(spec, secrets))
         backends[spec.name] = _opener(spec, openers)(spec, supplies)
     table = compile_table(config)
-    specs = MappingProxyType({spec.name: spec for spec in config.backends})
-    pipeline = Pipeline(config, table, Dispatch(table, specs, backends), counter, meter)
+    now_s = time.monotonic()
+    lives = {spec.name: Live(spec, config.breaker, now_s) for spec in config.backends}
+    pipeline = Pipeline(config, table, Dispatch(table, backends, lives), counter, meter)
     models = Models(config.keys, table, backends)
     tools = _tool_paths(config, guard, counter, meter, secrets)
     paths = (

@@ -192,6 +192,15 @@ def usage_chunk(request: ModelRequest, model: str, usage: Usage) -> bytes:
     return orjson.dumps(_head(request, model, "chat.completion.chunk") | {"choices": [], "usage": usage_object(usage)})
 
 
+def restart_chunk(request: ModelRequest, backend: str) -> bytes:
+    """Return the piece of a stream after which a backend answers anew: clients discard what came before.
+
+    It has no choices, as the piece that says what a stream used has none; `cellwright` is ours.
+    """
+    head = _head(request, request.model, "chat.completion.chunk")
+    return orjson.dumps(head | {"choices": [], "cellwright": {"restart": {"backend": backend}}})
+
+
 def with_usage(body: bytes, usage: Usage) -> bytes:
     """Return a completion that lacks usage with it."""
     return orjson.dumps(orjson.loads(body) | {"usage": usage_object(usage)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cellwright.gateway.wire import DONE, error_body, read_chat, sse, usage_chunk, with_usage
+from cellwright.gateway.wire import DONE, error_body, read_chat, restart_chunk, sse, usage_chunk, with_usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,10 @@ class ChatStream:
             return sse(chunk.body)
         self._owed = False
         return sse(chunk.body) if self._request.wants_usage else b""
+
+    def restart(self, backend: str) -> bytes:
+        """Return the event after which an answer begins anew: what came before it is void."""
+        return sse(restart_chunk(self._request, backend))
 
     def end(self, model: str, usage: Callable[[], Usage]) -> bytes:
         """Return what closes a whole stream."""

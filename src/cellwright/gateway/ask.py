@@ -1,0 +1,36 @@
+"""What a selection wants to know of a request, and no more than its policy asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cellwright.gateway.model_policy import Criterion
+from cellwright.gateway.select import Ask
+from cellwright.gateway.wire import message_texts
+
+if TYPE_CHECKING:
+    from cellwright.gateway.model_policy import Policy
+    from cellwright.gateway.wire import JsonObject, ModelRequest
+
+CHARS_PER_TOKEN: Final = 4  # of English text; prices are compared by it, never charged
+TYPICAL_TOKENS_OUT: Final = 256  # where the request sets no limit
+
+
+def read_ask(policy: Policy, request: ModelRequest) -> Ask:
+    """Return what a policy looks at in a request."""
+    priced = Criterion.PRICE in policy.prefer
+    return Ask(
+        stream=request.stream,
+        tokens_in=_tokens_in(request.body) if priced else 0,
+        tokens_out=_tokens_out(request.body) if priced else 0,
+    )
+
+
+def _tokens_in(body: JsonObject) -> int:
+    chars = sum(len(text) for message in body.get("messages", ()) for text in message_texts(message))
+    return chars // CHARS_PER_TOKEN + 1
+
+
+def _tokens_out(body: JsonObject) -> int:
+    limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    return limit if isinstance(limit, int) and limit > 0 else TYPICAL_TOKENS_OUT

@@ -1,0 +1,119 @@
+"""One backend asked for one answer, and what that tells about the backend."""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import time
+from typing import TYPE_CHECKING, Final, Self
+
+from cellwright.errors import Diagnostic
+from cellwright.gateway.backend import BackendError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from types import TracebackType
+
+    from cellwright.gateway.backend import Backend, Chunk
+    from cellwright.gateway.standing import Live
+    from cellwright.gateway.wire import ModelRequest
+
+_MS_PER_S: Final = 1000.0
+_LONGEST_REST_S: Final = 300.0  # that a backend is left alone because it asked for it
+_REST_S: Final = 1.0  # where it did not say for how long
+_TOO_MANY: Final = "upstream_rate_limited"
+
+
+class Attempt:
+    """Asks a backend; on leaving it as a context, the backend's standing learns how it went, once."""
+
+    __slots__ = ("_answer", "_began_s", "_probe", "_settled", "_stream", "live")
+
+    def __init__(self, live: Live, backend: Backend, request: ModelRequest) -> None:
+        self.live = live
+        live.in_flight += 1
+        self._probe = live.breaker.begin()
+        self._began_s = time.monotonic()
+        self._settled = False
+        self._stream = request.stream
+        self._answer = backend.answer(request)
+
+    @property
+    def rest(self) -> AsyncGenerator[Chunk, None]:
+        """What follows the first piece."""
+        return self._answer
+
+    async def first(self) -> Chunk:
+        """Return the first piece of the answer; raises BackendError, ApiError."""
+        try:
+            chunk = await anext(self._answer)
+        except StopAsyncIteration:
+            message = f"backend {self.live.spec.name} answered with nothing"
+            raise BackendError(Diagnostic("upstream_empty", message), spent=True) from None
+        self._note_first()
+        return chunk
+
+    async def lose(self, error: BaseException | None) -> None:
+        """End an answer that another backend was quicker with; how long it has taken so far counts as its latency."""
+        if error is None and not self._settled:
+            self._note_first()
+        await self._settle(error, wanted=False)
+
+    async def leave(self, error: BaseException | None) -> None:
+        """End the answer; `error` is what ended it before it was whole."""
+        await self._settle(error, wanted=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.leave(error)
+
+    async def _settle(self, error: BaseException | None, *, wanted: bool) -> None:
+        if self._settled:
+            return
+        self._settled = True
+        self.live.in_flight -= 1
+        self._tell(error, wanted=wanted)
+        await self._answer.aclose()
+
+    def _note_first(self) -> None:
+        now_s = time.monotonic()
+        if self._stream:
+            self.live.began((now_s - self._began_s) * _MS_PER_S, now_s)
+
+    def _tell(self, error: BaseException | None, *, wanted: bool) -> None:
+        """Tell the circuit, and the latencies of a whole answer."""
+        now_s = time.monotonic()
+        breaker = self.live.breaker
+        if error is None and wanted:
+            self.live.ended((now_s - self._began_s) * _MS_PER_S, now_s)
+            breaker.succeed(now_s)
+        elif isinstance(error, BackendError):
+            if error.retry_after is not None or error.code == _TOO_MANY:
+                breaker.rest(now_s + _rest_s(error.retry_after))
+            if error.code == _TOO_MANY:
+                breaker.abandon(probe=self._probe)
+            elif error.elsewhere:
+                breaker.fail(now_s, probe=self._probe)
+            else:
+                breaker.succeed(now_s)  # it refused the request: it answers
+        else:
+            breaker.abandon(probe=self._probe)
+
+
+def _rest_s(retry_after: str | None) -> float:
+    """Return the seconds of a Retry-After header, a number or a date (RFC 9110 clause 10.2.3), within bounds."""
+    if retry_after is None:
+        return _REST_S
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        asked_s = float(text)
+    else:
+        try:
+            asked_s = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            asked_s = _REST_S
+    return min(max(asked_s, 0.0), _LONGEST_REST_S) if math.isfinite(asked_s) else _REST_S

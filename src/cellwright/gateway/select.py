@@ -1,0 +1,146 @@
+"""In which order the backends that sovereignty allows are asked. Pure: the same snapshot gives the same order."""
+
+from __future__ import annotations
+
+import math
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cellwright.estate.model import Tier
+from cellwright.gateway.meter import charge
+from cellwright.gateway.model_policy import Criterion, Grade
+from cellwright.gateway.wire import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cellwright.gateway.model_policy import Policy
+    from cellwright.gateway.standing import Figure, Standing
+
+    Rank = Callable[[Standing], float]
+
+CLOUD: Final = Tier.REGION
+STEP: Final = 1.25  # latencies within one step of another are alike: percentiles of so few requests tell no more
+
+
+class Fit(IntEnum):
+    """How a backend stands to the latency budget, the best first."""
+
+    WITHIN = 0
+    UNKNOWN = 1
+    OVER = 2
+
+
+class Ask(NamedTuple):
+    """What a selection looks at in a request."""
+
+    stream: bool = False
+    tokens_in: int = 0
+    tokens_out: int = 0
+    difficulty: float | None = None  # None: not asked
+
+
+def order(policy: Policy, ask: Ask, standings: Sequence[Standing]) -> list[Standing]:
+    """Return the backends by preference, as if none of them failed or were full.
+
+    Within the budget goes before unknown, unknown before over it; then the criteria in their order, then the order
+    given. A backend whose latency is unknown is asked by one request at a time until it is known.
+    """
+    ranks = [_rank(criterion, ask, standings) for criterion in policy.prefer]
+    keys = [
+        (fit(policy, standing), *(rank(standing) for rank in ranks), position)
+        for position, standing in enumerate(standings)
+    ]
+    ordered = [standings[key[-1]] for key in sorted(keys)]  # type: ignore[call-overload]  # the last of a key is its int
+    return _lighter(policy, ask, ordered) if ask.difficulty is not None else ordered
+
+
+def fit(policy: Policy, standing: Standing) -> Fit:
+    """Return how a backend stands to the budget of a policy; with nothing in flight the unknown gets its chance."""
+    found = Fit.WITHIN
+    budget = policy.budget
+    for limit_ms, figure in (
+        (budget.first_token_ms, standing.first_token),
+        (budget.round_trip_ms, standing.round_trip),
+    ):
+        if limit_ms is None:
+            continue
+        if figure.ms is None:
+            found = max(found, Fit.UNKNOWN if standing.in_flight else Fit.WITHIN)
+        elif figure.ms > limit_ms:
+            return Fit.OVER
+    return found
+
+
+def simple(policy: Policy, ask: Ask) -> bool:
+    """Return whether a request is one for a light model."""
+    return policy.light_below is not None and ask.difficulty is not None and ask.difficulty < policy.light_below
+
+
+def latency(ask: Ask, standing: Standing) -> Figure:
+    """Return the latency that counts for a request: to the first token where it streams."""
+    return standing.first_token if ask.stream else standing.round_trip
+
+
+def cost(ask: Ask, standing: Standing) -> int | None:
+    """Return what a request would cost in nano units of the currency; None is unknown."""
+    cost_in, cost_out = charge(Usage(ask.tokens_in, ask.tokens_out), standing.spec.price)
+    return None if cost_in is None or cost_out is None else cost_in + cost_out
+
+
+def comparable(standings: Sequence[Standing]) -> bool:
+    """Return whether all known prices are in one currency."""
+    return len({standing.spec.price.currency for standing in standings if standing.spec.price}) <= 1
+
+
+def load(standing: Standing, *, shares: bool) -> float:
+    """Return requests in flight, as a share of what the backend takes where all say so."""
+    limit = standing.spec.max_concurrency if shares else None
+    return standing.in_flight / limit if limit else float(standing.in_flight)
+
+
+def shares_known(standings: Sequence[Standing]) -> bool:
+    """Return whether every backend says how many requests it takes at once."""
+    return all(standing.spec.max_concurrency is not None for standing in standings)
+
+
+def _rank(criterion: Criterion, ask: Ask, standings: Sequence[Standing]) -> Rank:
+    """Return what a criterion makes of a backend: the lower, the better."""
+    match criterion:
+        case Criterion.LATENCY:
+            return lambda standing: _step(latency(ask, standing).ms, standing.in_flight)
+        case Criterion.PRICE:
+            if not comparable(standings):
+                return lambda _: 0.0
+            return lambda standing: _or_last(cost(ask, standing))
+        case Criterion.LOAD:
+            shares = shares_known(standings)
+            return lambda standing: load(standing, shares=shares)
+
+
+def _step(ms: float | None, in_flight: int) -> float:
+    if ms is None:
+        return math.inf if in_flight else -math.inf
+    return math.floor(math.log(max(ms, 1e-3), STEP))
+
+
+def _or_last(amount: int | None) -> float:
+    return math.inf if amount is None else amount
+
+
+def _lighter(policy: Policy, ask: Ask, ordered: list[Standing]) -> list[Standing]:
+    """Return the order with the cloud tier's own places filled by grade: light first for a simple request, last else.
+
+    Who stands over the budget stays behind who stands within it.
+    """
+    wanted = Grade.LIGHT if simple(policy, ask) else Grade.FULL
+    for level in Fit:
+        places = [
+            place
+            for place, standing in enumerate(ordered)
+            if standing.spec.tier is CLOUD and fit(policy, standing) is level
+        ]
+        chosen = sorted((ordered[place] for place in places), key=lambda standing: standing.spec.grade is not wanted)
+        for place, standing in zip(places, chosen, strict=True):
+            ordered[place] = standing
+    return ordered

@@ -1,0 +1,108 @@
+"""How a backend does at this moment: requests in flight, latencies, its circuit."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cellwright.gateway.breaker import Breaker, State
+from cellwright.gateway.percentile import Durations
+
+if TYPE_CHECKING:
+    from cellwright.gateway.model import BackendSpec
+    from cellwright.gateway.model_policy import BreakerSettings
+
+PERCENTILE: Final = 95.0
+_MEASURED: Final = "measured here"
+_UNKNOWN: Final = "not measured yet"
+
+
+class Figure(NamedTuple):
+    """A 95th percentile in milliseconds and where it comes from; None is unknown."""
+
+    ms: float | None
+    source: str
+
+
+_NOTHING: Final = Figure(None, _UNKNOWN)
+
+
+class Standing(NamedTuple):
+    """What is known of one backend when a request is about to be sent; all that a selection looks at."""
+
+    spec: BackendSpec
+    in_flight: int = 0
+    first_token: Figure = _NOTHING
+    round_trip: Figure = _NOTHING
+    state: State = State.CLOSED
+    wait_s: float = 0.0  # until a request may be sent
+
+
+class Live:
+    """One backend as it answers; times are seconds of a clock that rises."""
+
+    __slots__ = ("_first_token", "_round_trip", "breaker", "in_flight", "spec")
+
+    def __init__(self, spec: BackendSpec, settings: BreakerSettings, now_s: float) -> None:
+        self.spec = spec
+        self.breaker = Breaker(settings)
+        self.in_flight = 0
+        self._first_token = Durations(now_s)
+        self._round_trip = Durations(now_s)
+
+    @property
+    def full(self) -> bool:
+        """Whether it has as many requests in flight as it takes."""
+        return self.spec.max_concurrency is not None and self.in_flight >= self.spec.max_concurrency
+
+    def began(self, ms: float, now_s: float) -> None:
+        """Note how long the first piece of an answer took; for one that never came, how long it was waited for."""
+        self._first_token.add(ms, now_s)
+
+    def ended(self, ms: float, now_s: float) -> None:
+        """Note how long a whole answer took."""
+        self._round_trip.add(ms, now_s)
+
+    def usual_ms(self, now_s: float, *, stream: bool) -> float | None:
+        """Return the 95th percentile until an answer begins, for one that does not stream until it is whole."""
+        standing = self.standing(now_s)
+        return (standing.first_token if stream else standing.round_trip).ms
+
+    def sentence(self, now_s: float) -> str:
+        """Return in words whether it can be asked now."""
+        name, wait_s = self.spec.name, self.breaker.wait_s(now_s)
+        if self.full:
+            return f"{name} has {self.in_flight} requests in flight, as many as it takes"
+        if not wait_s:
+            return f"{name} was asked"
+        state = self.breaker.state(now_s)
+        why = "asked for fewer requests" if state is State.CLOSED else f"failed too often (circuit {state})"
+        return f"{name} {why}, again in {wait_s:.1f} s" if wait_s < math.inf else f"{name} is being probed"
+
+    def standing(self, now_s: float) -> Standing:
+        """Return what is known now."""
+        expected = self.spec.expected
+        first, trip = (each.percentile(PERCENTILE, now_s) for each in (self._first_token, self._round_trip))
+        return Standing(
+            self.spec,
+            self.in_flight,
+            _figure(first, expected.first_token_ms if expected else None, expected.source if expected else ""),
+            _figure(trip, expected.round_trip_ms if expected else None, expected.source if expected else ""),
+            self.breaker.state(now_s),
+            self.breaker.wait_s(now_s),
+        )
+
+
+def supposed(spec: BackendSpec) -> Standing:
+    """Return the standing of a backend that nothing was sent to: idle, as fast as its configuration expects."""
+    expected = spec.expected
+    if expected is None:
+        return Standing(spec)
+    first = _figure(None, expected.first_token_ms, expected.source)
+    return Standing(spec, first_token=first, round_trip=_figure(None, expected.round_trip_ms, expected.source))
+
+
+def _figure(seen_ms: float | None, expected_ms: float | None, source: str) -> Figure:
+    if seen_ms is not None:
+        return Figure(seen_ms, _MEASURED)
+    return Figure(expected_ms, source) if expected_ms is not None else _NOTHING

@@ -10,6 +10,7 @@ import pytest
 
 from cellwright.cli.main import run
 from cellwright.digest.causes_artefact import from_bytes
+from cellwright.simulate.simulation import Scenario, simulate
 
 MAPPING = Path(__file__).parents[2] / "examples/mappings/alarm-list.yaml"
 
@@ -50,16 +51,39 @@ def test_a_lake_teaches_a_graph_that_is_written_and_told(folder: Path, capsys: p
     links = ("--topology", str(folder / "links.csv"))
     assert learned(folder, "related", "model.json", *links) == 0
     assert "1 edges between 2 alarm types, from 400 alarms" in capsys.readouterr().out
-    graph = from_bytes((folder / "model.json").read_bytes(), "model.json")
+    graph = from_bytes((folder / "model.json").read_bytes(), "model.json").causes
     assert [(graph.types[one], graph.types[other]) for one, other in np.argwhere(graph.edges)] == [
         ("AlarmType=1", "AlarmType=2")
     ]
     assert graph.training.links == 20
+    assert learned(folder, "related", "again.json", *links) == 0
+    assert "no salience: too few counters and log lines" in capsys.readouterr().out
     assert learned(folder, "related", "other.json", *links, "-o", "json") == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["edges"][0]["lag_s"] == 20
     assert answer["gain_nats"] == graph.quality.gain_nats
     assert (folder / "other.json").read_bytes() == (folder / "model.json").read_bytes()
+
+
+def test_what_goes_with_incidents_is_learned_and_told_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    simulate(tmp_path / "sim", Scenario(seed=5, gnbs=3, hours=16, faults=30))
+    lake, model, topology = (str(tmp_path / name) for name in ("lake", "model.json", "sim/topology.csv"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CELLWRIGHT_KEY_FILE", str(tmp_path / "key"))
+        assert run(["mediate", str(tmp_path / "sim/telemetry"), "--lake", lake]) == 0
+    capsys.readouterr()
+    assert run(["digest", "learn", lake, "--out", model, "--topology", topology, "-o", "json"]) == 0
+    judged = json.loads(capsys.readouterr().out)["salience"]
+    assert judged["kept"] >= judged["unlearned"]
+    assert judged["signals"] > judged["tested"] > 0
+    told = []
+    for more in ((), ("--causes", model)):
+        assert run(["digest", lake, "--topology", topology, "--budget", "500", "-o", "json", *more]) == 0
+        digests = json.loads(capsys.readouterr().out)["digests"]
+        told.append("".join(each["beside"]["logs"] for each in digests))
+    assert "Registration accepted" in told[0]
+    assert "Registration accepted" not in told[1]
+    assert told[1].count(" at ManagedElement=") >= told[0].count(" at ManagedElement=") > 0
 
 
 def test_what_foretells_nothing_is_not_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

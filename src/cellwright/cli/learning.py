@@ -18,6 +18,7 @@ from cellwright.wiring.learning import learn_causes
 
 if TYPE_CHECKING:
     from cellwright.digest.causes import CauseGraph
+    from cellwright.digest.salience import LearnedSalience
 
 _MOST_ROWS: Final = 15
 
@@ -31,9 +32,12 @@ def digest_learn(
 ) -> None:
     """Learn from the lake's alarms which types bring about which others, and how well that foretells them."""
     beside = topology_of(topology)
-    graph = learn_causes(place_of(lake), out, beside)
+    learned = learn_causes(place_of(lake), out, beside)
+    graph, salience = learned.causes, learned.salience
     if output is Output.JSON:
-        console.say_json({"model": str(out), **asdict(graph.training), **asdict(graph.quality), "edges": _edges(graph)})
+        judged = {"salience": salience and {"incidents": salience.incidents, **asdict(salience.quality)}}
+        told = {**asdict(graph.training), **asdict(graph.quality), **judged, "edges": _edges(graph)}
+        console.say_json({"model": str(out), **told})
         return
     columns = ("cause", "effect", "first", "median lag")
     shown = sorted(_edges(graph), key=lambda edge: -edge["strength"])[:_MOST_ROWS]
@@ -44,7 +48,19 @@ def digest_learn(
     )
     gain, tested = graph.quality.gain_nats, graph.quality.tested
     console.say(f"foretells the last {tested} onsets {gain:.2f} nats each better than constant rates do")
+    console.say(_salience(salience))
     console.say(f"{out} written, {out.stat().st_size / 1000:,.0f} kB")
+
+
+def _salience(salience: LearnedSalience | None) -> str:
+    if salience is None:
+        return "no salience: too few counters and log lines beside incidents, or what they teach keeps no more of them"
+    judged = salience.quality
+    return (
+        f"salience of {len(salience.templates)} kinds of log lines and {len(salience.counters)} counters, from "
+        f"{salience.incidents} incidents: {judged.tokens} tokens keep {judged.kept:.0%} of the {judged.signals} "
+        f"signals that the last {judged.tested} confirm, {judged.unlearned:.0%} without it"
+    )
 
 
 def _edges(graph: CauseGraph) -> list[dict[str, Any]]:

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from cellwright.digest.counters import Break
     from cellwright.digest.logs import LogLines
     from cellwright.digest.logs_compose import LogDigest
+    from cellwright.digest.logs_text import Told
+    from cellwright.digest.salience import LearnedSalience
     from cellwright.digest.storms import Incident
     from cellwright.digest.tokens import TokenCounter
 
 AROUND_US: Final = 60 * 1_000_000  # of log lines, before the first alarm and behind the last
 _COUNTERS_SHARE: Final = 3  # of the tokens that are left, a third at most is for counters where there are log lines too
 _HEAD_LINES: Final = 3
+_LOST: Final = "told log lines"
 _PLACES: Final = Topology.of(())
 
 
@@ -35,6 +38,12 @@ class Beside:
     log: LogDigest | None = None  # what the section of logs was made of, with its books
     tokens: int = 0  # of both
     left_out: tuple[Omission, ...] = ()
+
+    @property
+    def told(self) -> tuple[Told, ...]:
+        """Return the log lines that the text tells."""
+        lines = self.log.facts.told if self.log else ()
+        return lines[: len(lines) - sum(each.count for each in self.left_out if each.what == _LOST)]
 
     @property
     def text(self) -> str:
@@ -75,18 +84,29 @@ def scope_of(incident: Incident) -> Scope:
     return Scope(elements, min(instants, default=None), max(instants, default=None))
 
 
-def beside(found: Sequence[Break], lines: LogLines, *, room: int, count: TokenCounter) -> Beside:
-    """Return the sections about breaks, the most unusual first, and log lines that fit `room` tokens together."""
+def beside(
+    found: Sequence[Break],
+    lines: LogLines,
+    *,
+    room: int,
+    count: TokenCounter,
+    salience: LearnedSalience | None = None,
+) -> Beside:
+    """Return the sections about breaks and log lines that fit `room` tokens together.
+
+    Breaks come as given, the most unusual first; learned salience puts those first that go with incidents.
+    """
+    found = salience.ordered(found) if salience else found
     share = room // _COUNTERS_SHARE if len(lines) else room
     counters = richest_counters(found, budget=share, count=count)
     told = len(decode_counters(counters).changes) if counters else 0
     used = count.count(counters) if counters else 0
     digest, logs, lost = None, "", len(lines)
     if len(lines) and room - used >= MIN_BUDGET_TOKENS:
-        digest = digest_log(lines, budget=room - used, count=count)
+        digest = digest_log(lines, budget=room - used, count=count, salience=salience)
         logs, lost = digest.parts[0], 0
         used += count.count(logs)
         if digest.over_budget:  # under the head of the part, title and legend, a line each
             lost = len(digest.facts.told) + _HEAD_LINES - logs.count("\n") - 1
-    omissions = (Omission("counter breaks", len(found) - told), Omission("told log lines", lost))
+    omissions = (Omission("counter breaks", len(found) - told), Omission(_LOST, lost))
     return Beside(counters, logs, digest, used, tuple(each for each in omissions if each.count))

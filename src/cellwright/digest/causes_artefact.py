@@ -1,8 +1,9 @@
-"""A learned cause graph as bytes: JSON of one version, with what it was learned from and its measured quality."""
+"""What a lake taught as bytes: JSON of one version, with what it was learned from and its measured quality."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from math import inf
 from typing import Final
 
 import msgspec
@@ -10,13 +11,25 @@ import numpy as np
 
 from cellwright.digest.causes import CauseGraph, Quality, Training
 from cellwright.digest.causes_onsets import BIN_ENDS_MS, BINS
+from cellwright.digest.salience import LearnedSalience  # noqa: TC001 - msgspec reads the annotation
 from cellwright.errors import StorageError
 
 FORMAT: Final = "cellwright.io/cause-graph"
-VERSION: Final = 1
+VERSION: Final = 2
 _ARRAYS: Final = ("edges", "strength", "first", "lag_s", "base_per_s", "rates_per_s", "onsets")
 
 _Matrix = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a lake taught: which alarm types bring about which others, and which signals beside incidents tell most.
+
+    No salience where the lake held too little beside its incidents, or what it taught kept no more than is kept anyway.
+    """
+
+    causes: CauseGraph
+    salience: LearnedSalience | None = None
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -38,10 +51,12 @@ class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bin_ends_ms: tuple[int, ...]
     base_per_s: tuple[float, ...]
     rates_per_s: tuple[tuple[_Matrix, ...], ...]  # hop, bin, cause, effect
+    salience: LearnedSalience | None
 
 
-def to_bytes(graph: CauseGraph) -> bytes:
-    """Return a graph as JSON that `from_bytes` reads back without loss; the same graph makes the same bytes."""
+def to_bytes(learned: Learned) -> bytes:
+    """Return what was learned as JSON that `from_bytes` reads back without loss; the same makes the same bytes."""
+    graph = learned.causes
     document = {
         "format": FORMAT,
         "version": VERSION,
@@ -50,12 +65,13 @@ def to_bytes(graph: CauseGraph) -> bytes:
         "types": graph.types,
         **{name: getattr(graph, name).tolist() for name in _ARRAYS},  # NaN is written as null
         "bin_ends_ms": BIN_ENDS_MS,
+        "salience": learned.salience,
     }
     return msgspec.json.encode(document) + b"\n"
 
 
-def from_bytes(raw: bytes, name: str) -> CauseGraph:
-    """Return the graph that `to_bytes` wrote.
+def from_bytes(raw: bytes, name: str) -> Learned:
+    """Return what `to_bytes` wrote.
 
     Raises StorageError, which names `name`, where it is no cause graph, is one of another version, or is inconsistent.
     """
@@ -71,7 +87,7 @@ def from_bytes(raw: bytes, name: str) -> CauseGraph:
                 hint="learn it again with `cellwright digest learn`, or update Cellwright",
             )
         document = msgspec.json.decode(raw, type=_Document)
-        return _graph(document, name)
+        return Learned(_graph(document, name), _salience(document, name))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _unreadable(name, str(error)) from error
 
@@ -101,6 +117,15 @@ def _graph(document: _Document, name: str) -> CauseGraph:
     if document.bin_ends_ms != BIN_ENDS_MS or hops not in {1, 2} or len(set(document.types)) < n_types:
         raise _unreadable(name, "its bins, hops or types are not those of this version")
     return CauseGraph(types=document.types, training=document.training, quality=document.quality, **arrays)
+
+
+def _salience(document: _Document, name: str) -> LearnedSalience | None:
+    """Return the salience of a document whose numbers can be meetings."""
+    found = document.salience
+    for seen in (*found.templates.values(), *found.counters.values()) if found else ():
+        if seen.met < 0 or not 0 <= seen.expected < inf:
+            raise _unreadable(name, "what it met of a signal, or expected, is not a number of 0 or more")
+    return found
 
 
 def _unreadable(name: str, cause: str) -> StorageError:

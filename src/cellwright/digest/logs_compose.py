@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cellwright.digest.logs import LogLines
+    from cellwright.digest.salience import LearnedSalience
     from cellwright.digest.tokens import TokenCounter
 
 _PART_TOKENS: Final = 30  # the head of a part, at most
@@ -70,15 +71,23 @@ class _Log:
     source: str
 
 
-def digest_log(lines: LogLines, *, budget: int = BUDGET_TOKENS, count: TokenCounter, source: str = "") -> LogDigest:
+def digest_log(
+    lines: LogLines,
+    *,
+    budget: int = BUDGET_TOKENS,
+    count: TokenCounter,
+    source: str = "",
+    salience: LearnedSalience | None = None,
+) -> LogDigest:
     """Return the digest of a log: a line of each grave or rare template, then others by salience until `budget` tokens.
 
-    Where tokens are estimated, a tenth of the budget is held back. Raises UsageError for a budget below 200 tokens.
+    What a lake's past taught decides with the looks of lines which go first, and never what is grave or rare. Where
+    tokens are estimated, a tenth of the budget is held back. Raises UsageError for a budget below 200 tokens.
     """
     check_budget(budget)
     room = budget if count.exact else int(budget * ESTIMATE_MARGIN)
     mined = mine(lines.texts)
-    log = _Log(lines, mined, weigh(lines, mined), log_hash(lines), source)
+    log = _Log(lines, mined, weigh(lines, mined, salience), log_hash(lines), source)
     protected = _first_of_templates(log, np.flatnonzero(log.salience.is_protected))
     chosen = _fill(log, [], protected, room, count)
     if len(chosen) < len(protected):

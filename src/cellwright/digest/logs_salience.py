@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cellwright.digest.logs import LogLines
+    from cellwright.digest.salience import LearnedSalience
     from cellwright.digest.templates import Mined
 
 _FRAME_WORTH: Final = 0.5
@@ -45,11 +46,13 @@ class Salience:
     is_protected: NDArray[np.bool_]  # its words are grave, or it is rare where few lines are
 
 
-def weigh(lines: LogLines, mined: Mined) -> Salience:
+def weigh(lines: LogLines, mined: Mined, learned: LearnedSalience | None = None) -> Salience:
     """Return the salience of each line.
 
     Words count more where few lines are alike; what follows a grave line, or shortly goes before one, takes part in
     its salience. So does, a little, what is rare where most lines repeat, what began a flood, what is near the end.
+    With learned salience, what comes on any day counts by the share that goes with incidents, and what goes with them
+    more often than by chance is worth a nat each.
     """
     count = max(len(lines), 1)
     sizes = np.bincount(mined.codes)[mined.codes]
@@ -63,7 +66,8 @@ def weigh(lines: LogLines, mined: Mined) -> Salience:
     own = words * (_COMMON + (1 - _COMMON) * rarity) + _RARE * surprise * rarity
     own[firsts] += _BULK * sizes[firsts] / count
     end = _END * np.exp((np.arange(len(lines)) + 1 - count) / _END_LINES)
-    of_line = own + _shared(words * rarity) + end
+    related, gain = learned.of_lines(lines.texts) if learned else (np.ones(len(lines)), np.zeros(len(lines)))
+    of_line = related * (own + _shared(related * words * rarity) + end + gain)
     return Salience(words, of_line, is_grave | (is_rare & (surprise > _SURPRISE)))
 
 

@@ -108,8 +108,8 @@ def _causes(graph: CauseGraph, names: Sequence[str]) -> Mapping[str, Evidence]:
     edges = graph.edges[np.ix_(known, known)]
     one_way = edges & ~edges.T  # a pair that is kept both ways says nothing of the root
     return {
-        name: Evidence("causes", (1 + (brings - brought) / others) / 2, _words(int(brings), int(brought), others))
-        for name, brings, brought in zip(codes, one_way.sum(axis=1), one_way.sum(axis=0), strict=True)
+        name: Evidence("causes", (1 + (brings - brought) / others) / 2, _words(brings, brought, others))
+        for name, brings, brought in zip(codes, one_way.sum(1).tolist(), one_way.sum(0).tolist(), strict=True)
     }
 
 

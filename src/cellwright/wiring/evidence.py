@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,13 +12,15 @@ import pyarrow.compute as pc
 from cellwright.digest.beside import AROUND_US, Beside, beside, element_of, scope_of
 from cellwright.digest.counters import breaks, by_score
 from cellwright.digest.logs import lines_of
+from cellwright.digest.salience_fit import Company
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cellwright.digest.beside import Scope
     from cellwright.digest.counters import Break
     from cellwright.digest.logs import LogLines
+    from cellwright.digest.salience import LearnedSalience
     from cellwright.digest.storms import Incident
     from cellwright.digest.tokens import TokenCounter
     from cellwright.lake import Lake
@@ -29,6 +32,7 @@ _COUNTERS: Final = (
     *("begin_ts", "suspect", "value_i64", "value_f64"),
 )
 _LOGS: Final = ("ts", "severity_number", "body", "app", "host", "file_id", "ordinal")
+_ROWS: Final = 100_000  # of logs, at a time
 _TS: Final = pa.timestamp("us", tz="UTC")
 
 
@@ -47,17 +51,32 @@ class Evidence:
         self._logs = _logs(lake, elements, span) if starts else None
         self._instants = np.array([], np.int64) if self._logs is None else self._logs["ts"].cast(pa.int64()).to_numpy()
 
-    def beside(self, incident: Incident, *, room: int, count: TokenCounter) -> Beside:
+    def beside(
+        self, incident: Incident, *, room: int, count: TokenCounter, salience: LearnedSalience | None = None
+    ) -> Beside:
         """Return what goes behind the digest of an incident, in the tokens that it leaves."""
+        company = self.company(incident)
+        room = max(0, room if count.exact else int(0.9 * room))
+        return beside(company.breaks, company.lines, room=room, count=count, salience=salience)
+
+    def company(self, incident: Incident) -> Company:
+        """Return all that is of the elements and the time of an incident."""
         scope = scope_of(incident)
         near = [found for element in scope.elements for found in self._breaks.get(element, ())]
-        held = sorted(filter(scope.holds_break, near), key=by_score)
-        room = max(0, room if count.exact else int(0.9 * room))
-        return beside(held, self._lines(scope), room=room, count=count)
+        return Company(scope, sorted(filter(scope.holds_break, near), key=by_score), self._lines(scope))
 
-    def lines(self, incident: Incident) -> LogLines:
-        """Return the log lines of the elements and the time of an incident."""
-        return self._lines(scope_of(incident))
+    def breaks(self) -> Iterator[Break]:
+        """Yield the breaks of all elements at all times."""
+        return chain.from_iterable(self._breaks.values())
+
+    def lines(self) -> Iterator[tuple[str, LogLines]]:
+        """Yield the log lines of all times by element, some of one element at a time."""
+        if self._logs is None:
+            return
+        for host in sorted(pc.unique(self._logs["host"]).drop_null().to_pylist()):
+            rows = self._logs.filter(pc.field("host") == host)
+            for start in range(0, rows.num_rows, _ROWS):
+                yield host, lines_of(rows.slice(start, _ROWS))
 
     def _lines(self, scope: Scope) -> LogLines:
         span = scope.log_span_us()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cellwright.digest.alarms import Alarm
-    from cellwright.digest.causes import CauseGraph
+    from cellwright.digest.causes_artefact import Learned
     from cellwright.digest.correlate import Correlated
     from cellwright.digest.correlate_topology import Topology
     from cellwright.lake import Address
@@ -53,13 +53,13 @@ class Follower:
         place: Path | Address,
         topology: Topology | None = None,
         budget: int = BUDGET_TOKENS,
-        causes: CauseGraph | None = None,
+        causes: Learned | None = None,
     ) -> None:
         self._place, self._budget = place, budget
         self._counter = token_counter()
         with open_lake(place) as lake:
             known, _ = learn(lake.read("alarm_events"), topology, self._counter)
-        self._known = replace(known, causes=causes)
+        self._known = replace(known, learned=causes)
         self._read: set[str] = set()
         self._clock = AlarmClock()
         self._correlator = Correlator(self._known.surroundings)

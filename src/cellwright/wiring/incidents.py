@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cellwright.digest.beside import Beside
-    from cellwright.digest.causes import CauseGraph
+    from cellwright.digest.causes_artefact import Learned
     from cellwright.digest.correlate_topology import Topology
     from cellwright.digest.rank import Candidate
     from cellwright.digest.rank_precedence import Precedence
@@ -69,7 +69,7 @@ class Known:
 
     surroundings: Surroundings
     precedence: Precedence
-    causes: CauseGraph | None = None
+    learned: Learned | None = None  # by `digest learn`
 
 
 def learn(alarms: pa.Table, topology: Topology | None, counter: TokenCounter) -> tuple[Known, tuple[Incident, ...]]:
@@ -88,14 +88,15 @@ def learn(alarms: pa.Table, topology: Topology | None, counter: TokenCounter) ->
 def tell(incident: Incident, known: Known, budget: int, counter: TokenCounter, evidence: Evidence) -> Storyline:
     """Return the digest of an incident, its roots, and its raw beginning."""
     digest = digest_incident(incident, budget=budget, count=counter)
-    roots = rank(fold(incident.alarms, digest.incident), known.precedence, known.causes)  # whatever the budget left out
+    causes, salience = (known.learned.causes, known.learned.salience) if known.learned else (None, None)
+    roots = rank(fold(incident.alarms, digest.incident), known.precedence, causes)  # whatever the budget left out
     room = min(budget - digest.tokens, max(_LEAST_ROOM, digest.tokens))  # what stands beside the alarms is no longer
-    sections = evidence.beside(incident, room=room, count=counter)
+    sections = evidence.beside(incident, room=room, count=counter, salience=salience)
     return Storyline(incident, digest, roots, render_ves(incident.alarms[:_EXCERPT_EVENTS]), sections)
 
 
-def load_causes(path: Path) -> CauseGraph:
-    """Return a cause graph that `cellwright digest learn` wrote; raise UsageError or StorageError for what is none."""
+def load_causes(path: Path) -> Learned:
+    """Return what `cellwright digest learn` wrote; raise UsageError or StorageError for what is none."""
     with storage_errors("read", path):
         return from_bytes(path.read_bytes(), str(path))
 
@@ -105,7 +106,7 @@ def digest_lake(  # noqa: PLR0913 - what digests are asked for with
     progress: Progress,
     budget: int = BUDGET_TOKENS,
     topology: Topology | None = None,
-    causes: CauseGraph | None = None,
+    causes: Learned | None = None,
     *,
     only: str | None = None,
 ) -> tuple[Storyline, ...]:
@@ -117,7 +118,7 @@ def digest_lake(  # noqa: PLR0913 - what digests are asked for with
     with open_lake(place) as lake:
         alarms = lake.read("alarm_events")
         known, found = learn(alarms, topology, counter)
-        known = replace(known, causes=causes)
+        known = replace(known, learned=causes)
         if only is not None:
             found = (_named(only, found),)
         evidence = Evidence(lake, found)

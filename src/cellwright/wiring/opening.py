@@ -32,7 +32,7 @@ def originals(lake: Lake | TenantRows, wanted: str, topology: Topology | None) -
             return [asdict(alarm) for alarm in incident.alarms]
     evidence = Evidence(lake, found)
     for incident in found:
-        lines = evidence.lines(incident)
+        lines = evidence.company(incident).lines
         if len(lines) and bears(log_hash(lines), wanted):
             return _of_lines(lines)
     raise no_such_digest(wanted, [incident_name(content_hash(incident.alarms)) for incident in found])

@@ -17,6 +17,7 @@ from cellwright.gateway.meter import Meter
 from cellwright.gateway.model import AccessKey, BackendSpec, GatewayConfig, ModelPrice, Route, Rule
 from cellwright.gateway.server import create_app
 from cellwright.gateway.sse import EventReader
+from cellwright.gateway.wire import Operation
 from cellwright.store import sqlite_url
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Scripted:
 
     script: tuple[Chunk | Exception | Awaitable[object], ...]
     language_model: bool = True
+    operations: frozenset[Operation] = frozenset({Operation.CHAT})
     asked: list[ModelRequest] = field(default_factory=list)
 
     async def answer(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
@@ -230,17 +232,19 @@ class Upstream:
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     bodies: list[Any] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     url: str = ""
 
     async def _record(self, request: web.Request) -> web.StreamResponse:
         self.bodies.append(await request.json(loads=orjson.loads))
         self.keys.append(request.headers.get("authorization"))
+        self.paths.append(request.path)
         return await self.handler(request)
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Upstream]:
         application = web.Application()
-        application.router.add_post("/v1/chat/completions", self._record)
+        application.router.add_post("/{path:.*}", self._record)
         runner = web.AppRunner(application, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -9,6 +9,7 @@ from cellwright.estate.model import Boundary, SensitivityClass, Tier
 from cellwright.gateway.config import load_config
 from cellwright.gateway.meter import meter_url
 from cellwright.gateway.model import Route, Timeouts
+from cellwright.gateway.wire import Operation
 
 HASH = "ab" * 32
 WHOLE = f"""\
@@ -29,7 +30,7 @@ spec:
       baseUrl: https://models.example/v1/
       apiKeyEnv: MODEL_KEY
       price: {{currency: USD, source: list of 2026, inputPerMillion: 2.5, outputPerMillion: 10}}
-    - {{name: local, type: reasoner, model: cellwright-reasoner, tier: onprem, boundary: premises}}
+    - {{name: local, type: reasoner, model: cellwright-reasoner, tier: onprem, boundary: premises, operations: [chat]}}
   routes:
     - {{name: auto, backends: [cloud, local], dataClass: anonymised}}
   rules:
@@ -51,6 +52,7 @@ def test_a_document_becomes_a_frozen_configuration() -> None:
     assert (config.host, config.port, config.data_class) == ("127.0.0.1", 8080, SensitivityClass.SUBSCRIBER_PII)
     assert (config.keys[0].tenant, config.keys[0].sha256) == ("operator", HASH)
     assert (cloud.base_url, cloud.api_key_env, cloud.tier) == ("https://models.example/v1", "MODEL_KEY", Tier.REGION)
+    assert (cloud.operations, local.operations) == (None, frozenset({Operation.CHAT}))
     assert cloud.price is not None
     assert (cloud.price.input_nano, cloud.price.cached_nano) == (2_500_000_000, 2_500_000_000)
     assert (local.boundary, local.on_premises, local.price) == (Boundary.PREMISES, True, None)

@@ -11,6 +11,7 @@ import pytest
 from gateway_kit import KEY, QUESTION, Scripted, WordCounter, alive, bench, call, config, opener, whole
 
 from cellwright.estate.model import SensitivityClass
+from cellwright.gateway.abilities import Abilities
 from cellwright.gateway.dispatch import Dispatch
 from cellwright.gateway.egress import Sessions
 from cellwright.gateway.endpoints.chat import ChatCompletions
@@ -62,7 +63,8 @@ def asked(folder: Path, backend: Scripted, admissions: tuple[Admission, ...], fi
 
     async def main(meter: Meter) -> Response:
         dispatch = Dispatch(table, {"edge": backend}, {"edge": Live(setup.backends[0], BREAKER, 0.0)})
-        pipeline = Pipeline(setup, table, dispatch, WordCounter(), meter, admissions, filters)
+        abilities = Abilities.of(setup.backends, {"edge": backend})
+        pipeline = Pipeline(setup, table, abilities, dispatch, WordCounter(), meter, admissions, filters)
         paths = Paths([Line("POST", "/v1/chat/completions", pipeline.to(ChatCompletions()))])
         async with alive(Gateway(setup, Sessions(setup.timeouts), paths)) as app:
             return await call(app)

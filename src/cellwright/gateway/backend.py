@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cellwright.errors import Diagnostic
     from cellwright.gateway.egress import Egress
     from cellwright.gateway.model import BackendSpec
-    from cellwright.gateway.wire import ModelRequest, Usage
+    from cellwright.gateway.wire import ModelRequest, Operation, Usage
 
 
 class BackendError(ApiError):
@@ -41,7 +41,10 @@ class BackendError(ApiError):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of an answer: where the request streams a chat.completion.chunk, elsewhere the whole chat.completion."""
+    """A piece of an answer: where the request streams a chat.completion.chunk, elsewhere all of it.
+
+    All of it is a chat.completion, or the list of embeddings.
+    """
 
     body: bytes  # JSON on one line
     text: str  # what it says, for counts
@@ -59,7 +62,12 @@ class Supplies:
 
 
 class Backend(Protocol):
-    """Something that answers chat completions."""
+    """Something that answers requests."""
+
+    @property
+    def operations(self) -> frozenset[Operation]:
+        """Return what it can do."""
+        ...
 
     @property
     def language_model(self) -> bool:

@@ -40,6 +40,7 @@ from cellwright.gateway.model import (
     nano,
 )
 from cellwright.gateway.model_policy import Grade
+from cellwright.gateway.wire import Operation
 
 DEFAULT_METER: Final = "gateway-meter.db"
 
@@ -91,6 +92,9 @@ class BackendPart(Part):
     base_url: ServerAddress | None = Field(default=None, description="its address, such as https://models.example/v1")
     api_key_env: Variable | None = Field(default=None, description="the environment variable that holds its key")
     retries: Count = Field(default=1, description="further attempts before the first byte")
+    operations: tuple[Annotated[Operation, one_of(Operation)], ...] = Field(
+        default=(), description="a list of what it is asked for, chat or embeddings; all that its type can do if empty"
+    )
     price: PricePart | None = Field(default=None, description="what it costs; unknown if absent")
     grade: Annotated[Grade, one_of(Grade)] = Field(
         default=Grade.FULL, description="light, for simple requests, or full"
@@ -109,6 +113,7 @@ class BackendPart(Part):
             base_url=self.base_url,
             api_key_env=self.api_key_env,
             retries=self.retries,
+            operations=frozenset(self.operations) or None,
             price=self.price.build() if self.price else None,
             grade=self.grade,
             max_concurrency=self.max_concurrency,

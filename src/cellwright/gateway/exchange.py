@@ -93,7 +93,7 @@ class Exchange:
         """Return what the request used: as the backend said it, else counted here and marked as an estimate."""
         if self.usage is None and self.spent and self.request is not None:
             said = counter.count("".join(self.said))
-            self.usage = Usage(counter.count(self.request.prompt), said, estimated=True)
+            self.usage = Usage(self.request.count(counter), said, estimated=True)
         return self.usage or _NOTHING
 
     def rows(self, counter: TokenCounter) -> Iterator[MeterRow]:
@@ -102,7 +102,7 @@ class Exchange:
         yield row
         if not self.lost or self.request is None:
             return
-        tokens_in = counter.count(self.request.prompt)
+        tokens_in = self.request.count(counter)
         for number, (spec, code, said) in enumerate(self.lost, 1):
             usage = Usage(tokens_in, counter.count(said), estimated=True)
             cost_in, cost_out = charge(usage, spec.price)

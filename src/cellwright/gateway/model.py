@@ -12,6 +12,7 @@ from cellwright.gateway.model_policy import AS_LISTED, BREAKER, Grade
 if TYPE_CHECKING:
     from cellwright.estate.model import SensitivityClass, Tier, TokenPrices
     from cellwright.gateway.model_policy import BreakerSettings, Expected, Policy
+    from cellwright.gateway.wire import Operation
 
 NANO: Final = 1_000_000_000  # parts of one unit of a currency in which costs are kept, as integers
 LOOPBACK: Final = "127.0.0.1"
@@ -56,6 +57,7 @@ class BackendSpec:
     base_url: str | None = None
     api_key_env: str | None = None  # name of the environment variable that holds its key
     retries: int = 1  # further attempts before the first byte
+    operations: frozenset[Operation] | None = None  # None: all that its type can do
     price: ModelPrice | None = None  # None: unknown, and so is every cost
     grade: Grade = Grade.FULL
     max_concurrency: int | None = None  # requests in flight; None: nobody set a limit

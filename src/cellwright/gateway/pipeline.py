@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from cellwright.digest.tokens import TokenCounter
+    from cellwright.gateway.abilities import Abilities
     from cellwright.gateway.backend import Chunk
     from cellwright.gateway.connection import Call, Reply
     from cellwright.gateway.dispatch import Answering, Dispatch
@@ -52,6 +53,7 @@ class Pipeline:
 
     config: GatewayConfig
     table: DecisionTable
+    abilities: Abilities
     dispatch: Dispatch
     counter: TokenCounter
     meter: Meter
@@ -128,11 +130,11 @@ class Pipeline:
         await reply.end_stream(writer.end(answering.spec.model, functools.partial(exchange.settle, self.counter)))
 
     def _decide(self, exchange: Exchange, request: ModelRequest) -> Decision:
-        """Return the decision on a request; raise ApiError for an unknown model."""
+        """Return the decision on a request; raise ApiError where no route has the model or can do what is asked."""
         decision = self.table.decide(request.model, exchange.data_class)
         if decision is None:
             raise unknown_model(request.model, self.table.chains)
-        return decision
+        return self.abilities.among(decision, request.operation)
 
     def _close(self, exchange: Exchange, reply: Reply) -> None:
         """Meter the exchange and log that it happened, nothing of what it said."""

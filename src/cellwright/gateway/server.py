@@ -9,11 +9,13 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import Diagnostic, UsageError
+from cellwright.gateway.abilities import Abilities
 from cellwright.gateway.backend import Supplies
 from cellwright.gateway.connection import Call, ClientGoneError, Reply
 from cellwright.gateway.dispatch import Dispatch
 from cellwright.gateway.egress import Egress, Sessions
 from cellwright.gateway.endpoints.chat import ChatCompletions
+from cellwright.gateway.endpoints.embeddings import Embeddings
 from cellwright.gateway.endpoints.health import Health
 from cellwright.gateway.endpoints.mcp import Mcp
 from cellwright.gateway.endpoints.models import Models
@@ -62,11 +64,13 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
     table = compile_table(config)
     now_s = time.monotonic()
     lives = {spec.name: Live(spec, config.breaker, now_s) for spec in config.backends}
-    pipeline = Pipeline(config, table, Dispatch(table, backends, lives), counter, meter)
+    abilities = Abilities.of(config.backends, backends)
+    pipeline = Pipeline(config, table, abilities, Dispatch(table, backends, lives), counter, meter)
     models = Models(config.keys, table, backends)
     tools = _tool_paths(config, guard, counter, meter, secrets)
     paths = (
         Path("POST", "/v1/chat/completions", pipeline.to(ChatCompletions())),
+        Path("POST", "/v1/embeddings", pipeline.to(Embeddings())),
         Path("GET", "/v1/models", models.every),
         Path("GET", "/v1/models/{model:path}", models.one),
         Path("GET", "/healthz", Health(meter).answer),

@@ -6,6 +6,7 @@ Shapes: the OpenAI API reference (chat, models, errors), version 1 of the protoc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -14,6 +15,8 @@ from cellwright.errors import CellwrightError, Diagnostic, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from cellwright.digest.tokens import TokenCounter
 
 JsonObject = dict[str, Any]  # JSON as others wrote it: passed on whole, trusted in nothing
 
@@ -53,9 +56,16 @@ class Usage:
     estimated: bool = False
 
 
+class Operation(StrEnum):
+    """What a model is asked to do."""
+
+    CHAT = "chat"
+    EMBEDDINGS = "embeddings"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """What somebody asked of a model, in the common form: that of chat completions."""
+    """What somebody asked of a model, in the common form: that of chat completions or of embeddings."""
 
     id: str
     created_s: int  # since 1970
@@ -63,11 +73,31 @@ class ModelRequest:
     body: JsonObject
     stream: bool
     wants_usage: bool  # at the end of a stream
+    operation: Operation = Operation.CHAT
 
     @property
     def prompt(self) -> str:
-        """All text of the messages, one a line."""
+        """All text of the messages or inputs, one a line."""
+        if self.operation is Operation.EMBEDDINGS:
+            return "\n".join(item for item in self.inputs if isinstance(item, str))
         return "\n".join(text for message in self.body["messages"] for text in message_texts(message))
+
+    @property
+    def inputs(self) -> list[str | list[int]]:
+        """What embeddings are asked for: texts, or lists of tokens."""
+        given = self.body["input"]
+        return [given] if isinstance(given, str) or isinstance(given[0], int) else given
+
+    @property
+    def tokens_given(self) -> int:
+        """How many tokens come as numbers instead of as text."""
+        if self.operation is Operation.EMBEDDINGS:
+            return sum(len(item) for item in self.inputs if isinstance(item, list))
+        return 0
+
+    def count(self, counter: TokenCounter) -> int:
+        """Return what the prompt is in tokens."""
+        return counter.count(self.prompt) + self.tokens_given
 
     @property
     def last_user_text(self) -> str:
@@ -87,37 +117,6 @@ def unknown_model(model: str, known: Iterable[str]) -> ApiError:
     known = tuple(known)
     hint = nearest(model, known) or f"known are {', '.join(known)}"
     return invalid("model_not_found", f"there is no such model; {hint}", "model", status=404)
-
-
-def read_chat(raw: bytes, request_id: str, created_s: int) -> ModelRequest:
-    """Return the request in a body; raise ApiError. Fields the gateway does not know are kept for the backend."""
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise invalid("invalid_json", f"the body is not JSON in UTF-8: it breaks at {place}") from None
-    if not isinstance(body, dict):
-        raise invalid("invalid_type", "the body is not a JSON object")
-    model, stream = body.get("model"), body.get("stream") or False
-    if not isinstance(model, str) or not model:
-        raise invalid("invalid_type", "model must be the name of a model or route, such as 'auto'", "model")
-    if not isinstance(stream, bool):
-        raise invalid("invalid_type", "stream must be true or false", "stream")
-    _check_messages(body.get("messages"))
-    options = body.get("stream_options")
-    if options is not None and not isinstance(options, dict):
-        raise invalid("invalid_type", "stream_options must be an object", "stream_options")
-    wants_usage = bool(options and options.get("include_usage"))
-    return ModelRequest(request_id, created_s, model, body, stream, wants_usage)
-
-
-def _check_messages(messages: object) -> None:
-    if not isinstance(messages, list) or not messages:
-        raise invalid("invalid_type", "messages must be a list of one message or more", "messages")
-    for index, message in enumerate(messages):
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            place = f"messages[{index}]"
-            raise invalid("invalid_type", f"{place} must be an object with a role and content", place)
 
 
 def message_texts(message: JsonObject) -> Iterator[str]:

@@ -11,7 +11,8 @@ from cellwright.errors import UsageError
 from cellwright.gateway.backend import Chunk
 from cellwright.gateway.remote import Remote, said
 from cellwright.gateway.sse import EventReader
-from cellwright.gateway.wire import answer_text, read_usage
+from cellwright.gateway.vectors import fit_vectors
+from cellwright.gateway.wire import Operation, answer_text, read_usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -39,16 +40,20 @@ class OpenAIBackend:
     """Passes requests on and answers back unchanged, but for the model's name and the usage it always asks for."""
 
     language_model = True
+    operations = frozenset(Operation)
 
     def __init__(self, spec: BackendSpec, supplies: Supplies, base_url: str) -> None:
         self._spec = spec
         self._remote = Remote(spec, supplies.egress)
-        self._url = f"{base_url}/chat/completions"
+        self._url = base_url
         self._headers = {"authorization": f"Bearer {supplies.api_key}"} if supplies.api_key else {}
 
     async def answer(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
         """Yield the upstream's answer."""
-        response = await self._remote.post(self._url, self._headers, self._outgoing(request))
+        if request.operation is Operation.EMBEDDINGS:
+            yield await self._embed(request)
+            return
+        response = await self._remote.post(f"{self._url}/chat/completions", self._headers, self._outgoing(request))
         async with response:
             with self._remote.failures():
                 if not request.stream:
@@ -88,6 +93,26 @@ class OpenAIBackend:
         line = orjson.dumps(body) if b"\n" in data else data
         usage = read_usage(body)
         return Chunk(line, answer_text(body), usage, closing=not choices and usage is not None), ends
+
+    async def _embed(self, request: ModelRequest) -> Chunk:
+        """Return the vectors of a request in the encoding it asks for."""
+        if request.tokens_given and not self._spec.on_premises:
+            words = "stands off the premises and is sent text alone: the egress guard cannot read tokens"
+            raise self._remote.error("tokens_unguarded", words, status=400, kind="invalid_request_error")
+        body = request.body | {"model": self._spec.model}
+        response = await self._remote.post(f"{self._url}/embeddings", self._headers, body)
+        async with response:
+            with self._remote.failures():
+                data = await self._remote.read(response)
+                answer = self._object(data)
+        try:
+            changed = fit_vectors(answer, request)
+        except ValueError as error:
+            words = f"sent embeddings that are none: {error}"
+            raise self._remote.error("upstream_garbled", words, spent=True) from None
+        usage = answer.get("usage")
+        counted = read_usage({"usage": {"completion_tokens": 0} | usage}) if isinstance(usage, dict) else None
+        return Chunk(orjson.dumps(answer) if changed else data, "", counted)
 
     def _whole(self, data: bytes) -> Chunk:
         body = self._object(data)

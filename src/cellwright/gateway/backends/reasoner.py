@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from cellwright.gateway.backend import Chunk
 from cellwright.gateway.diagnosis import diagnose
-from cellwright.gateway.wire import Usage, chunk, completion, invalid, usage_chunk
+from cellwright.gateway.wire import Operation, Usage, chunk, completion, invalid, usage_chunk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -30,6 +30,7 @@ class Reasoner:
     """Answers with what `reason` says about the last message of the user, word by word where the request streams."""
 
     language_model = False
+    operations = frozenset({Operation.CHAT})
 
     def __init__(self, spec: BackendSpec, supplies: Supplies, reason: Callable[[str], str] = diagnose) -> None:
         self._model = spec.model

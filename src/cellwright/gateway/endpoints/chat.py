@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cellwright.gateway.wire import DONE, error_body, read_chat, restart_chunk, sse, usage_chunk, with_usage
+from cellwright.gateway.fields import model_name, read_object, streams, value, wrong
+from cellwright.gateway.wire import DONE, ModelRequest, error_body, restart_chunk, sse, usage_chunk, with_usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cellwright.gateway.backend import Chunk
-    from cellwright.gateway.wire import ApiError, ModelRequest, Usage
+    from cellwright.gateway.wire import ApiError, Usage
 
 
 class ChatCompletions:
     """The endpoint of chat completions."""
 
     def read(self, raw: bytes, request_id: str, created_s: int) -> ModelRequest:
-        """Return the request in a body; raise ApiError."""
-        return read_chat(raw, request_id, created_s)
+        """Return the request in a body; raise ApiError. Fields the gateway does not know are kept for the backend."""
+        body = read_object(raw)
+        model, stream = model_name(body), streams(body)
+        _check_messages(body.get("messages"))
+        options = value(body, "stream_options", dict, "an object") or {}
+        return ModelRequest(request_id, created_s, model, body, stream, bool(options.get("include_usage")))
 
     def whole(self, request: ModelRequest, answer: Chunk, usage: Callable[[], Usage]) -> bytes:  # noqa: ARG002 - Endpoint
         """Return the answer as it came, with usage where it lacks it."""
@@ -54,3 +59,12 @@ class ChatStream:
     def fail(self, error: ApiError) -> bytes:
         """Return the error as the last event of a stream that lacks its regular end."""
         return sse(error_body(error))
+
+
+def _check_messages(messages: object) -> None:
+    if not isinstance(messages, list) or not messages:
+        raise wrong("messages", "a list of one message or more")
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            place = f"messages[{index}]"
+            raise wrong(place, "an object with a role and content")

@@ -1,0 +1,70 @@
+"""Values in the JSON body of a request, each read with an error that names its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import orjson
+
+from cellwright.gateway.wire import ApiError, invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cellwright.gateway.wire import JsonObject
+
+T = TypeVar("T")
+
+
+def read_object(raw: bytes) -> JsonObject:
+    """Return the object in a body; raise ApiError."""
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise invalid("invalid_json", f"the body is not JSON in UTF-8: it breaks at {place}") from None
+    if not isinstance(body, dict):
+        raise invalid("invalid_type", "the body is not a JSON object")
+    return body
+
+
+def model_name(body: JsonObject) -> str:
+    """Return the model or route that a body names; raise ApiError."""
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        raise invalid("invalid_type", "model must be the name of a model or route, such as 'auto'", "model")
+    return model
+
+
+def value(body: JsonObject, key: str, kind: type[T], expected: str, place: str = "") -> T | None:
+    """Return a value of a type, None where it is absent or null; raise ApiError. `place` is the path to the body."""
+    found = body.get(key)
+    if found is None:
+        return None
+    if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
+        where = place + key
+        raise wrong(where, expected)
+    return found
+
+
+def streams(body: JsonObject) -> bool:
+    """Return whether a body asks for a stream; raise ApiError."""
+    return value(body, "stream", bool, "true or false") or False
+
+
+def wrong(place: str, expected: str) -> ApiError:
+    """Return the error for a value that is not what is expected."""
+    return invalid("invalid_type", f"{place} must be {expected}", place)
+
+
+def refused(place: str, why: str) -> ApiError:
+    """Return the error for something that the protocol has and this gateway has not."""
+    return invalid("unsupported_parameter", f"{place} is not supported: {why}", place)
+
+
+def one_of(found: object, known: Iterable[str], place: str) -> str:
+    """Return a value that is one of those known; raise ApiError."""
+    known = tuple(known)
+    if not isinstance(found, str) or found not in known:
+        raise invalid("invalid_value", f"{place} must be one of {', '.join(known)}", place)
+    return found

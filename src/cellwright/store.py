@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import CreateColumn
 
 from cellwright.errors import StorageError
 
@@ -18,6 +19,7 @@ _BUSY_TIMEOUT_S = 10
 def open_store(url: str, tables: MetaData) -> Engine:
     """Return an engine on which `tables` exist; `url` is an SQLAlchemy URL such as `sqlite:////var/lib/x.db`.
 
+    Tables of an older version get the columns they lack, which have to be nullable or have a default of the server.
     SQLite runs with a write-ahead log and a sync at every commit, so that a committed row survives a power cut.
     Raises StorageError when the database cannot be opened or written.
     """
@@ -37,11 +39,28 @@ def open_store(url: str, tables: MetaData) -> Engine:
 
 
 def _create(engine: Engine, tables: MetaData) -> None:
-    try:
-        tables.create_all(engine)
-    except SQLAlchemyError:
-        engine.dispose()
-        raise
+    for last in (False, True):  # another process may create the same tables at this moment
+        try:
+            tables.create_all(engine)
+            _add_columns(engine, tables)
+        except SQLAlchemyError:
+            engine.dispose()
+            if last:
+                raise
+        else:
+            return
+
+
+def _add_columns(engine: Engine, tables: MetaData) -> None:
+    """Add what tables of an older version lack."""
+    there = inspect(engine)
+    for table in tables.sorted_tables:
+        known = {column["name"] for column in there.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in known:
+                added = CreateColumn(column).compile(dialect=engine.dialect)
+                with engine.begin() as connection:
+                    connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {added}"))
 
 
 def sqlite_url(path: str) -> str:

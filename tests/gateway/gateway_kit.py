@@ -144,6 +144,7 @@ async def call(  # noqa: PLR0913
     key: str | None = KEY,
     headers: dict[str, str] | None = None,
     gone: asyncio.Event | None = None,
+    client: str | None = None,
 ) -> Response:
     """Call the application as a server would; `gone` is set when the client hangs up."""
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
@@ -162,7 +163,8 @@ async def call(  # noqa: PLR0913
         await asyncio.sleep(0)
 
     pairs = [(name.encode(), value.encode()) for name, value in given.items()]
-    await app({"type": "http", "path": path, "method": method, "headers": pairs}, receive, send)
+    scope = {"type": "http", "path": path, "method": method, "headers": pairs, "client": client and (client, 4711)}
+    await app(scope, receive, send)
     if not sent:
         return Response(0, {}, b"")
     found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}

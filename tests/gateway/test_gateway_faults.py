@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from cellwright.gateway.meter import MeterRow
+    from cellwright.gateway.meter_row import MeterRow
     from cellwright.gateway.model import GatewayConfig
     from cellwright.gateway.server import Gateway
     from cellwright.gateway.wire import ModelRequest

@@ -15,6 +15,7 @@ from cellwright.gateway.abilities import Abilities
 from cellwright.gateway.dispatch import Dispatch
 from cellwright.gateway.egress import Sessions
 from cellwright.gateway.endpoints.chat import ChatCompletions
+from cellwright.gateway.keys import Callers
 from cellwright.gateway.meter import Meter
 from cellwright.gateway.model_policy import BREAKER
 from cellwright.gateway.paths import Path as Line
@@ -64,7 +65,8 @@ def asked(folder: Path, backend: Scripted, admissions: tuple[Admission, ...], fi
     async def main(meter: Meter) -> Response:
         dispatch = Dispatch(table, {"edge": backend}, {"edge": Live(setup.backends[0], BREAKER, 0.0)})
         abilities = Abilities.of(setup.backends, {"edge": backend})
-        pipeline = Pipeline(setup, table, abilities, dispatch, WordCounter(), meter, admissions, filters)
+        callers = Callers(setup.keys)
+        pipeline = Pipeline(setup, table, abilities, dispatch, WordCounter(), meter, callers, admissions, filters)
         paths = Paths([Line("POST", "/v1/chat/completions", pipeline.to(ChatCompletions()))])
         async with alive(Gateway(setup, Sessions(setup.timeouts), paths)) as app:
             return await call(app)

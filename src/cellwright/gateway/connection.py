@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Headers = dict[bytes, bytes]
 
 _MS_PER_S: Final = 1000.0
-_JSON: Final = (b"content-type", b"application/json")
+_JSON: Final = b"application/json"
 _STREAM: Final = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -40,6 +40,7 @@ class Call:
     receive: Receive
     reply: Reply
     parameters: Mapping[str, str] = field(default_factory=dict)  # that the path names
+    client: str | None = None  # the address that the connection comes from
 
     def header(self, name: bytes) -> bytes | None:
         """Return the value of a header by its lower-case name."""
@@ -68,7 +69,12 @@ class Reply:
 
     async def json(self, body: bytes, status: int = 200, *headers: tuple[bytes, bytes]) -> None:
         """Send a whole JSON answer."""
-        await self._start(status, _JSON, (b"content-length", str(len(body)).encode()), *headers)
+        await self.whole(body, _JSON, status, *headers)
+
+    async def whole(self, body: bytes, content_type: bytes, status: int = 200, *headers: tuple[bytes, bytes]) -> None:
+        """Send a whole answer."""
+        length = str(len(body)).encode()
+        await self._start(status, (b"content-type", content_type), (b"content-length", length), *headers)
         await self._send({"type": "http.response.body", "body": body})
 
     async def start_stream(self, fail: Callable[[ApiError], bytes]) -> None:

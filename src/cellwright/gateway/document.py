@@ -17,11 +17,11 @@ from cellwright.estate.documents.parts import (
     Text,
     one_of,
 )
-from cellwright.estate.model import Boundary, Tier
+from cellwright.estate.model import Tier
+from cellwright.gateway.document_access import KeyPart, MetricsPart
 from cellwright.gateway.document_parts import (
     MODEL_NAME,
     DataClass,
-    KeyHash,
     Port,
     ServerAddress,
     Variable,
@@ -31,7 +31,6 @@ from cellwright.gateway.document_policy import BreakerPart, ExpectedPart, RouteP
 from cellwright.gateway.document_tools import ToolServerPart
 from cellwright.gateway.model import (
     LOOPBACK,
-    AccessKey,
     BackendSpec,
     GatewayConfig,
     Limits,
@@ -50,19 +49,6 @@ class ListenPart(Part):
 
     host: Text = Field(default=LOOPBACK, min_length=1, description="the address to listen on, such as 127.0.0.1")
     port: Port = Field(default=0, description="the port to listen on; 0 takes any free one")
-
-
-class KeyPart(Part):
-    """Who may ask."""
-
-    name: Name = Field(description="what meters call the key")
-    tenant: Name = Field(description="whose requests it carries")
-    sha256: KeyHash = Field(description="the SHA-256 of the key, never the key itself")
-    boundary: Within = Field(default=Boundary.NONE, description="the tightest boundary that its holder stands within")
-
-    def build(self) -> AccessKey:
-        """Return the frozen key."""
-        return AccessKey(self.name, self.tenant, self.sha256, self.boundary)
 
 
 class PricePart(Part):
@@ -159,6 +145,7 @@ class GatewaySpec(Part):
     limits: LimitsPart = Field(default=LimitsPart(), description="what one client may ask for")
     timeouts: TimeoutsPart = Field(default=TimeoutsPart(), description="how long each step may take")
     meter: MeterPart = Field(default=MeterPart(), description="where requests are metered")
+    metrics: MetricsPart = Field(default=MetricsPart(), description="who sees /metrics without a key")
 
 
 class GatewayDocument(Document):
@@ -185,4 +172,5 @@ class GatewayDocument(Document):
             breaker=spec.breaker.build(),
             meter_file=spec.meter.file or (None if spec.meter.url_env else DEFAULT_METER),
             meter_url_env=spec.meter.url_env,
+            metrics_from=spec.metrics.networks,
         )

@@ -12,6 +12,7 @@ import orjson
 
 from cellwright.errors import DeniedError, Diagnostic
 from cellwright.gateway.upstream import BrokenOffError, ConnectFailedError, NetworkError, TimedOutError
+from cellwright.gateway.waits import upstream
 from cellwright.gateway.wire import ApiError
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Egress:
         self.check(body)
         data = orjson.dumps(body)
         sent = {"content-type": "application/json", **headers, **(sign(data) if sign else {})}
-        with _failures():
+        with _failures(), upstream():
             return _Received(await self._sessions.session.post(url, data=data, headers=sent, allow_redirects=False))
 
     def check(self, body: JsonObject) -> None:
@@ -125,8 +126,13 @@ class _Received:
         return bytes(body)
 
     async def pieces(self) -> AsyncIterator[bytes]:
+        waits, content = upstream(), self._response.content.iter_any()
         with _failures():
-            async for piece in self._response.content.iter_any():
+            while True:
+                with waits:
+                    piece = await anext(content, None)
+                if piece is None:
+                    return
                 yield piece
 
     async def drain(self) -> None:

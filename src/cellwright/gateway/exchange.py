@@ -6,8 +6,10 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from cellwright.gateway.meter import MeterRow, charge
-from cellwright.gateway.wire import Usage
+from cellwright.gateway.meter import charge
+from cellwright.gateway.meter_row import MeterRow
+from cellwright.gateway.waits import UPSTREAM, Waits
+from cellwright.gateway.wire import Operation, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +34,7 @@ class Exchange:
     id: str
     started_us: int
     key: AccessKey
-    _started_s: float = field(default_factory=time.perf_counter)
+    _started_s: float
     request: ModelRequest | None = None
     data_class: SensitivityClass | None = None  # that the request names; None: its route's
     decision: Decision | None = None
@@ -49,6 +51,11 @@ class Exchange:
     said: list[str] = field(default_factory=list)
     lost: list[tuple[BackendSpec, str, str]] = field(default_factory=list)  # who else worked, why in vain, what it said
     ttft_ms: float | None = None
+    upstream: Waits = field(default_factory=Waits)  # for backends
+    client: Waits = field(default_factory=Waits)  # for the client's body
+    _gaps: int = 0  # between pieces that say something
+    _heard_ms: float = 0.0  # when the last of them came
+    _longest_gap_ms: float = 0.0
 
     def elapsed_ms(self) -> float:
         """Return the time since the request began."""
@@ -58,8 +65,13 @@ class Exchange:
         """Take note of a piece of the answer."""
         self.usage = chunk.usage or self.usage
         if chunk.text:
+            now_ms = self.elapsed_ms()
             if self.ttft_ms is None:
-                self.ttft_ms = self.elapsed_ms()
+                self.ttft_ms = now_ms
+            else:
+                self._gaps += 1
+                self._longest_gap_ms = max(self._longest_gap_ms, now_ms - self._heard_ms)
+            self._heard_ms = now_ms
             self.said.append(chunk.text)
 
     def lose(self, code: str) -> None:
@@ -123,6 +135,11 @@ class Exchange:
                 currency=spec.price.currency if spec.price else None,
                 price_source=spec.price.source if spec.price else None,
                 ttft_ms=None,
+                upstream_ms=None,
+                overhead_ms=None,
+                gaps=0,
+                gap_ms=None,
+                longest_gap_ms=None,
             )
 
     def row(self, counter: TokenCounter) -> MeterRow:
@@ -130,6 +147,8 @@ class Exchange:
         usage, price = self.settle(counter), self.spec.price if self.spec else None
         cost_in, cost_out = charge(usage, price) if usage != _NOTHING else (0, 0)
         stream = self.request is not None and self.request.stream
+        gaps = self._gaps if stream else 0
+        duration_ms = self.elapsed_ms()
         return MeterRow(
             request_id=self.id,
             started_us=self.started_us,
@@ -153,10 +172,18 @@ class Exchange:
             currency=price.currency if price else None,
             price_source=price.source if price else None,
             ttft_ms=self.ttft_ms if stream else None,
-            duration_ms=self.elapsed_ms(),
+            duration_ms=duration_ms,
+            operation=self.request.operation if self.request else Operation.CHAT,
+            upstream_ms=self.upstream.total_ms if self.attempts else None,
+            overhead_ms=max(0.0, duration_ms - self.upstream.total_ms - self.client.total_ms),
+            gaps=gaps,
+            gap_ms=self._heard_ms - self.ttft_ms if gaps and self.ttft_ms is not None else None,
+            longest_gap_ms=self._longest_gap_ms if gaps else None,
         )
 
 
 def start(request_id: str, key: AccessKey) -> Exchange:
     """Return the exchange of a request that came in just now."""
-    return Exchange(request_id, time.time_ns() // (1_000_000_000 // _US_PER_S), key)
+    exchange = Exchange(request_id, time.time_ns() // (1_000_000_000 // _US_PER_S), key, time.perf_counter())
+    UPSTREAM.set(exchange.upstream)
+    return exchange

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
+import time
 from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import Diagnostic
 from cellwright.gateway.wire import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from cellwright.gateway.model import AccessKey
 
 _SCHEME: Final = b"bearer "
 _NO_KEY: Final = "a key is needed: send it as 'Authorization: Bearer ...' or 'x-api-key: ...'"
 _UNKNOWN_KEY: Final = "the key is not known here"
+_PREFIX: Final = "cw-"  # so that scanners for leaked secrets can tell what they found
+_ENTROPY_BYTES: Final = 32
 
 
 def hash_key(key: str) -> str:
@@ -24,22 +28,41 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def caller(headers: Mapping[bytes, bytes], keys: Iterable[AccessKey]) -> AccessKey:
-    """Return whose key the headers of a request carry; raise ApiError (401).
-
-    Every key is compared, each in constant time: how long it takes tells nothing about which one was close.
-    """
-    given = _credential(headers)
-    if given is None:
-        raise _unauthorised(_NO_KEY)
-    presented = hashlib.sha256(given).hexdigest()
-    found = [key for key in keys if hmac.compare_digest(key.sha256, presented)]
-    if not found:
-        raise _unauthorised(_UNKNOWN_KEY)
-    return found[0]
+def new_key() -> str:
+    """Return a new key of 256 random bits; so many need no slow hash to be safe from guessing."""
+    return _PREFIX + secrets.token_urlsafe(_ENTROPY_BYTES)
 
 
-def _credential(headers: Mapping[bytes, bytes]) -> bytes | None:
+class Callers:
+    """Tells who asks, in a time that depends neither on how many keys there are nor on which one is close."""
+
+    def __init__(self, keys: Iterable[AccessKey], clock: Callable[[], float] = time.time) -> None:
+        self._keys = {key.sha256: key for key in keys}
+        self._clock = clock
+
+    async def identify(self, headers: Mapping[bytes, bytes]) -> AccessKey:
+        """Return whose key the headers of a request carry; raise ApiError (401)."""
+        given = credential(headers)
+        if given is None:
+            raise unauthorised(_NO_KEY)
+        return self._holder(given)
+
+    def _holder(self, given: bytes) -> AccessKey:
+        """Return whose key this is.
+
+        Looked up is a hash of what was sent, so that nobody can steer towards a near miss. An expired key is answered
+        as one that never was.
+        """
+        presented = hashlib.sha256(given).hexdigest()
+        key = self._keys.get(presented)
+        if key is None or not hmac.compare_digest(key.sha256, presented):
+            raise unauthorised(_UNKNOWN_KEY)
+        if key.not_after_s is not None and self._clock() >= key.not_after_s:
+            raise unauthorised(_UNKNOWN_KEY)
+        return key
+
+
+def credential(headers: Mapping[bytes, bytes]) -> bytes | None:
     """Return the key in an Authorization header or, as clients of the Messages API send it, in x-api-key."""
     authorization = headers.get(b"authorization", b"")
     if authorization[: len(_SCHEME)].lower() == _SCHEME:
@@ -47,5 +70,7 @@ def _credential(headers: Mapping[bytes, bytes]) -> bytes | None:
     return headers.get(b"x-api-key")
 
 
-def _unauthorised(message: str) -> ApiError:
-    return ApiError(Diagnostic("invalid_api_key", message), status=401, kind="invalid_request_error")
+def unauthorised(message: str) -> ApiError:
+    """Return the refusal of somebody who is not known (RFC 6750 clause 3)."""
+    headers = {"www-authenticate": "Bearer"}
+    return ApiError(Diagnostic("invalid_api_key", message), status=401, kind="invalid_request_error", headers=headers)

@@ -1,4 +1,7 @@
-"""The meter: one row for every request that held a valid key, written off the hot path, never lost on a clean stop."""
+"""The meter: one row for every request that held a valid key, written off the hot path, never lost on a clean stop.
+
+What rows add up to is stored with them, in one transaction: sums and histograms hold across workers and restarts.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,12 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, MetaData, String, Table, case, func, insert, select
+from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, String, Table, case, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from cellwright.errors import StorageError, UsageError
+from cellwright.gateway import series
+from cellwright.gateway.meter_row import MeterRow
 from cellwright.store import open_store, sqlite_url
 
 if TYPE_CHECKING:
@@ -22,12 +27,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine, Row
 
     from cellwright.gateway.model import GatewayConfig, ModelPrice
+    from cellwright.gateway.series import Series
     from cellwright.gateway.wire import Usage
 
-TABLES: Final = MetaData()
 REQUESTS: Final = Table(
     "gateway_requests",
-    TABLES,
+    series.TABLES,
     Column("request_id", String, primary_key=True),
     Column("started_us", BigInteger, nullable=False, index=True),  # since 1970, UTC
     Column("tenant", String, nullable=False),
@@ -52,44 +57,22 @@ REQUESTS: Final = Table(
     Column("ttft_ms", Float),  # of streams
     Column("duration_ms", Float, nullable=False),
     Column("part_of", String),  # the request whose attempt this was, one that spent tokens in vain; null: a request
+    Column("operation", String, nullable=False, server_default="chat"),
+    Column("upstream_ms", Float),
+    Column("overhead_ms", Float),
+    Column("gaps", Integer, nullable=False, server_default="0"),
+    Column("gap_ms", Float),
+    Column("longest_gap_ms", Float),
 )
-GROUPS: Final = ("tenant", "key_name", "model", "route", "data_class", "backend", "tier", "status", "error")
+GROUPS: Final = (
+    "tenant", "key_name", "model", "route", "data_class", "backend", "tier", "operation", "status", "error",
+)  # fmt: skip
 
 _BATCH: Final = 500
 _RETRY_S: Final = 1.0
 _LINGER_S: Final = 0.05
 _MILLION: Final = 1_000_000
 _log: Final = logging.getLogger("cellwright.gateway")
-
-
-@dataclass(frozen=True, slots=True)
-class MeterRow:
-    """What one request was, took and cost; None is unknown."""
-
-    request_id: str
-    started_us: int
-    tenant: str
-    key_name: str
-    model: str
-    route: str | None
-    data_class: str | None
-    backend: str | None
-    tier: str | None
-    attempts: int
-    stream: bool
-    status: int
-    error: str | None
-    tokens_in: int
-    tokens_out: int
-    tokens_cached: int
-    estimated: bool
-    cost_in_nano: int | None
-    cost_out_nano: int | None
-    currency: str | None
-    price_source: str | None
-    ttft_ms: float | None
-    duration_ms: float
-    part_of: str | None = None  # the request whose attempt this was, one that spent tokens in vain
 
 
 _NAMES: Final = tuple(field.name for field in fields(MeterRow))
@@ -144,7 +127,8 @@ class Meter:
     """Keeps rows in a database through one writing thread; `with` closes it and raises when a row could not be kept."""
 
     def __init__(self, url: str) -> None:
-        self._engine: Engine = open_store(url, TABLES)
+        self._engine: Engine = open_store(url, series.TABLES)
+        self._summing = series.Summing()
         self._rows: queue.SimpleQueue[MeterRow | threading.Event | None] = queue.SimpleQueue()
         self._pending: list[MeterRow] = []
         self._failure: str | None = None
@@ -205,6 +189,12 @@ class Meter:
         with _reading(), self._engine.connect() as connection:
             return tuple(_total(row, len(by)) for row in connection.execute(query))
 
+    def series(self, tenant: str | None = None) -> tuple[Series, ...]:
+        """Return what the rows of all workers add up to, or those of one tenant."""
+        self.flush()
+        with _reading(), self._engine.connect() as connection:
+            return series.read(connection, tenant)
+
     def _write(self) -> None:
         """Run the writing thread until it is told None."""
         running = True
@@ -249,6 +239,7 @@ class Meter:
                 rows = [row for row in rows if row.request_id not in known]
             if rows:
                 connection.execute(insert(REQUESTS), [dict(zip(_NAMES, _values(row), strict=True)) for row in rows])
+                series.add(connection, self._summing.increments(rows))
 
 
 def _sum(name: str) -> Any:  # noqa: ANN401 - an SQL expression of a type SQLAlchemy keeps to itself

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Final
 
 from cellwright.estate.model import Boundary
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 NANO: Final = 1_000_000_000  # parts of one unit of a currency in which costs are kept, as integers
 LOOPBACK: Final = "127.0.0.1"
+Network = IPv4Network | IPv6Network
+HERE: Final[tuple[Network, ...]] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class AccessKey:
     tenant: str
     sha256: str  # 64 lowercase hexadecimal digits
     boundary: Boundary = Boundary.NONE  # the tightest one that whoever holds it stands within
+    not_after_s: float | None = None  # since 1970; None: it does not expire
+    roles: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +150,7 @@ class GatewayConfig:
     breaker: BreakerSettings = BREAKER
     meter_file: str | None = None  # SQLite
     meter_url_env: str | None = None  # name of the environment variable that holds the URL of a database
+    metrics_from: tuple[Network, ...] = HERE  # addresses that see /metrics without a key
 
 
 def nano(amount: float) -> int:

@@ -18,7 +18,6 @@ from cellwright.estate.model import SensitivityClass
 from cellwright.gateway.backend import BackendError
 from cellwright.gateway.connection import ClientGoneError, read_body, while_connected
 from cellwright.gateway.exchange import CLIENT_GONE, start
-from cellwright.gateway.keys import caller
 from cellwright.gateway.wire import ApiError, invalid, unknown_model
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.dispatch import Answering, Dispatch
     from cellwright.gateway.endpoint import Endpoint, StreamWriter
     from cellwright.gateway.exchange import Exchange
+    from cellwright.gateway.keys import Callers
     from cellwright.gateway.meter import Meter
     from cellwright.gateway.model import GatewayConfig
     from cellwright.gateway.paths import Handler
@@ -57,6 +57,7 @@ class Pipeline:
     dispatch: Dispatch
     counter: TokenCounter
     meter: Meter
+    callers: Callers
     admissions: tuple[Admission, ...] = ()
     filters: tuple[Filter, ...] = ()
 
@@ -66,7 +67,7 @@ class Pipeline:
 
     async def _handle(self, endpoint: Endpoint, call: Call) -> None:
         """Answer a call and meter it, also where it fails, is cut short or is left by its client."""
-        exchange = start(call.reply.request_id, caller(call.headers, self.config.keys))
+        exchange = start(call.reply.request_id, await self.callers.identify(call.headers))
         try:
             async with _time_limit(self.config.timeouts.total_ms):
                 await self._answer(endpoint, call, exchange)
@@ -85,7 +86,8 @@ class Pipeline:
 
     async def _answer(self, endpoint: Endpoint, call: Call, exchange: Exchange) -> None:
         limits, timeouts = self.config.limits, self.config.timeouts
-        raw = await read_body(call.receive, call.headers, limits.body_bytes, timeouts.receive_ms)
+        with exchange.client:
+            raw = await read_body(call.receive, call.headers, limits.body_bytes, timeouts.receive_ms)
         async with while_connected(call.receive), contextlib.AsyncExitStack() as stack:
             request = exchange.request = endpoint.read(raw, exchange.id, int(time.time()))
             exchange.data_class = _data_class(call.header(_CLASS))

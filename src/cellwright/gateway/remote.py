@@ -17,6 +17,7 @@ import orjson
 from cellwright.errors import Diagnostic
 from cellwright.gateway.backend import BackendError
 from cellwright.gateway.upstream import ConnectFailedError, NetworkError, TimedOutError
+from cellwright.gateway.waits import upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,7 +61,8 @@ class Remote:
                 asked_s = _seconds(error.retry_after)
                 if error.code not in _PASSING or asked_s > _PATIENCE_S:
                     raise
-                await asyncio.sleep(max(wait_s, asked_s))
+                with upstream():
+                    await asyncio.sleep(max(wait_s, asked_s))
             wait_s *= 2
         return await self._attempt(url, headers, body, sign)
 

@@ -18,7 +18,9 @@ from cellwright.gateway.endpoints.chat import ChatCompletions
 from cellwright.gateway.endpoints.embeddings import Embeddings
 from cellwright.gateway.endpoints.health import Health
 from cellwright.gateway.endpoints.mcp import Mcp
+from cellwright.gateway.endpoints.metrics import Metrics
 from cellwright.gateway.endpoints.models import Models
+from cellwright.gateway.keys import Callers
 from cellwright.gateway.paths import Path, Paths
 from cellwright.gateway.pipeline import Pipeline
 from cellwright.gateway.route import compile_table
@@ -64,16 +66,18 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
     table = compile_table(config)
     now_s = time.monotonic()
     lives = {spec.name: Live(spec, config.breaker, now_s) for spec in config.backends}
-    abilities = Abilities.of(config.backends, backends)
-    pipeline = Pipeline(config, table, abilities, Dispatch(table, backends, lives), counter, meter)
-    models = Models(config.keys, table, backends)
-    tools = _tool_paths(config, guard, counter, meter, secrets)
+    callers = Callers(config.keys)
+    abilities, dispatch = Abilities.of(config.backends, backends), Dispatch(table, backends, lives)
+    pipeline = Pipeline(config, table, abilities, dispatch, counter, meter, callers)
+    models = Models(callers, table, backends)
+    tools = _tool_paths(config, callers, guard, counter, meter, secrets)
     paths = (
         Path("POST", "/v1/chat/completions", pipeline.to(ChatCompletions())),
         Path("POST", "/v1/embeddings", pipeline.to(Embeddings())),
         Path("GET", "/v1/models", models.every),
         Path("GET", "/v1/models/{model:path}", models.one),
         Path("GET", "/healthz", Health(meter).answer),
+        Path("GET", "/metrics", Metrics(config, callers, meter).answer),
         *tools,
     )
     return Gateway(config, sessions, Paths(paths))
@@ -83,8 +87,13 @@ def _opener(spec: BackendSpec, openers: Mapping[str, OpenBackend] | None) -> Ope
     return openers[spec.type] if openers is not None else PluginSet["OpenBackend"]("backends").get(spec.type)
 
 
-def _tool_paths(
-    config: GatewayConfig, guard: Guard, counter: TokenCounter, meter: Meter, secrets: Mapping[str, str]
+def _tool_paths(  # noqa: PLR0913, PLR0917 - what create_app was given
+    config: GatewayConfig,
+    callers: Callers,
+    guard: Guard,
+    counter: TokenCounter,
+    meter: Meter,
+    secrets: Mapping[str, str],
 ) -> tuple[Path, ...]:
     """Return the path of tools where any are offered; without, the SDK of the protocol is not needed."""
     if not config.tools:
@@ -94,7 +103,7 @@ def _tool_paths(
         spec: openers.get(spec.type)(spec, ToolSupplies(secrets, _api_key(spec, secrets))) for spec in config.tools
     }
     desk = ToolDesk(servers, config.rules, guard, counter, meter)
-    return (Path("POST", "/mcp", Mcp(config, desk).answer),)
+    return (Path("POST", "/mcp", Mcp(config, callers, desk).answer),)
 
 
 def _api_key(spec: BackendSpec | ToolServerSpec, secrets: Mapping[str, str]) -> str | None:
@@ -144,7 +153,9 @@ class Gateway:
             self._check_headers(scope)
             path, parameters = self._paths.find(scope["method"], scope["path"])
             reply.errors = path.errors
-            await path.handler(Call(scope["path"], dict(scope["headers"]), receive, reply, parameters))
+            client = scope.get("client")
+            peer = client[0] if client else None
+            await path.handler(Call(scope["path"], dict(scope["headers"]), receive, reply, parameters, peer))
         except ApiError as error:
             await reply.fail(error)
         except ClientGoneError:

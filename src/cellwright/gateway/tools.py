@@ -17,7 +17,7 @@ import orjson
 from cellwright.errors import CellwrightError, DeniedError, Diagnostic, nearest
 from cellwright.estate.model import Boundary
 from cellwright.gateway.egress import leaves
-from cellwright.gateway.meter import MeterRow
+from cellwright.gateway.meter_row import MeterRow
 from cellwright.gateway.route import standing_against
 from cellwright.gateway.wire import ApiError
 
@@ -237,6 +237,7 @@ class ToolDesk:
             price_source=None,
             ttft_ms=None,
             duration_ms=(time.perf_counter() - call.began_s) * _MS_PER_S,
+            operation="execute_tool",
         )
 
 

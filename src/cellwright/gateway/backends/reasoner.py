@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from cellwright.gateway.backend import Chunk
 from cellwright.gateway.diagnosis import diagnose
+from cellwright.gateway.waits import upstream
 from cellwright.gateway.wire import Operation, Usage, chunk, completion, invalid, usage_chunk
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class Reasoner:
             raise invalid("unsupported_value", "the reasoner gives one answer: n must be 1", "n")
         limit = _token_limit(request.body)
         self._egress.check(request.body)
-        words, finish = self._within(limit, _WORD.findall(self._reason(request.last_user_text)))
+        with upstream():
+            words, finish = self._within(limit, _WORD.findall(self._reason(request.last_user_text)))
         text = "".join(words)
         count = self._counter
         usage = Usage(count.count(request.prompt), count.count(text), estimated=not count.exact)

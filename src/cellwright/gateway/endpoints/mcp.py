@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from cellwright.gateway.connection import read_body
-from cellwright.gateway.keys import caller
 from cellwright.gateway.wire import invalid
 from cellwright.plugins import load_extra
 
 if TYPE_CHECKING:
     from cellwright.gateway.connection import Call
+    from cellwright.gateway.keys import Callers
     from cellwright.gateway.model import AccessKey, GatewayConfig
     from cellwright.gateway.tools import Tool, ToolDesk, ToolResult
 
@@ -36,8 +36,9 @@ class _Asking:
 class Mcp:
     """The endpoint of tools."""
 
-    def __init__(self, config: GatewayConfig, desk: ToolDesk) -> None:
+    def __init__(self, config: GatewayConfig, callers: Callers, desk: ToolDesk) -> None:
         self._config = config
+        self._callers = callers
         self._desk = desk
         self._asking: ContextVar[_Asking] = ContextVar("asking")
         server = load_extra("mcp", _NEED, "mcp", "server.lowlevel", "server.streamable_http_manager").server
@@ -50,7 +51,7 @@ class Mcp:
 
     async def answer(self, call: Call) -> None:
         """Answer one message; raises ApiError for a caller without a key or from a page of another origin."""
-        key = caller(call.headers, self._config.keys)
+        key = await self._callers.identify(call.headers)
         _refuse_other_origins(call)
         limits, timeouts = self._config.limits, self._config.timeouts
         raw = await read_body(call.receive, call.headers, limits.body_bytes, timeouts.receive_ms)

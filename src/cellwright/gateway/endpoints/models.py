@@ -7,36 +7,35 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from cellwright.gateway.keys import caller
 from cellwright.gateway.wire import unknown_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from cellwright.gateway.backend import Backend
     from cellwright.gateway.connection import Call
-    from cellwright.gateway.model import AccessKey
+    from cellwright.gateway.keys import Callers
     from cellwright.gateway.route import DecisionTable
 
 
 class Models:
     """The endpoints of models."""
 
-    def __init__(self, keys: Iterable[AccessKey], table: DecisionTable, backends: Mapping[str, Backend]) -> None:
-        self._keys = tuple(keys)
+    def __init__(self, callers: Callers, table: DecisionTable, backends: Mapping[str, Backend]) -> None:
+        self._callers = callers
         self._table = table
         self._backends = backends
         self._created_s = int(time.time())
 
     async def every(self, call: Call) -> None:
         """Answer with all models."""
-        caller(call.headers, self._keys)
+        await self._callers.identify(call.headers)
         data = [self._object(name) for name in self._table.chains]
         await call.reply.json(orjson.dumps({"object": "list", "data": data}))
 
     async def one(self, call: Call) -> None:
         """Answer with the model that the path names."""
-        caller(call.headers, self._keys)
+        await self._callers.identify(call.headers)
         name = call.parameters["model"]
         if name not in self._table.chains:
             raise unknown_model(name, self._table.chains)

@@ -1,0 +1,182 @@
+"""What the meter's rows add up to: counters and histograms by tenant, model, route, tier, backend and operation.
+
+Amounts are integers, so that sums over workers, batches and restarts are exact: durations in microseconds, costs in
+nano units of their currency. A series is one bucket of a histogram, its sum, or a counter.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from sqlalchemy import Connection
+
+    from cellwright.gateway.meter_row import MeterRow
+
+SUM: Final = -1  # the bucket that holds the sum of a histogram, and the amount of a counter
+LABELS: Final = ("tenant", "model", "route", "tier", "backend", "operation")
+REST: Final = "_other"  # the tenant of what is beyond MOST_LABELS; no name of a tenant begins like that
+MOST_LABELS: Final = 2_000  # sets of labels that one worker tells apart
+_US_PER_MS: Final = 1000.0
+
+
+class Measure(NamedTuple):
+    """Something that is summed up; `bounds` are the inclusive upper ends of its buckets, none for a counter."""
+
+    name: str
+    bounds: tuple[int, ...] = ()
+
+
+def _microseconds(*seconds: float) -> tuple[int, ...]:
+    return tuple(round(bound * 1e6) for bound in seconds)
+
+
+# Buckets: OpenTelemetry semantic conventions for generative AI metrics; those of the overhead are ours.
+_OPERATION: Final = tuple(10_000 * 2**power for power in range(14))
+_FIRST: Final = _microseconds(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+_NEXT: Final = _microseconds(0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5)
+_OWN: Final = _microseconds(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
+
+REQUESTS: Final = Measure("requests")  # detail: the HTTP status
+TOKENS: Final = Measure("tokens", tuple(4**power for power in range(14)))  # detail: input or output
+CACHED: Final = Measure("tokens-cached")
+ESTIMATED: Final = Measure("estimated")  # requests, and attempts in vain, whose tokens were counted here
+COST: Final = Measure("cost")  # detail: the currency
+UNPRICED: Final = Measure("unpriced")  # the same, whose cost is unknown
+DURATION: Final = Measure("duration", _OPERATION)  # as the client sees it; detail: the error, empty for none
+UPSTREAM: Final = Measure("upstream", _OPERATION)  # waiting for backends; detail as above
+OVERHEAD: Final = Measure("overhead", _OWN)
+FIRST_TOKEN: Final = Measure("first-token", _FIRST)  # of streams
+PER_TOKEN: Final = Measure("per-token", _NEXT)  # after the first one, of streams that are whole
+MEASURES: Final = (
+    REQUESTS, TOKENS, CACHED, ESTIMATED, COST, UNPRICED, DURATION, UPSTREAM, OVERHEAD, FIRST_TOKEN, PER_TOKEN,
+)  # fmt: skip
+
+TABLES: Final = MetaData()
+SERIES: Final = Table(
+    "gateway_series",
+    TABLES,
+    Column("measure", String, primary_key=True),
+    *(Column(name, String, primary_key=True) for name in LABELS),  # empty where a request got none
+    Column("detail", String, primary_key=True),
+    Column("bucket", Integer, primary_key=True, autoincrement=False),
+    Column("amount", BigInteger, nullable=False),
+)
+_COLUMNS: Final = tuple(column.name for column in SERIES.columns)
+
+Labels = tuple[str, str, str, str, str, str]
+Increments = Counter[tuple[str, Labels, str, int]]  # by measure, labels, detail and bucket
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A counter or histogram of one set of labels; `counts` holds one more bucket than the measure has bounds."""
+
+    measure: Measure
+    labels: Labels
+    detail: str
+    total: int
+    counts: tuple[int, ...]
+
+
+class Summing:
+    """Turns rows into increments, with a bound on the sets of labels that it tells apart."""
+
+    def __init__(self, most_labels: int = MOST_LABELS) -> None:
+        self._known: set[Labels] = set()
+        self._most = most_labels
+
+    def increments(self, rows: Iterable[MeterRow]) -> Increments:
+        """Return what the rows add to each series."""
+        sums: Increments = Counter()
+        for row in rows:
+            labels = self._labels(row)
+            for measure, detail, amount in _amounts(row):
+                sums[measure.name, labels, detail, SUM] += amount
+                if measure.bounds:
+                    sums[measure.name, labels, detail, bisect_left(measure.bounds, amount)] += 1
+        return sums
+
+    def _labels(self, row: MeterRow) -> Labels:
+        rest = (row.model, row.route or "", row.tier or "", row.backend or "", row.operation)
+        labels = (row.tenant, *rest)
+        if labels not in self._known:
+            if len(self._known) >= self._most:
+                return (REST, *rest)
+            self._known.add(labels)
+        return labels
+
+
+def _amounts(row: MeterRow) -> Iterator[tuple[Measure, str, int]]:
+    """Yield what one row adds, as measure, detail and amount; an attempt in vain adds what it spent."""
+    yield TOKENS, "input", row.tokens_in
+    yield TOKENS, "output", row.tokens_out
+    if row.tokens_cached:
+        yield CACHED, "", row.tokens_cached
+    if row.estimated:
+        yield ESTIMATED, "", 1
+    if row.cost_in_nano is None or row.cost_out_nano is None:
+        yield UNPRICED, "", 1
+    elif row.currency:
+        yield COST, row.currency, row.cost_in_nano + row.cost_out_nano
+    if row.part_of is None:
+        yield from _observed(row)
+
+
+def _observed(row: MeterRow) -> Iterator[tuple[Measure, str, int]]:
+    """Yield what the row of a whole request adds."""
+    yield REQUESTS, str(row.status), 1
+    error = row.error or ""
+    yield DURATION, error, round(row.duration_ms * _US_PER_MS)
+    if row.upstream_ms is not None:
+        yield UPSTREAM, error, round(row.upstream_ms * _US_PER_MS)
+    if row.overhead_ms is not None:
+        yield OVERHEAD, "", round(row.overhead_ms * _US_PER_MS)
+    if row.ttft_ms is not None:
+        yield FIRST_TOKEN, "", round(row.ttft_ms * _US_PER_MS)
+    if row.per_token_ms is not None and not error:
+        yield PER_TOKEN, "", round(row.per_token_ms * _US_PER_MS)
+
+
+def add(connection: Connection, increments: Increments) -> None:
+    """Add increments to the stored series, within the transaction of a connection to SQLite or PostgreSQL."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(SERIES)
+    statement = statement.on_conflict_do_update(
+        index_elements=list(SERIES.primary_key), set_={"amount": SERIES.c.amount + statement.excluded.amount}
+    )
+    ordered = sorted(increments.items())  # all workers lock in one order: none waits for another in a circle
+    connection.execute(
+        statement,
+        [
+            dict(zip(_COLUMNS, (measure, *labels, detail, bucket, amount), strict=True))
+            for (measure, labels, detail, bucket), amount in ordered
+        ],
+    )
+
+
+def read(connection: Connection, tenant: str | None = None) -> tuple[Series, ...]:
+    """Return all series in a fixed order, or those of one tenant."""
+    query = select(SERIES) if tenant is None else select(SERIES).where(SERIES.c.tenant == tenant)
+    found: dict[tuple[str, Labels, str], dict[int, int]] = {}
+    for measure, *labels, detail, bucket, amount in connection.execute(query):
+        found.setdefault((measure, tuple(labels), detail), {})[bucket] = amount
+    return tuple(
+        _series(measure, labels, detail, found[measure.name, labels, detail])
+        for measure in MEASURES
+        for name, labels, detail in sorted(found)
+        if name == measure.name
+    )
+
+
+def _series(measure: Measure, labels: Labels, detail: str, buckets: Mapping[int, int]) -> Series:
+    counts = tuple(buckets.get(index, 0) for index in range(len(measure.bounds) + 1)) if measure.bounds else ()
+    return Series(measure, labels, detail, buckets.get(SUM, 0), counts)

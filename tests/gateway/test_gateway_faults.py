@@ -16,7 +16,7 @@ from cellwright.errors import Diagnostic
 from cellwright.gateway.backend import BackendError, Chunk
 from cellwright.gateway.model import Route
 from cellwright.gateway.model_policy import AS_LISTED, BreakerSettings, Budget, Hedge, Policy
-from cellwright.gateway.wire import ApiError, Usage
+from cellwright.gateway.wire import ApiError, Operation, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -57,6 +57,7 @@ class Slow:
 
     script: tuple[Chunk, ...] = GOOD
     language_model: bool = True
+    operations: frozenset[Operation] = frozenset(Operation)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     go: asyncio.Event = field(default_factory=asyncio.Event)
     left: int = 0

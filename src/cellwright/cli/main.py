@@ -32,7 +32,8 @@ MODULES: Final = MappingProxyType(
         "assess": ("assess",),
         "privacy": ("privacy", "anonymise"),
         "discovery": ("classify",),
-        "serving": ("up", "gateway"),
+        "serving": ("up",),
+        "gateway": ("gateway",),
     }
 )
 """The module of each command: one command loads its own module alone, so that a plan does not wait for a web server."""

@@ -1,4 +1,4 @@
-"""Commands that run a factory: up, gateway."""
+"""The command that runs a factory: up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cellwright.cli import console, job
 from cellwright.cli.app import app
 from cellwright.cli.topologies import TopologyOption, topology_of
 from cellwright.errors import ExitCode
-from cellwright.wiring.cloud import open_gateway, serve_gateway
+from cellwright.wiring.cloud import open_gateway
 from cellwright.wiring.factory import RunningFactory
 from cellwright.wiring.settings import read_settings
 from cellwright.wiring.surfaces import reserved_port, serve_portal
@@ -56,11 +56,3 @@ def up(  # noqa: PLR0913 - the options of a command
             serve_portal(RunningFactory(loaded, report), bound)
     if failed or not plan.feasible:
         raise console.Finish(ExitCode.PARTIAL if plan.feasible else ExitCode.INFEASIBLE)
-
-
-@app.command()
-def gateway(
-    config: Annotated[Path, typer.Option(help="A document of kind Gateway.")],
-) -> None:
-    """Serve an OpenAI-compatible, policy-routed, metered gateway until Ctrl-C."""
-    serve_gateway(config, os.environ, lambda address: console.say(f"serving {address}; Ctrl-C stops it"))

@@ -46,8 +46,8 @@ class Decision:
     def sentence(self) -> str:
         """What the rules say against every barred backend."""
         return f"data of class {self.data_class} on route {self.route}: " + "; ".join(
-            f"{item.backend} stands {_place(item.boundary)}, but rule {item.rule.name} keeps the data "
-            f"{_place(item.rule.boundary)} ({item.rule.source})"
+            f"{item.backend} stands {place(item.boundary)}, but rule {item.rule.name} keeps the data "
+            f"{place(item.rule.boundary)} ({item.rule.source})"
             for item in self.barred
         )
 
@@ -133,7 +133,7 @@ def _row(
     return Decision(route.name, data_class, allowed, tuple(barred), route.policy, names)
 
 
-def _place(boundary: Boundary) -> str:
+def place(boundary: Boundary) -> str:
     """Return a boundary in words."""
     match boundary:
         case Boundary.PREMISES:

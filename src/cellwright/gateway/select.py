@@ -46,13 +46,17 @@ def order(policy: Policy, ask: Ask, standings: Sequence[Standing]) -> list[Stand
     Within the budget goes before unknown, unknown before over it; then the criteria in their order, then the order
     given. A backend whose latency is unknown is asked by one request at a time until it is known.
     """
+    found = keys(policy, ask, standings)
+    ordered = [standings[place] for place in sorted(range(len(standings)), key=found.__getitem__)]
+    return _lighter(policy, ask, ordered) if graded(policy, ask) else ordered
+
+
+def keys(policy: Policy, ask: Ask, standings: Sequence[Standing]) -> list[tuple[float, ...]]:
+    """Return what each backend is put in order by: its fit, a rank for each criterion, its place; the least first."""
     ranks = [_rank(criterion, ask, standings) for criterion in policy.prefer]
-    keys = [
-        (fit(policy, standing), *(rank(standing) for rank in ranks), position)
-        for position, standing in enumerate(standings)
+    return [
+        (fit(policy, standing), *(rank(standing) for rank in ranks), place) for place, standing in enumerate(standings)
     ]
-    ordered = [standings[key[-1]] for key in sorted(keys)]  # type: ignore[call-overload]  # the last of a key is its int
-    return _lighter(policy, ask, ordered) if ask.difficulty is not None else ordered
 
 
 def fit(policy: Policy, standing: Standing) -> Fit:
@@ -70,6 +74,11 @@ def fit(policy: Policy, standing: Standing) -> Fit:
         elif figure.ms > limit_ms:
             return Fit.OVER
     return found
+
+
+def graded(policy: Policy, ask: Ask) -> bool:
+    """Return whether the difficulty of a request decides which models of the cloud tier go first."""
+    return policy.light_below is not None and ask.difficulty is not None
 
 
 def simple(policy: Policy, ask: Ask) -> bool:

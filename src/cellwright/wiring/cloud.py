@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING, Final
 
 from cellwright.digest.tokens import token_counter
 from cellwright.estate.model import Boundary, Control, SensitivityClass, Tier
-from cellwright.gateway.config import load_config
 from cellwright.gateway.keys import hash_key
-from cellwright.gateway.meter import Meter, meter_url
+from cellwright.gateway.meter import Meter
 from cellwright.gateway.model import AccessKey, BackendSpec, GatewayConfig, ModelPrice, Route, Rule
-from cellwright.gateway.serve import running, serve
+from cellwright.gateway.serve import running
 from cellwright.gateway.server import create_app
 from cellwright.privacy import guard_egress
 from cellwright.store import sqlite_url
-from cellwright.wiring.files import read_text, storage_errors
+from cellwright.wiring.files import storage_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from cellwright.estate.model import Estate, PriceBook, TokenPrices
@@ -122,11 +121,3 @@ def _load_or_create_token(path: Path) -> str:
             with os.fdopen(descriptor, "w", encoding="ascii") as stream:
                 stream.write(secrets.token_hex(32))
         return path.read_text(encoding="ascii")
-
-
-def serve_gateway(path: Path, environ: Mapping[str, str], announce: Callable[[str], None]) -> None:
-    """Serve the gateway that a document describes until Ctrl-C; raise UsageError with every problem of the document."""
-    config = load_config(read_text(path), str(path))
-    with Meter(meter_url(config, environ)) as meter:
-        app = create_app(config, guard=guard_egress, counter=token_counter(), meter=meter, secrets=environ)
-        serve(app, announce)

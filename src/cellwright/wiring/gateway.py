@@ -1,0 +1,95 @@
+"""A gateway of its own: its document read, checked, explained and served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cellwright.digest.tokens import token_counter
+from cellwright.errors import UsageError, nearest
+from cellwright.gateway.ask import TYPICAL_TOKENS_OUT, read_ask
+from cellwright.gateway.config import load_config
+from cellwright.gateway.endpoints.chat import ChatCompletions
+from cellwright.gateway.explain import explain
+from cellwright.gateway.meter import Meter, meter_url
+from cellwright.gateway.route import compile_table
+from cellwright.gateway.select import Ask
+from cellwright.gateway.serve import serve
+from cellwright.gateway.server import create_app
+from cellwright.gateway.standing import supposed
+from cellwright.gateway.wire import ApiError
+from cellwright.privacy import guard_egress
+from cellwright.wiring.files import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from cellwright.estate.model import SensitivityClass
+    from cellwright.gateway.explain import Explanation
+    from cellwright.gateway.model import GatewayConfig
+    from cellwright.gateway.wire import ModelRequest
+
+_TYPICAL_TOKENS_IN: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request as somebody asks about it; what is None comes from the request's body, else from the route."""
+
+    model: str | None = None
+    data_class: SensitivityClass | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    stream: bool | None = None
+    body: Path | None = None  # JSON of a chat completion
+
+
+def read_config(path: Path) -> GatewayConfig:
+    """Return the configuration in a document; raise UsageError with every problem of it, StorageError."""
+    return load_config(read_text(path), str(path))
+
+
+def unanswerable(config: GatewayConfig) -> Iterator[str]:
+    """Yield a sentence for each route that no backend may answer where a request names no class."""
+    table = compile_table(config)
+    for route in table.chains:
+        decision = table.decide(route, None)
+        if decision is not None and not decision.allowed:
+            yield f"no backend may answer on route {route} unless a request names a class: {decision.sentence}"
+
+
+def explain_request(config: GatewayConfig, question: Question) -> Explanation:
+    """Return which backends would answer a request, all of them idle and as fast as configured; raise UsageError."""
+    request = _read_request(question.body) if question.body is not None else None
+    table = compile_table(config)
+    model = question.model or (request.model if request else None)
+    if model is None:
+        raise UsageError.of("no-model", "nothing says which model is asked for", expected="--model or --request")
+    decision = table.decide(model, question.data_class)
+    if decision is None:
+        known = tuple(table.chains)
+        hint = nearest(model, known) or f"known are {', '.join(known)}"
+        raise UsageError.of("unknown-model", f"no route has the name {model!r}", hint=hint)
+    asked = read_ask(decision.policy, request) if request else Ask()
+    ask = asked._replace(
+        stream=asked.stream if question.stream is None else question.stream,
+        tokens_in=question.tokens_in or asked.tokens_in or _TYPICAL_TOKENS_IN,
+        tokens_out=question.tokens_out or asked.tokens_out or TYPICAL_TOKENS_OUT,
+    )
+    return explain(table, decision, ask, {spec.name: supposed(spec) for spec in config.backends})
+
+
+def serve_gateway(path: Path, environ: Mapping[str, str], announce: Callable[[str], None]) -> None:
+    """Serve the gateway that a document describes until Ctrl-C; raise UsageError with every problem of the document."""
+    config = read_config(path)
+    with Meter(meter_url(config, environ)) as meter:
+        app = create_app(config, guard=guard_egress, counter=token_counter(), meter=meter, secrets=environ)
+        serve(app, announce)
+
+
+def _read_request(path: Path) -> ModelRequest:
+    try:
+        return ChatCompletions().read(read_text(path).encode(), "explained", 0)
+    except ApiError as error:
+        raise UsageError.of(error.code.replace("_", "-"), f"{path}: {error.diagnostics[0].message}") from None

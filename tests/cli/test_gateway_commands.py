@@ -1,0 +1,93 @@
+"""The commands about a gateway, as somebody types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cellwright.cli.main import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EXAMPLE = Path(__file__).parents[2] / "examples/gateway.yaml"
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    def run_it(*arguments: object) -> tuple[int, str, str]:
+        code = run([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run_it
+
+
+def test_a_document_without_problems_is_counted(told: Callable[..., Any]) -> None:
+    code, out, err = told("gateway", "check", EXAMPLE)
+    assert (code, out.startswith("valid: 1 key, ")) == (0, True)
+    assert "remark: no backend may answer on route cloud-reasoner unless a request names a class" in err
+
+
+def test_every_problem_is_told_with_its_place(told: Callable[..., Any], tmp_path: Path) -> None:
+    wrong = tmp_path / "gateway.yaml"
+    text = (
+        EXAMPLE.read_text()
+        .replace("tier: onprem", "tier: onprm")
+        .replace("{name: auto,", "{name: auto, prefer: [prize],")
+    )
+    wrong.write_text(text)
+    code, _, err = told("gateway", "check", wrong)
+    assert code == 1
+    lines = text.splitlines()
+    for words, hint in (("tier: onprm", "onprem"), ("[prize]", "price")):
+        (line,) = (number for number, each in enumerate(lines, 1) if words in each)
+        assert any(f"{wrong}:{line}:" in told_ and f"did you mean '{hint}'?" in told_ for told_ in err.splitlines())
+    code, out, _ = told("gateway", "check", wrong, "-o", "json")
+    assert (code, json.loads(out)["valid"], len(json.loads(out)["diagnostics"])) == (1, False, 2)
+
+
+def test_a_request_is_explained_as_a_table_and_as_json(told: Callable[..., Any]) -> None:
+    code, out, _ = told("gateway", "explain", EXAMPLE, "--model", "auto", "--data-class", "signalling")
+    assert code == 0
+    assert "it may answer if it stood on the premises" in " ".join(out.split())
+    code, out, _ = told("gateway", "explain", EXAMPLE, "--model", "auto", "-o", "json")
+    found = json.loads(out)
+    assert (code, found["route"], found["data_class"]) == (0, "auto", "signalling")
+    assert [(item["backend"], item["place"]) for item in found["verdicts"]] == [("edge", 1), ("cloud", None)]
+
+
+def test_a_request_that_nobody_may_answer_ends_as_denied(told: Callable[..., Any]) -> None:
+    code, _, _ = told("gateway", "explain", EXAMPLE, "--model", "cloud-reasoner")
+    assert code == 4
+
+
+def test_a_request_is_read_from_a_file(told: Callable[..., Any], tmp_path: Path) -> None:
+    body = tmp_path / "request.json"
+    body.write_text('{"model": "auto", "messages": [{"role": "user", "content": "why?"}]}')
+    code, out, _ = told("gateway", "explain", EXAMPLE, "--request", body, "-o", "json")
+    assert (code, json.loads(out)["route"]) == (0, "auto")
+    body.write_text('{"model": "auto"}')
+    code, _, err = told("gateway", "explain", EXAMPLE, "--request", body)
+    assert (code, "messages must be a list" in err) == (64, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("gateway",), 64, "--config FILE"),
+        (("gateway", "--config", "missing.yaml"), 1, "missing.yaml"),
+        (("gateway", "check", "missing.yaml"), 1, "missing.yaml"),
+        (("gateway", "explain", EXAMPLE), 64, "--model or --request"),
+        (("gateway", "explain", EXAMPLE, "--model", "atuo"), 64, "did you mean 'auto'?"),
+        (("gateway", "explain", EXAMPLE, "--model", "auto", "--request", "missing.json"), 1, "missing.json"),
+    ],
+)
+def test_what_is_missing_or_unknown_is_told(
+    told: Callable[..., Any], arguments: tuple[object, ...], code: int, sentence: str
+) -> None:
+    found, _, err = told(*arguments)
+    assert (found, sentence in err) == (code, True), err

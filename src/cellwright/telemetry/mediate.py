@@ -8,21 +8,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from cellwright.lake import identity
-from cellwright.lake.encoding import repeated
-from cellwright.lake.schema import FACTS, MEDIATION_ENVELOPE, is_of
 from cellwright.telemetry.coverage import Coverage
 from cellwright.telemetry.outcome import MediationResult, Outcome
-from cellwright.telemetry.quality_flags import flagged
+from cellwright.telemetry.reading import batches, clean, detects, envelope, enveloped
 from cellwright.telemetry.sources import Limits, expand, feed, lend
-from cellwright.telemetry.standard_names import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
+
+    import pyarrow as pa
 
     from cellwright.lake import FileDraft, Lake, LakeWriter
     from cellwright.privacy import Pseudonymiser
@@ -144,7 +142,8 @@ class _Line:
                 if not raw.damage:
                     draft.leave_out(0, 0, "unknown-format")
             else:
-                vendor = self._fill(draft, read_as, raw, self._envelope(draft, name, ingested), tell)
+                around = envelope(self.tenant, feed(name), draft.file_id, ingested)
+                vendor = self._fill(draft, read_as, raw, around, tell)
             if raw.damage:
                 rest = b"" if raw.readable else _content(raw)
                 draft.quarantine(draft.raw, 1, None, raw.damage, _DAMAGE[raw.damage], rest)
@@ -169,14 +168,14 @@ class _Line:
             return self.forced
         head = raw.stream.read(_HEAD)
         raw.stream.seek(0)
-        return next((candidate for candidate in self.formats if _detects(candidate, head, raw.name)), None)
+        return next((candidate for candidate in self.formats if detects(candidate, head, raw.name)), None)
 
     def _fill(
         self,
         draft: FileDraft,
         read_as: Format,
         raw: RawFile,
-        envelope: dict[str, pa.Scalar],
+        around: dict[str, pa.Scalar],
         tell: Callable[[int], None],
     ) -> str | None:
         """Add what the format makes of the file, and return the vendor it names."""
@@ -189,32 +188,23 @@ class _Line:
         draft.raw = count
         coverage = Coverage()
         vendor = None
-        for batch in _batches(read_as, raw):
+        for batch in batches(read_as, raw.stream):
             if batch is None:
                 _quarantine_gaps(draft, read_as, coverage, raw)
                 return vendor
-            vendor = self._take(draft, batch, coverage, envelope) or vendor
+            vendor = self._take(draft, batch, coverage, around) or vendor
             tell(raw.stream.tell())
         if not coverage.is_exact(count):
             _record_mismatch(draft, coverage)
         return vendor
 
-    def _envelope(self, draft: FileDraft, name: str, ingested: datetime) -> dict[str, pa.Scalar]:
-        return {
-            "tenant": pa.scalar(self.tenant, pa.string()),
-            "source": pa.scalar(feed(name), pa.string()),
-            "file_id": pa.scalar(draft.file_id, pa.string()),
-            "ingest_ts": pa.scalar(ingested, pa.timestamp("us", tz="UTC")),
-        }
-
-    def _take(self, draft: FileDraft, batch: Batch, coverage: Coverage, envelope: dict[str, pa.Scalar]) -> str | None:
+    def _take(self, draft: FileDraft, batch: Batch, coverage: Coverage, around: dict[str, pa.Scalar]) -> str | None:
         vendor = None
         for table, rows in batch.tables.items():
-            known = named(rows) if table == "pm_counters" else rows
-            clean = flagged(table, self.pseudonymiser.batch(known), envelope["ingest_ts"].as_py())
-            draft.append(table, _enveloped(clean, envelope))
-            coverage.add(clean["ordinal"].to_numpy())
-            vendors = pc.drop_null(clean["vendor"])
+            ready = clean(table, rows, self.pseudonymiser, around["ingest_ts"].as_py())
+            draft.append(table, enveloped(ready, around))
+            coverage.add(ready["ordinal"].to_numpy())
+            vendors = pc.drop_null(ready["vendor"])
             vendor = vendor or (vendors[0].as_py() if len(vendors) else None)
         for piece in batch.quarantined:
             reason = self.pseudonymiser.text(piece.reason)
@@ -241,48 +231,12 @@ def _content(raw: RawFile) -> bytes:
     return raw.stream.read(_KEPT)
 
 
-def _detects(candidate: Format, head: bytes, name: str) -> bool:
-    try:
-        return candidate.detects(head, name)
-    except Exception as error:  # noqa: BLE001 - a format is a plugin: its failure is logged, and it reads nothing
-        _LOG.warning("format %s failed to detect: %s", candidate.name, type(error).__name__)
-        return False
-
-
 def _count(read_as: Format, raw: RawFile) -> int | None:
     try:
         return read_as.count_facts(lend(raw.stream))
     except Exception as error:  # noqa: BLE001 - a format is a plugin: its failure is logged and the file quarantined
         _LOG.warning("format %s failed to count: %s", read_as.name, type(error).__name__)
         return None
-
-
-def _batches(read_as: Format, raw: RawFile) -> Iterator[Batch | None]:
-    """Yield the checked batches of a file, and None where the format failed."""
-    try:
-        for batch in read_as.parse(lend(raw.stream)):
-            _check(batch)
-            yield batch
-    except Exception as error:  # noqa: BLE001 - a format is a plugin: its failure is logged and the rest quarantined
-        _LOG.warning("format %s failed to parse: %s", read_as.name, type(error).__name__)
-        yield None
-
-
-def _check(batch: Batch) -> None:
-    """Raise ValueError unless every table has the lake's schema and no null where it allows none."""
-    for table, rows in batch.tables.items():
-        if not is_of(rows.schema, FACTS[table]):
-            msg = f"rows for {table} have another schema"
-            raise ValueError(msg)
-        if any(rows[field.name].null_count for field in rows.schema if not field.nullable):
-            msg = f"rows for {table} have nulls where none may be"
-            raise ValueError(msg)
-
-
-def _enveloped(rows: pa.RecordBatch, envelope: dict[str, pa.Scalar]) -> pa.RecordBatch:
-    constants = [repeated(value, rows.num_rows) for value in envelope.values()]
-    fields = [field.with_type(each.type) for field, each in zip(MEDIATION_ENVELOPE, constants, strict=True)]
-    return pa.RecordBatch.from_arrays([*rows.columns, *constants], schema=pa.schema([*rows.schema, *fields]))
 
 
 def _quarantine_gaps(draft: FileDraft, read_as: Format, coverage: Coverage, raw: RawFile) -> None:

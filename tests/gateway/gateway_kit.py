@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 from aiohttp import web
 
+from cellwright.digest.tokens import token_counter
 from cellwright.estate.model import Boundary, SensitivityClass, Tier
 from cellwright.gateway.backend import Chunk
 from cellwright.gateway.keys import hash_key
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cellwright.gateway.backend import OpenBackend, Supplies
+    from cellwright.gateway.filtering.edge import Desk
     from cellwright.gateway.server import Gateway
     from cellwright.gateway.wire import ModelRequest, Usage
 
@@ -215,15 +217,22 @@ class Bench:
 
 
 @contextlib.contextmanager
-def bench(
+def bench(  # noqa: PLR0913, PLR0917 - what an application is made of
     folder: Path,
     setup: GatewayConfig,
     openers: dict[str, OpenBackend] | None = None,
     guard: Callable[[str], None] = allow,
     secrets: dict[str, str] | None = None,
+    desk: Desk | None = None,
 ) -> Iterator[Bench]:
     with Meter(sqlite_url(str(folder / "meter.db"))) as meter:
-        app = create_app(setup, guard=guard, counter=WordCounter(), meter=meter, secrets=secrets or {}, openers=openers)
+        given = {
+            "counter": token_counter() if desk else WordCounter(),
+            "meter": meter,
+            "secrets": secrets or {},
+            "openers": openers,
+        }
+        app = create_app(setup, guard=guard, desk=desk, **given)  # type: ignore[arg-type]
         yield Bench(app, meter)
 
 

@@ -19,6 +19,7 @@ from cellwright.estate.documents.parts import (
 )
 from cellwright.estate.model import Tier
 from cellwright.gateway.document_access import KeyPart, MetricsPart
+from cellwright.gateway.document_filter import EdgePart, FilterPart
 from cellwright.gateway.document_parts import (
     MODEL_NAME,
     DataClass,
@@ -142,6 +143,8 @@ class GatewaySpec(Part):
     rules: tuple[RulePart, ...] = Field(default=(), description="a list of what data may not leave")
     tools: tuple[ToolServerPart, ...] = Field(default=(), description="a list of where tools run that callers may use")
     breaker: BreakerPart = Field(default=BreakerPart(), description="when a backend that fails is left alone")
+    filter: FilterPart = Field(default=FilterPart(), description="what becomes of raw records in requests")
+    edge: EdgePart = Field(default=EdgePart(), description="what stands at the edge for the filter to work with")
     limits: LimitsPart = Field(default=LimitsPart(), description="what one client may ask for")
     timeouts: TimeoutsPart = Field(default=TimeoutsPart(), description="how long each step may take")
     meter: MeterPart = Field(default=MeterPart(), description="where requests are metered")
@@ -165,6 +168,8 @@ class GatewayDocument(Document):
             rules=tuple(part.build() for part in spec.rules),
             data_class=spec.data_class,
             tools=tuple(part.build() for part in spec.tools),
+            filter=spec.filter.build(),
+            edge=spec.edge.build(),
             host=spec.listen.host,
             port=spec.listen.port,
             limits=Limits(limits.body_bytes, limits.header_bytes, limits.connections),

@@ -17,6 +17,7 @@ from cellwright.estate.documents.parts import (
     one_of,
     refuse,
 )
+from cellwright.gateway.document_filter import FilterPart
 from cellwright.gateway.document_parts import MODEL_NAME, DataClass, Within
 from cellwright.gateway.model import Route, Rule
 from cellwright.gateway.model_policy import BREAKER, BreakerSettings, Budget, Criterion, Expected, Hedge, Policy
@@ -97,12 +98,14 @@ class RoutePart(Part):
         default=None, description="when a second backend is asked too: p95, or a duration"
     )
     restart: Flag = Field(default=False, description="whether a stream that breaks off begins anew elsewhere")
+    filter: FilterPart | None = Field(default=None, description="what becomes of raw records on this route")
 
     def build(self) -> Route:
         """Return the frozen route."""
         budget = self.latency_budget.build() if self.latency_budget else Budget()
         policy = Policy(self.prefer, budget, self.light_below, self.hedge_after, self.restart)
-        return Route(self.name, self.backends, self.data_class, policy)
+        filtering = self.filter.build() if self.filter else None
+        return Route(self.name, self.backends, self.data_class, policy, filtering)
 
 
 class RulePart(Part):

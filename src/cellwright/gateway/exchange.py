@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cellwright.digest.tokens import TokenCounter
     from cellwright.estate.model import SensitivityClass
     from cellwright.gateway.backend import Chunk
+    from cellwright.gateway.filter_policy import Filtered
     from cellwright.gateway.model import AccessKey, BackendSpec
     from cellwright.gateway.route import Decision
     from cellwright.gateway.wire import ModelRequest
@@ -37,6 +38,7 @@ class Exchange:
     _started_s: float
     request: ModelRequest | None = None
     data_class: SensitivityClass | None = None  # that the request names; None: its route's
+    filtered: Filtered | None = None  # what the edge filter made of it
     decision: Decision | None = None
     spec: BackendSpec | None = None  # the backend that answers, else the one asked last
     wanted: BackendSpec | None = None  # the one that would answer if none failed
@@ -90,6 +92,7 @@ class Exchange:
             "rule": self.decision.rules if self.decision else None,
             "difficulty": None if self.difficulty is None else f"{self.difficulty:.2f}",
             "degraded": self.degraded,
+            **(self.filtered.labels() if self.filtered else {}),
         }
 
     @property
@@ -166,6 +169,7 @@ class Exchange:
             tokens_in=usage.tokens_in,
             tokens_out=usage.tokens_out,
             tokens_cached=usage.tokens_cached,
+            tokens_saved=self.filtered.saved if self.filtered else 0,
             estimated=usage.estimated,
             cost_in_nano=cost_in,
             cost_out_nano=cost_out,

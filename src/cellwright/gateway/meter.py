@@ -63,6 +63,7 @@ REQUESTS: Final = Table(
     Column("gaps", Integer, nullable=False, server_default="0"),
     Column("gap_ms", Float),
     Column("longest_gap_ms", Float),
+    Column("tokens_saved", BigInteger, nullable=False, server_default="0"),
 )
 GROUPS: Final = (
     "tenant", "key_name", "model", "route", "data_class", "backend", "tier", "operation", "status", "error",
@@ -90,6 +91,7 @@ class Total:
     tokens_in: int
     tokens_out: int
     tokens_cached: int
+    tokens_saved: int
     cost_in_nano: int | None
     cost_out_nano: int | None
     currency: str | None
@@ -254,7 +256,8 @@ _SUMS: Final = (
     _count(REQUESTS.c.part_of.is_(None)).label("requests"),
     _count(REQUESTS.c.error.is_not(None) & REQUESTS.c.part_of.is_(None)).label("failed"),
     _count(REQUESTS.c.estimated).label("estimated"),
-    *(_sum(name).label(name) for name in ("tokens_in", "tokens_out", "tokens_cached", "cost_in_nano", "cost_out_nano")),
+    *(_sum(name).label(name) for name in ("tokens_in", "tokens_out", "tokens_cached", "tokens_saved")),
+    *(_sum(name).label(name) for name in ("cost_in_nano", "cost_out_nano")),
     _count(REQUESTS.c.cost_in_nano.is_(None) | REQUESTS.c.cost_out_nano.is_(None)).label("unpriced"),
     func.count(REQUESTS.c.currency.distinct()).label("currencies"),
     func.max(REQUESTS.c.currency).label("currency"),
@@ -272,6 +275,7 @@ def _total(row: Row[Any], width: int) -> Total:
         tokens_in=int(sums["tokens_in"]),
         tokens_out=int(sums["tokens_out"]),
         tokens_cached=int(sums["tokens_cached"]),
+        tokens_saved=int(sums["tokens_saved"]),
         cost_in_nano=int(sums["cost_in_nano"]) if known else None,
         cost_out_nano=int(sums["cost_out_nano"]) if known else None,
         currency=sums["currency"] if known else None,

@@ -39,6 +39,7 @@ class MeterRow:
     gaps: int = 0  # between pieces of a stream that say something
     gap_ms: float | None = None  # the sum of them; None: there is none
     longest_gap_ms: float | None = None
+    tokens_saved: int = 0  # by the edge filter: of what it replaced, less of what it put there
 
     @property
     def per_token_ms(self) -> float | None:

@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Final
 
 from cellwright.estate.model import Boundary
+from cellwright.gateway.filter_policy import DEFAULT_EDGE, DEFAULT_FILTER, EdgeSpec, FilterPolicy
 from cellwright.gateway.model_policy import AS_LISTED, BREAKER, Grade
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Route:
     backends: tuple[str, ...]
     data_class: SensitivityClass | None = None  # of a request that names none; None: the gateway's
     policy: Policy = AS_LISTED
+    filter: FilterPolicy | None = None  # of raw records; None: the gateway's
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,8 @@ class GatewayConfig:
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
     breaker: BreakerSettings = BREAKER
+    filter: FilterPolicy = DEFAULT_FILTER  # of raw records, where a route has none of its own
+    edge: EdgeSpec = DEFAULT_EDGE
     meter_file: str | None = None  # SQLite
     meter_url_env: str | None = None  # name of the environment variable that holds the URL of a database
     metrics_from: tuple[Network, ...] = HERE  # addresses that see /metrics without a key

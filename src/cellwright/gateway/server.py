@@ -20,6 +20,7 @@ from cellwright.gateway.endpoints.health import Health
 from cellwright.gateway.endpoints.mcp import Mcp
 from cellwright.gateway.endpoints.metrics import Metrics
 from cellwright.gateway.endpoints.models import Models
+from cellwright.gateway.filtering.edge import edge_filter
 from cellwright.gateway.keys import Callers
 from cellwright.gateway.paths import Path, Paths
 from cellwright.gateway.pipeline import Pipeline
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.backend import Backend, OpenBackend
     from cellwright.gateway.connection import Receive, Scope, Send
     from cellwright.gateway.egress import Guard
+    from cellwright.gateway.filtering.edge import Desk
     from cellwright.gateway.meter import Meter
     from cellwright.gateway.model import BackendSpec, GatewayConfig, ToolServerSpec
     from cellwright.gateway.tools import OpenToolServer
@@ -52,11 +54,13 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
     meter: Meter,
     secrets: Mapping[str, str],
     openers: Mapping[str, OpenBackend] | None = None,
+    desk: Desk | None = None,
 ) -> Gateway:
     """Return the application of a configuration; raise UsageError where a backend cannot be set up.
 
     Every body to a backend off the premises passes `guard`. `secrets` holds the environment variables that the
-    configuration names. `openers` stands in for the installed backends. The meter stays the caller's to close.
+    configuration names. `openers` stands in for the installed backends. `desk` is what the edge filter works with;
+    without, no request is filtered. The meter stays the caller's to close.
     """
     sessions = Sessions(config.timeouts)
     backends: dict[str, Backend] = {}
@@ -68,7 +72,8 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
     lives = {spec.name: Live(spec, config.breaker, now_s) for spec in config.backends}
     callers = Callers(config.keys)
     abilities, dispatch = Abilities.of(config.backends, backends), Dispatch(table, backends, lives)
-    pipeline = Pipeline(config, table, abilities, dispatch, counter, meter, callers)
+    filters = (edge_filter(config, table, desk, counter),) if desk is not None else ()
+    pipeline = Pipeline(config, table, abilities, dispatch, counter, meter, callers, filters=filters)
     models = Models(callers, table, backends)
     tools = _tool_paths(config, callers, guard, counter, meter, secrets)
     paths = (

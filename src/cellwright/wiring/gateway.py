@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cellwright.digest.tokens import token_counter
@@ -19,11 +20,12 @@ from cellwright.gateway.server import create_app
 from cellwright.gateway.standing import supposed
 from cellwright.gateway.wire import ApiError
 from cellwright.privacy import guard_egress
+from cellwright.wiring.edge import EdgeDesk
 from cellwright.wiring.files import read_text
+from cellwright.wiring.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from cellwright.estate.model import SensitivityClass
     from cellwright.gateway.explain import Explanation
@@ -84,7 +86,8 @@ def serve_gateway(path: Path, environ: Mapping[str, str], announce: Callable[[st
     """Serve the gateway that a document describes until Ctrl-C; raise UsageError with every problem of the document."""
     config = read_config(path)
     with Meter(meter_url(config, environ)) as meter:
-        app = create_app(config, guard=guard_egress, counter=token_counter(), meter=meter, secrets=environ)
+        desk = EdgeDesk(config.edge, read_settings(environ, Path.home()), path.parent)
+        app = create_app(config, guard=guard_egress, counter=token_counter(), meter=meter, secrets=environ, desk=desk)
         serve(app, announce)
 
 

@@ -1,0 +1,1 @@
+"""The edge filter: raw records in requests become digests before anything leaves."""

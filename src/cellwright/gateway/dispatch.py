@@ -13,6 +13,7 @@ from cellwright.gateway.ask import read_ask
 from cellwright.gateway.attempt import Attempt
 from cellwright.gateway.backend import BackendError
 from cellwright.gateway.select import order
+from cellwright.gateway.tally import Tally
 from cellwright.gateway.wire import ApiError
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ async def _give_up(exchange: Exchange, race: Race) -> None:
         await attempt.lose(error)
         failed = error if isinstance(error, BackendError) else None
         if attempt.live.spec is not exchange.spec and (failed is None or failed.spent):
-            exchange.lost.append((attempt.live.spec, failed.code if failed else _LOST, ""))
+            exchange.lost.append((attempt.live.spec, failed.code if failed else _LOST, Tally()))
 
 
 async def _fail(exchange: Exchange, attempt: Attempt, error: BaseException) -> None:

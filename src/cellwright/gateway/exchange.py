@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from cellwright.gateway.meter import charge
 from cellwright.gateway.meter_row import MeterRow
+from cellwright.gateway.tally import Tally
 from cellwright.gateway.waits import UPSTREAM, Waits
 from cellwright.gateway.wire import Operation, Usage
 
@@ -48,10 +49,9 @@ class Exchange:
     attempts: int = 0
     status: int = 500  # these two hold until the exchange ends otherwise
     error: str | None = "internal_error"
-    usage: Usage | None = None  # as the backend said it
     spent: bool = False  # a backend may have worked for tokens
-    said: list[str] = field(default_factory=list)
-    lost: list[tuple[BackendSpec, str, str]] = field(default_factory=list)  # who else worked, why in vain, what it said
+    tally: Tally = field(default_factory=Tally)  # of the backend asked last
+    lost: list[tuple[BackendSpec, str, Tally]] = field(default_factory=list)  # who else worked, and why in vain
     ttft_ms: float | None = None
     upstream: Waits = field(default_factory=Waits)  # for backends
     client: Waits = field(default_factory=Waits)  # for the client's body
@@ -65,7 +65,7 @@ class Exchange:
 
     def hear(self, chunk: Chunk) -> None:
         """Take note of a piece of the answer."""
-        self.usage = chunk.usage or self.usage
+        self.tally.hear(chunk)
         if chunk.text:
             now_ms = self.elapsed_ms()
             if self.ttft_ms is None:
@@ -74,14 +74,12 @@ class Exchange:
                 self._gaps += 1
                 self._longest_gap_ms = max(self._longest_gap_ms, now_ms - self._heard_ms)
             self._heard_ms = now_ms
-            self.said.append(chunk.text)
 
     def lose(self, code: str) -> None:
         """Note that the work of the backend asked last was in vain: another one begins anew."""
         if self.spec is not None:
-            self.lost.append((self.spec, code, "".join(self.said)))
-        self.said.clear()
-        self.usage = None
+            self.lost.append((self.spec, code, self.tally))
+        self.tally = Tally()
 
     def labels(self) -> dict[str, str | None]:
         """Return what the headers of the response say about who answers."""
@@ -106,10 +104,9 @@ class Exchange:
 
     def settle(self, counter: TokenCounter) -> Usage:
         """Return what the request used: as the backend said it, else counted here and marked as an estimate."""
-        if self.usage is None and self.spent and self.request is not None:
-            said = counter.count("".join(self.said))
-            self.usage = Usage(self.request.count(counter), said, estimated=True)
-        return self.usage or _NOTHING
+        if self.request is None or not (self.spent or self.tally.is_stated):
+            return _NOTHING
+        return self.tally.settle(self.request, counter)
 
     def rows(self, counter: TokenCounter) -> Iterator[MeterRow]:
         """Yield the row of the request, then one for each attempt whose tokens were spent in vain."""
@@ -117,9 +114,8 @@ class Exchange:
         yield row
         if not self.lost or self.request is None:
             return
-        tokens_in = self.request.count(counter)
-        for number, (spec, code, said) in enumerate(self.lost, 1):
-            usage = Usage(tokens_in, counter.count(said), estimated=True)
+        for number, (spec, code, tally) in enumerate(self.lost, 1):
+            usage = tally.settle(self.request, counter)
             cost_in, cost_out = charge(usage, spec.price)
             yield replace(
                 row,
@@ -131,8 +127,8 @@ class Exchange:
                 error=code,
                 tokens_in=usage.tokens_in,
                 tokens_out=usage.tokens_out,
-                tokens_cached=0,
-                estimated=True,
+                tokens_cached=usage.tokens_cached,
+                estimated=usage.estimated,
                 cost_in_nano=cost_in,
                 cost_out_nano=cost_out,
                 currency=spec.price.currency if spec.price else None,

@@ -258,9 +258,12 @@ def test_digests_keep_within_their_budget(lake: Path) -> None:
 
 
 def test_the_main_job_writes_its_report_without_public_data(tmp_path: Path) -> None:
-    done = cellwright("up", OPERATOR, "--once", "--out", "out", cwd=tmp_path)
+    assert cellwright("simulate", "--out", "sim", cwd=tmp_path).returncode == 0
+    done = cellwright("up", OPERATOR, "--once", "--out", "out", "--topology", "sim/topology.csv", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     page = (tmp_path / "out/report.html").read_text()
+    assert "links of the topology among them" in page
+    assert page.count("<h4>Timeline</h4>") == 3
     truth = json.loads((tmp_path / "out/simulated/truth.json").read_text())
     assert [item["value"] for item in truth["planted"] if item["value"] in page or item["value"] in done.stdout] == []
     assert "report.html" in done.stdout

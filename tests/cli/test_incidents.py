@@ -232,3 +232,43 @@ def test_a_wrong_topology_stops_the_main_job_before_it_writes(
     assert run(["up", str(estate), "--once", "--out", str(out), "--topology", str(bad)]) == 64
     assert "bad.csv:2:1: error[bad-topology]" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_lake_alone_gets_a_page_of_its_incidents(
+    simulated_lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page, (network, *_) = (
+        tmp_path / "incidents.html",
+        [path for path in simulated_lake.parent.glob("sim/*.csv") if path.name == "topology.csv"],
+    )
+    assert run(["digest", str(simulated_lake), "--topology", str(network), "--out", str(page), "-o", "json"]) == 0
+    said = capsys.readouterr()
+    digests = json.loads(said.out)["digests"]
+    assert f"wrote {page}" in said.err
+    html = page.read_text(encoding="utf-8")
+    assert "<script" not in html
+    assert all(digest["incident"] in html for digest in digests)
+    assert html.count("<h4>Timeline</h4>") == len(digests)
+    assert html.count('class="map"') == 2 * len(digests)  # for wide and for narrow screens
+    assert "links of the topology among them" in html
+    name = digests[0]["incident"]
+    assert run(["digest", str(simulated_lake), "--incident", name, "--out", str(page)]) == 0
+    assert page.read_text(encoding="utf-8").count("<article") == 1
+
+
+def test_a_page_has_the_name_of_one_and_does_not_follow(lake: Grown, capsys: pytest.CaptureFixture[str]) -> None:
+    lake.add((1, 4, 100))
+    wrong, right = lake.folder / "digests.json", lake.folder / "page.html"
+    assert run(["digest", str(lake.path), "--out", str(wrong)]) == 64
+    assert "error[page-format]: digests.json is no HTML file by its name" in capsys.readouterr().err
+    assert run(["digest", str(lake.path), "--out", str(right), "--follow"]) == 64
+    assert not wrong.exists()
+    assert not right.exists()
+
+
+def test_the_page_of_an_empty_lake_says_so(lake: Grown) -> None:
+    (lake.folder / "nothing").mkdir()
+    assert run(["mediate", str(lake.folder / "nothing"), "--lake", str(lake.path)]) == 0
+    page = lake.folder / "page.html"
+    assert run(["digest", str(lake.path), "--out", str(page)]) == 0
+    assert "The lake holds no alarms" in page.read_text(encoding="utf-8")

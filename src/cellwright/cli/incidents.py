@@ -20,11 +20,15 @@ from cellwright.digest.compose import BUDGET_TOKENS, check_budget, to_json
 from cellwright.digest.logs_compose import log_ledger
 from cellwright.digest.storms import is_storm
 from cellwright.errors import ExitCode, UsageError
+from cellwright.report.lake_page import render_lake
 from cellwright.report.text import middle
+from cellwright.wiring.files import write_atomically
 from cellwright.wiring.following import Follower, changes
 from cellwright.wiring.incidents import digest_lake, load_causes
 from cellwright.wiring.rewriting import rewrite
 from cellwright.wiring.settings import read_settings
+from cellwright.wiring.topologies import warnings_of
+from cellwright.wiring.views import lake_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from cellwright.wiring.rewriting import Prose
     from cellwright.wiring.topologies import Coverage
 
+_PAGES: Final = frozenset({".html", ".htm"})
 _MOST_ROWS: Final = 15
 _OTHER_COLUMNS: Final = 58  # characters that all but the last take
 _LEAST_ROOT: Final = 20  # characters of an alarm type, and half of those of an element
@@ -55,10 +60,13 @@ def digest(  # noqa: PLR0913 - options of a command
     causes: Annotated[
         Path | None, typer.Option(metavar="MODEL", help="A cause graph of `digest learn`, to rank roots with.")
     ] = None,
+    *,
     incident: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only this incident, by its name or eight letters of its hash.")
     ] = None,
-    *,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write timelines and topologies as one .html page.")
+    ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on until Ctrl-C, telling what opens and closes.")
     ] = False,
@@ -80,9 +88,10 @@ def digest(  # noqa: PLR0913 - options of a command
     place = place_of(lake)
     graph = load_causes(causes) if causes else None
     check_budget(budget)
+    _check_page(out)
     form = output or (DigestOutput.TEXT if incident else DigestOutput.TABLE)
     if follow:
-        _refuse_beside_follow({"--rewrite": rewritten, "--incident": incident is not None})
+        _refuse_beside_follow({"--rewrite": rewritten, "--incident": bool(incident), "--out": bool(out)})
         covered(place, beside)
         _follow(Follower(place, beside, budget, graph), every, form)
         return
@@ -98,7 +107,19 @@ def digest(  # noqa: PLR0913 - options of a command
         _print_texts(found, prose)
     else:
         _print_digests(found)
+    if out is not None:
+        notes = tuple(each.message for each in warnings_of(known)) if known else ()
+        write_atomically(out, render_lake(lake_report(Path(lake).name, found, beside, notes)))
+        console.note(f"wrote {out}")
     _conclude(prose, form)
+
+
+def _check_page(out: Path | None) -> None:
+    """Refuse a page that would not be known as one by its name."""
+    if out is not None and out.suffix.lower() not in _PAGES:
+        raise UsageError.of(
+            "page-format", f"{out.name} is no HTML file by its name", expected="a name that ends in .html"
+        )
 
 
 def _refuse_beside_follow(given: Mapping[str, bool]) -> None:

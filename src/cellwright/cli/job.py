@@ -77,7 +77,9 @@ def conclude(
 ) -> tuple[FactoryReport, bool]:
     """Answer and report; return the report and whether some digest was not answered."""
     answered, notes = _answer(job, found, gateway)
-    report = compile_report(Run(job.estate.resolve().name, estate, plan, job.lake, found, answered, notes))
+    report = compile_report(
+        Run(job.estate.resolve().name, estate, plan, job.lake, found, answered, notes, job.topology)
+    )
     _print_costs(report.token_costs)
     console.heading("6 report")
     path = job.folder / "report.html"

@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cellwright.digest.counters_text import CounterFacts
+    from cellwright.digest.logs_text import LogFacts
+    from cellwright.digest.rank import Candidate
+    from cellwright.digest.spans import Span
+    from cellwright.digest.vicinity import Vicinity
     from cellwright.placement.plan import Plan
 
 
@@ -41,6 +46,41 @@ class IncidentView:
     raw_excerpt: str  # the first raw events as VES JSON
     answer: str
     left_out: tuple[tuple[str, int], ...]  # the loss ledger: what, how many
+    start_us: int | None = None  # of the first alarm, since 1970 UTC
+    roots: tuple[Candidate, ...] = ()  # probable ones, the likeliest first
+    doubts: tuple[str, ...] = ()
+    spans: tuple[Span, ...] = ()  # what is drawn on a line of time
+    vicinity: Vicinity | None = None  # and on a plane
+    counters: CounterFacts | None = None  # that broke
+    log: LogFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentLine:
+    """One incident of many, in a line."""
+
+    incident: str
+    source: str
+    started: str
+    duration_s: float | None
+    events: int
+    elements: int
+    alarm_types: int
+    root: str  # the probable one: type and element
+    doubts: int  # kinds of what is doubtful
+
+
+@dataclass(frozen=True, slots=True)
+class LakeReport:
+    """What the page about the incidents of a lake shows."""
+
+    title: str
+    alarms: int
+    found: int  # incidents in all
+    doubtful: int  # of them
+    lines: tuple[IncidentLine, ...]  # the largest first
+    incidents: tuple[IncidentView, ...]  # the first of them, in full
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,10 @@ from cellwright.report import text
 from cellwright.report.costs import COST_KINDS, cost_bars, costs
 from cellwright.report.decisions import ELIMINATING, decisions, works
 from cellwright.report.map import site_map
+from cellwright.report.marks import definitions, sample
 from cellwright.report.measured import balances, cost_pairs, latencies, storm_bars, totals
 from cellwright.report.stations import busiest, stations
+from cellwright.report.stories import stories
 from cellwright.report.summary import figures, lede
 from cellwright.report.svg import key
 
@@ -67,6 +69,7 @@ def view(report: FactoryReport) -> dict[str, object]:
         "balances": balances(report.mediation),
         "balance_total": totals(report.mediation) if report.mediation else None,
         "storms": storm_bars(report.incidents),
+        "stories": stories(report.incidents),
         "cost_pairs": cost_pairs(report.token_costs),
         "latencies": latencies(report.answers) if report.answers else (),
     }
@@ -76,8 +79,10 @@ def environment(*packages: str) -> Environment:
     """Return the template environment over the `templates` folders of these packages, everything escaped."""
     loader = ChoiceLoader([PackageLoader(package) for package in packages])
     built = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    built.globals["marks"] = definitions
     built.filters |= {
         "amount": text.amount,
+        "breakable": text.breakable,
         "count": text.count,
         "hourly": text.hourly,
         "key": key,
@@ -88,6 +93,7 @@ def environment(*packages: str) -> Environment:
         "percent": text.percent,
         "phrase": text.phrase,
         "plural": text.plural,
+        "sample": sample,
         "seconds": text.seconds,
         "words": text.title,
     }

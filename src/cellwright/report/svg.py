@@ -87,7 +87,7 @@ def bar(
     if limit is not None and 0 < limit <= full:
         at = _share(limit / full)
         shapes.append(element("line", class_="limit", x1=at, x2=at, y1=0, y2=_BAR_HEIGHT))
-    return _strip(shapes, described, "bar")
+    return strip(shapes, described, "bar")
 
 
 def span(points: Sequence[tuple[str, float]], full: float, described: str) -> Markup:
@@ -96,7 +96,12 @@ def span(points: Sequence[tuple[str, float]], full: float, described: str) -> Ma
     middle = _BAR_HEIGHT / 2
     line = element("line", class_="range", x1=places[0][1], x2=places[-1][1], y1=middle, y2=middle)
     dots = [element("circle", element("title", label), class_="dot", cx=at, cy=middle, r=4) for label, at in places]
-    return _strip([line, *dots], described, "bar open")
+    return strip([line, *dots], described, "bar open")
+
+
+def strip(shapes: Iterable[Markup], described: str, style: str, height: float = _BAR_HEIGHT) -> Markup:
+    """Return a drawing as wide as the page lets it be; places along it are in percent, heights in px."""
+    return element("svg", element("title", described), *shapes, class_=style, role="img", width="100%", height=height)
 
 
 def _shares(values: Sequence[float], full: float, least: float) -> list[float]:
@@ -116,12 +121,6 @@ def _stretch(segment: Segment, start: float, width: float) -> Markup:
         x=_share(start),
         width=_share(width),
         height=_BAR_HEIGHT,
-    )
-
-
-def _strip(shapes: Iterable[Markup], described: str, style: str) -> Markup:
-    return element(
-        "svg", element("title", described), *shapes, class_=style, role="img", width="100%", height=_BAR_HEIGHT
     )
 
 

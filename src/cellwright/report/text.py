@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Final
+
+from markupsafe import Markup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 UNKNOWN: Final = "?"
+_SIGN: Final = re.compile(r"(?<=[/,=_:.-])(?=[^/,=_:.\s-])")
 _CENT: Final = 0.01
 _SPANS: Final = (  # unit, its duration, below how many ms it is used
     ("ms", 1.0, 1e4),
@@ -127,3 +131,8 @@ def middle(words: str, most: int) -> str:
         return words
     tail = most // 2
     return f"{words[: most - tail - 1]}…{words[len(words) - tail :]}"
+
+
+def breakable(name: str) -> Markup:
+    """Return a name that a browser may break behind the signs between its parts."""
+    return Markup("<wbr>").join(_SIGN.split(name))

@@ -11,14 +11,16 @@ from cellwright.digest.storms import is_storm
 from cellwright.economics.tokens import TokenUse, cost_per_hour, published_example
 from cellwright.lake import Lake
 from cellwright.placement.explain import why_not
-from cellwright.report.model import FactoryReport, IncidentView, MediationRow, TokenCost
+from cellwright.report.model import FactoryReport, MediationRow, TokenCost
 from cellwright.telemetry.sources import feed
 from cellwright.wiring.cloud import token_prices
+from cellwright.wiring.views import view_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from cellwright.digest.correlate_topology import Topology
     from cellwright.estate.model import Estate, TokenPrices
     from cellwright.lake import FileRecord
     from cellwright.placement.explain import WhyNot
@@ -64,6 +66,7 @@ class Run:
     found: Sequence[Storyline]
     answered: Answered
     notes: tuple[str, ...]
+    topology: Topology | None = None
 
 
 def public_sources(data: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
@@ -108,7 +111,7 @@ def compile_report(run: Run) -> FactoryReport:
         title=run.title,
         plan=run.plan,
         mediation=mediation_rows(run.lake),
-        incidents=tuple(_view(item, run.answered.texts) for item in _shown(storms, run.answered.texts)),
+        incidents=tuple(view_of(item, run.topology, run.answered.texts) for item in _shown(storms, run.answered.texts)),
         storms=len(storms),
         median_saving_ves=_saving([(item.digest.tokens, item.digest.ves_tokens) for item in storms]),
         median_saving_csv=_saving([(item.digest.tokens, item.digest.csv_tokens) for item in storms]),
@@ -170,26 +173,6 @@ def _shown(storms: Sequence[Storyline], answers: Mapping[str, str]) -> list[Stor
         if taken[item.digest.source] <= _SHOWN_PER_SOURCE:
             shown.append(item)
     return sorted(shown[:_SHOWN], key=lambda item: (item.digest.source, item.digest.start or ""))
-
-
-def _view(item: Storyline, answers: Mapping[str, str]) -> IncidentView:
-    digest = item.digest
-    return IncidentView(
-        incident=digest.incident,
-        source=digest.source,
-        started=digest.start or "?",
-        duration_s=digest.duration_s,
-        events=digest.events,
-        elements=digest.elements,
-        alarm_types=digest.types,
-        ves_tokens=digest.ves_tokens,
-        csv_tokens=digest.csv_tokens,
-        digest_tokens=item.tokens,
-        digest_text=item.text,
-        raw_excerpt=item.raw_excerpt,
-        answer=answers.get(digest.incident, "not answered"),
-        left_out=tuple((each.what, each.count) for each in digest.ledger.left_out),
-    )
 
 
 def _saving(pairs: Sequence[tuple[int, int]]) -> float | None:

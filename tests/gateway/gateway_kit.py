@@ -244,12 +244,14 @@ class Upstream:
     bodies: list[Any] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
 
     async def _record(self, request: web.Request) -> web.StreamResponse:
         self.bodies.append(await request.json(loads=orjson.loads))
         self.keys.append(request.headers.get("authorization"))
-        self.paths.append(request.path)
+        self.paths.append(request.raw_path)
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
         return await self.handler(request)
 
     @contextlib.asynccontextmanager

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final, Self
 
 from cellwright.errors import Diagnostic
-from cellwright.gateway.backend import BackendError
+from cellwright.gateway.backend import BackendError, NotAskedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -94,7 +94,7 @@ class Attempt:
         elif isinstance(error, BackendError):
             if error.retry_after is not None or error.code == _TOO_MANY:
                 breaker.rest(now_s + _rest_s(error.retry_after))
-            if error.code == _TOO_MANY:
+            if error.code == _TOO_MANY or isinstance(error, NotAskedError):
                 breaker.abandon(probe=self._probe)
             elif error.elsewhere:
                 breaker.fail(now_s, probe=self._probe)

@@ -39,6 +39,13 @@ class BackendError(ApiError):
         self.spent = spent
 
 
+class NotAskedError(BackendError):
+    """A backend was not asked, for it cannot do what the request wants; that says nothing against it."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic, status=400, kind="invalid_request_error")
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A piece of an answer: where the request streams a chat.completion.chunk, elsewhere all of it.

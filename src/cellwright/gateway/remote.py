@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from cellwright.errors import Diagnostic
-from cellwright.gateway.backend import BackendError
+from cellwright.gateway.backend import BackendError, NotAskedError
+from cellwright.gateway.conversation import UnfitError
 from cellwright.gateway.upstream import ConnectFailedError, NetworkError, TimedOutError
 from cellwright.gateway.waits import upstream
 
@@ -83,6 +84,15 @@ class Remote:
             raise self.error("upstream_broke_off", "broke off its answer", spent=True) from error
         except ValueError as error:
             raise self.error("upstream_garbled", "sent what cannot be read", spent=True) from error
+
+    @contextlib.contextmanager
+    def fitting(self) -> Iterator[None]:
+        """Turn UnfitError into BackendError: this server cannot be asked that, another perhaps can."""
+        try:
+            yield
+        except UnfitError as error:
+            message = f"backend {self._spec.name} cannot be asked for what the request holds: {error}"
+            raise NotAskedError(Diagnostic("unsupported_by_backend", message)) from None
 
     def error(  # noqa: PLR0913 - all but the first two have defaults
         self,

@@ -14,10 +14,12 @@ from cellwright.gateway.backend import Supplies
 from cellwright.gateway.connection import Call, ClientGoneError, Reply
 from cellwright.gateway.dispatch import Dispatch
 from cellwright.gateway.egress import Egress, Sessions
+from cellwright.gateway.endpoints import messages
 from cellwright.gateway.endpoints.chat import ChatCompletions
 from cellwright.gateway.endpoints.embeddings import Embeddings
 from cellwright.gateway.endpoints.health import Health
 from cellwright.gateway.endpoints.mcp import Mcp
+from cellwright.gateway.endpoints.messages import Messages, TokenCount
 from cellwright.gateway.endpoints.metrics import Metrics
 from cellwright.gateway.endpoints.models import Models
 from cellwright.gateway.filtering.edge import edge_filter
@@ -79,6 +81,8 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
     paths = (
         Path("POST", "/v1/chat/completions", pipeline.to(ChatCompletions())),
         Path("POST", "/v1/embeddings", pipeline.to(Embeddings())),
+        Path("POST", "/v1/messages", pipeline.to(Messages()), messages.error_body),
+        Path("POST", "/v1/messages/count_tokens", TokenCount(config, callers, counter).answer, messages.error_body),
         Path("GET", "/v1/models", models.every),
         Path("GET", "/v1/models/{model:path}", models.one),
         Path("GET", "/healthz", Health(meter).answer),

@@ -74,6 +74,7 @@ class ModelRequest:
     stream: bool
     wants_usage: bool  # at the end of a stream
     operation: Operation = Operation.CHAT
+    marked: bool = False  # the messages hold marks, which only some backends know
 
     @property
     def prompt(self) -> str:
@@ -129,22 +130,31 @@ def message_texts(message: JsonObject) -> Iterator[str]:
             yield from (
                 part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str)
             )
+    for _, function in tool_calls(message):
+        yield from (function[key] for key in ("name", "arguments") if isinstance(function.get(key), str))
+
+
+def tool_calls(message: JsonObject) -> Iterator[tuple[JsonObject, JsonObject]]:
+    """Yield the calls of a message or of the delta of one, each with its function."""
     calls = message.get("tool_calls")
     for call in calls if isinstance(calls, list) else ():
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict):
-            yield from (function[key] for key in ("name", "arguments") if isinstance(function.get(key), str))
+            yield call, function
+
+
+def choices(body: JsonObject) -> Iterator[tuple[JsonObject, JsonObject]]:
+    """Yield the choices of a completion or of a chunk, each with its message or delta."""
+    found = body.get("choices")
+    for choice in found if isinstance(found, list) else ():
+        if isinstance(choice, dict):
+            message = choice.get("message") or choice.get("delta")
+            yield choice, message if isinstance(message, dict) else {}
 
 
 def answer_text(body: JsonObject) -> str:
     """Return what the choices of a completion or of a chunk say."""
-    choices = body.get("choices")
-    said = (
-        choice.get("message") or choice.get("delta")
-        for choice in (choices if isinstance(choices, list) else ())
-        if isinstance(choice, dict)
-    )
-    return "".join(text for message in said if isinstance(message, dict) for text in message_texts(message))
+    return "".join(text for _, message in choices(body) for text in message_texts(message))
 
 
 def read_usage(body: JsonObject) -> Usage | None:
@@ -153,14 +163,15 @@ def read_usage(body: JsonObject) -> Usage | None:
     if not isinstance(usage, dict):
         return None
     details = usage.get("prompt_tokens_details")
-    tokens_in, tokens_out = _tokens(usage.get("prompt_tokens")), _tokens(usage.get("completion_tokens"))
+    tokens_in, tokens_out = tokens(usage.get("prompt_tokens")), tokens(usage.get("completion_tokens"))
     if tokens_in is None or tokens_out is None:
         return None
-    cached = _tokens(details.get("cached_tokens")) if isinstance(details, dict) else None
+    cached = tokens(details.get("cached_tokens")) if isinstance(details, dict) else None
     return Usage(tokens_in, tokens_out, min(cached or 0, tokens_in))
 
 
-def _tokens(count: object) -> int | None:
+def tokens(count: object) -> int | None:
+    """Return a count of tokens as others wrote it; None where it is none."""
     return count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else None
 
 
@@ -174,15 +185,18 @@ def usage_object(usage: Usage) -> JsonObject:
     } | ({"estimated": True} if usage.estimated else {})
 
 
-def completion(request: ModelRequest, model: str, fingerprint: str, choice: JsonObject, usage: Usage) -> bytes:
-    """Return a whole completion with one choice."""
-    head = _head(request, model, "chat.completion") | {"system_fingerprint": fingerprint}
-    return orjson.dumps(head | {"choices": [{"index": 0, **choice}], "usage": usage_object(usage)})
+def completion(
+    request: ModelRequest, model: str, fingerprint: str | None, choice: JsonObject, usage: Usage | None
+) -> bytes:
+    """Return a whole completion with one choice; without usage where it is unknown."""
+    head = _head(request, model, "chat.completion") | _printed(fingerprint)
+    counted = {"usage": usage_object(usage)} if usage else {}
+    return orjson.dumps(head | {"choices": [{"index": 0, **choice}]} | counted)
 
 
-def chunk(request: ModelRequest, model: str, fingerprint: str, choice: JsonObject) -> bytes:
+def chunk(request: ModelRequest, model: str, fingerprint: str | None, choice: JsonObject) -> bytes:
     """Return a piece of a streamed completion with one choice."""
-    head = _head(request, model, "chat.completion.chunk") | {"system_fingerprint": fingerprint}
+    head = _head(request, model, "chat.completion.chunk") | _printed(fingerprint)
     return orjson.dumps(head | {"choices": [{"index": 0, "finish_reason": None, **choice}]})
 
 
@@ -218,3 +232,7 @@ def error_body(error: ApiError) -> bytes:
 
 def _head(request: ModelRequest, model: str, kind: str) -> JsonObject:
     return {"id": f"chatcmpl-{request.id}", "object": kind, "created": request.created_s, "model": model}
+
+
+def _printed(fingerprint: str | None) -> JsonObject:
+    return {"system_fingerprint": fingerprint} if fingerprint else {}

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from cellwright.errors import UsageError
-from cellwright.gateway.backend import Chunk
+from cellwright.errors import Diagnostic, UsageError
+from cellwright.gateway.backend import Chunk, NotAskedError
+from cellwright.gateway.marks import unmarked
 from cellwright.gateway.remote import Remote, said
 from cellwright.gateway.sse import EventReader
 from cellwright.gateway.vectors import fit_vectors
@@ -66,7 +67,7 @@ class OpenAIBackend:
                         yield chunk
 
     def _outgoing(self, request: ModelRequest) -> JsonObject:
-        body = request.body | {"model": self._spec.model}
+        body = (unmarked(request.body) if request.marked else request.body) | {"model": self._spec.model}
         if request.stream:
             body["stream_options"] = (body.get("stream_options") or {}) | {"include_usage": True}
         return body
@@ -97,8 +98,9 @@ class OpenAIBackend:
     async def _embed(self, request: ModelRequest) -> Chunk:
         """Return the vectors of a request in the encoding it asks for."""
         if request.tokens_given and not self._spec.on_premises:
-            words = "stands off the premises and is sent text alone: the egress guard cannot read tokens"
-            raise self._remote.error("tokens_unguarded", words, status=400, kind="invalid_request_error")
+            name = self._spec.name
+            message = f"backend {name} stands off the premises: it is sent text alone, the guard cannot read tokens"
+            raise NotAskedError(Diagnostic("tokens_unguarded", message))
         body = request.body | {"model": self._spec.model}
         response = await self._remote.post(f"{self._url}/embeddings", self._headers, body)
         async with response:

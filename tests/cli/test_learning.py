@@ -10,7 +10,9 @@ import pytest
 
 from cellwright.cli.main import run
 from cellwright.digest.causes_artefact import from_bytes
+from cellwright.digest.correlate_topology import Topology
 from cellwright.simulate.simulation import Scenario, simulate
+from cellwright.wiring.learning import adjacency
 
 MAPPING = Path(__file__).parents[2] / "examples/mappings/alarm-list.yaml"
 
@@ -108,3 +110,14 @@ def test_a_folder_is_digested_beside_the_command_that_learns(folder: Path, capsy
     assert run(["digest", "learn"]) == 64
     assert learned(folder, "missing", "none.json") == 1
     assert "no-lake" in capsys.readouterr().err
+
+
+def test_an_element_of_many_objects_is_one_group_and_its_pairs_are_not_listed() -> None:
+    """What wiring hands on grows with the objects and the links between elements alone."""
+    objects = {f"ManagedElement=olt-1,Port={number}": (number,) for number in range(5_000)}
+    elements = objects | {"ManagedElement=rtr-1": (5_000, 5_001), "ManagedElement=far": (5_002,)}
+    topology = Topology.of([("olt-1", "rtr-1"), ("rtr-1", "silent")])
+    groups, links = adjacency(topology, elements)
+    assert len(links) == 1
+    assert groups.tolist() == [0] * 5_000 + [1, 1, 2]
+    assert links == [(0, 1)]

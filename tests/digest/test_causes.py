@@ -17,7 +17,7 @@ from planted_causes import CUT, ELEMENTS, FAR, LATE, LINKS, LOSS, NAMES, NOISE, 
 
 from cellwright.digest.alarms import alarms_of
 from cellwright.digest.causes import MIN_ONSETS, learn
-from cellwright.digest.causes_artefact import to_bytes
+from cellwright.digest.causes_artefact import Learned, to_bytes
 from cellwright.digest.causes_evidence import best_edges
 from cellwright.digest.causes_onsets import AlarmColumns, columns_of
 from cellwright.errors import UsageError
@@ -110,8 +110,8 @@ def test_the_order_of_the_list_does_not_matter(random: object) -> None:
     rows = planted(cuts=60)
     shuffled = list(rows)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert to_bytes(learn(columns(shuffled), topology=LINKS[::-1, ::-1])) == to_bytes(
-        learn(columns(rows), topology=LINKS)
+    assert to_bytes(Learned(learn(columns(shuffled), topology=LINKS[::-1, ::-1]))) == to_bytes(
+        Learned(learn(columns(rows), topology=LINKS))
     )
 
 

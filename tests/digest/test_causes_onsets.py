@@ -108,6 +108,44 @@ def test_exposure_is_the_time_in_which_effects_could_have_begun(
     assert exposure(onsets, neighbours, window, least) == pytest.approx(expected)
 
 
+GROUPS = st.lists(st.integers(0, N_ELEMENTS - 1), min_size=N_ELEMENTS, max_size=N_ELEMENTS)
+
+
+@settings(deadline=None)
+@given(ROWS, st.lists(st.tuples(*[st.integers(0, N_ELEMENTS - 1)] * 2), max_size=5), GROUPS)
+def test_groups_say_what_links_between_all_of_their_elements_would(
+    rows: list[tuple[int, int, int]], links: list[tuple[int, int]], groups: list[int]
+) -> None:
+    """Elements of one group are adjacent, and those of two that are linked."""
+    pairs = [
+        (one, other)
+        for one in range(N_ELEMENTS)
+        for other in range(one)
+        if groups[one] == groups[other] or adjacent(links, groups[one], groups[other])
+    ]
+    onsets, alone = made(rows, pairs)
+    grouped = neighbours_of(links, N_ELEMENTS, groups)
+    assert alone is not None
+    assert grouped is not None
+    assert grouped.degree.tolist() == alone.degree.tolist()
+    assert (correlogram(onsets, grouped) == correlogram(onsets, alone)).all()
+    expected, found = (pairs_of(onsets, each, (-JITTER_MS, FLANK_END_MS)) for each in (alone, grouped))
+    assert sorted(zip(found.effect, found.cause, found.hop, found.lag_ms, strict=True)) == sorted(
+        zip(expected.effect, expected.cause, expected.hop, expected.lag_ms, strict=True)
+    )
+    window = (int(onsets.at_ms.min()), int(onsets.at_ms.max()) + 1)
+    assert exposure(onsets, grouped, window, 1) == pytest.approx(exposure(onsets, alone, window, 1))
+
+
+def test_an_element_of_many_objects_takes_as_much_as_many_elements_of_one() -> None:
+    """What is held grows with the objects, not with their pairs."""
+    for count in (100, 1_000, 10_000):
+        found = neighbours_of([(0, 1)], count, [0] * (count - 1) + [1])
+        assert found is not None
+        assert found.group.size + found.start.size + found.other.size <= count + 6
+        assert found.degree.tolist() == [count - 1] * count
+
+
 def test_the_fit_finds_the_rates_that_made_the_onsets() -> None:
     random = np.random.default_rng(1)
     rows: list[tuple[int, int, float]] = []

@@ -98,15 +98,19 @@ class CauseGraph:
         return np.asarray(np.where(step == 0, shares * self.first[causes, effect], shares))
 
 
-def learn(alarms: AlarmColumns, *, topology: npt.ArrayLike | None = None) -> CauseGraph:
+def learn(
+    alarms: AlarmColumns, *, topology: npt.ArrayLike | None = None, groups: npt.ArrayLike | None = None
+) -> CauseGraph:
     """Return the cause graph of a list of alarms, with its quality measured on the last part of the list.
 
-    `topology` is (links, 2) element codes; with it, onsets on adjacent elements count too. The same alarms in any order
+    `topology` is (links, 2) element codes; with it, onsets on adjacent elements count too. With `groups`, (elements,),
+    the links are between groups: their elements are adjacent, and those of one group. The same alarms in any order
     make the same graph. Raises UsageError where there are fewer than 100 onsets or all are at one instant.
     """
     links = None if topology is None else np.asarray(topology, np.int64).reshape(-1, 2)
-    n_elements = 1 + max(int(alarms.element_codes.max(initial=-1)), -1 if links is None else int(links.max(initial=-1)))
-    onsets, neighbours = onsets_of(alarms, n_elements), neighbours_of(links, n_elements)
+    last_code = -1 if links is None or groups is not None else int(links.max(initial=-1))
+    n_elements = 1 + max(int(alarms.element_codes.max(initial=-1)), last_code)
+    onsets, neighbours = onsets_of(alarms, n_elements), neighbours_of(links, n_elements, groups)
     _check(onsets)
     window = (int(onsets.at_ms.min()), int(onsets.at_ms.max()) + 1)
     background = background_of(onsets, window[1] - window[0])
@@ -125,7 +129,7 @@ def learn(alarms: AlarmColumns, *, topology: npt.ArrayLike | None = None) -> Cau
         base_per_s=np.array([made.scale for made in fits]) * background.rates() * _MS_PER_S,
         rates_per_s=rates.transpose(1, 2, 0, 3) * _MS_PER_S,
         onsets=onsets.counts(),
-        training=_training(alarms, links, onsets),
+        training=_training(alarms, links, neighbours, onsets),
         quality=_held_out(onsets, neighbours),
     )
 
@@ -190,19 +194,21 @@ def _lags(effects: Sequence[Effects], fits: Sequence[Fit]) -> Floats:
     return lags
 
 
-def _training(alarms: AlarmColumns, links: Ints | None, onsets: Onsets) -> Training:
+def _training(alarms: AlarmColumns, links: Ints | None, neighbours: Neighbours | None, onsets: Onsets) -> Training:
     order = np.lexsort((alarms.element_codes, alarms.type_codes, alarms.onset_us))
     digest = hashlib.sha256("\n".join(alarms.types).encode())
     for column in (alarms.type_codes, alarms.element_codes, alarms.onset_us):
         digest.update(np.ascontiguousarray(column[order], "<i8").tobytes())
     pairs = np.zeros((0, 2), np.int64) if links is None else np.unique(np.sort(links, axis=1), axis=0)
     digest.update(np.ascontiguousarray(pairs, "<i8").tobytes())
+    if neighbours is not None:
+        digest.update(np.ascontiguousarray(neighbours.group, "<i8").tobytes())
     return Training(
         first_us=int(alarms.onset_us.min()),
         last_us=int(alarms.onset_us.max()),
         alarms=len(alarms.onset_us),
         onsets=len(onsets),
         elements=len(np.unique(alarms.element_codes)),
-        links=len(pairs),
+        links=0 if neighbours is None else int(neighbours.degree.sum()) // 2,
         sha256=digest.hexdigest(),
     )

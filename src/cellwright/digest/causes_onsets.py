@@ -65,15 +65,22 @@ class Onsets:
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """For each element those that are adjacent: `other[start[element]:start[element + 1]]`."""
+    """Elements by group, and for each group those whose elements are adjacent to its own.
 
-    start: Ints  # (elements + 1,)
+    These are `other[start[group]:start[group + 1]]`, the group itself among them where it has several elements.
+    """
+
+    group: Ints  # (elements,)
+    start: Ints  # (groups + 1,)
     other: Ints
 
     @property
     def degree(self) -> Ints:
-        """Return how many neighbours each element has."""
-        return np.diff(self.start)
+        """Return how many elements are adjacent to each, (elements,)."""
+        sizes, beside = np.bincount(self.group, minlength=len(self.start) - 1), np.diff(self.start)
+        reached = np.zeros(len(sizes), np.int64)
+        np.add.at(reached, np.repeat(np.arange(len(sizes)), beside), sizes[self.other])
+        return reached[self.group] - (sizes[self.group] > 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,10 @@ class Pairs:
     cause: Ints  # (pairs,)
     hop: Ints  # (pairs,) 0 on the same element, 1 on an adjacent one
     lag_ms: Ints  # (pairs,) from cause to effect; down to minus the jitter where coincidences count both ways
+
+    def only(self, chosen: npt.NDArray[np.bool_]) -> Pairs:
+        """Return the chosen pairs."""
+        return Pairs(self.effect[chosen], self.cause[chosen], self.hop[chosen], self.lag_ms[chosen])
 
     @property
     def bin(self) -> Ints:
@@ -129,14 +140,23 @@ def onsets_of(alarms: AlarmColumns, n_elements: int) -> Onsets:
     return Onsets(len(alarms.types), n_elements, alarms.type_codes[kept], alarms.element_codes[kept], at_ms)
 
 
-def neighbours_of(links: npt.ArrayLike | None, n_elements: int) -> Neighbours | None:
-    """Return who is adjacent to whom by `links`, (links, 2) element codes in either order; None without topology."""
+def neighbours_of(
+    links: npt.ArrayLike | None, n_elements: int, groups: npt.ArrayLike | None = None
+) -> Neighbours | None:
+    """Return who is adjacent to whom by `links`, (links, 2) codes in either order; None without topology.
+
+    The codes are those of elements, or of `groups`, (elements,): then all elements of two linked groups are adjacent,
+    and all of one group. Cost: linear in elements and links.
+    """
     if links is None:
         return None
     one = np.asarray(links, np.int64).reshape(-1, 2)
-    both = np.unique(np.concatenate([one, one[:, ::-1]]), axis=0)
-    both = both[both[:, 0] != both[:, 1]]
-    return Neighbours(np.searchsorted(both[:, 0], np.arange(n_elements + 1)), both[:, 1])
+    group = np.arange(n_elements) if groups is None else np.asarray(groups, np.int64)
+    n_groups = 1 + max(int(group.max(initial=-1)), int(one.max(initial=-1)))
+    crowded = np.flatnonzero(np.bincount(group, minlength=n_groups) > 1)
+    one = one[one[:, 0] != one[:, 1]]
+    both = np.unique(np.concatenate([one, one[:, ::-1], np.stack([crowded, crowded], 1)]), axis=0)
+    return Neighbours(group, np.searchsorted(both[:, 0], np.arange(n_groups + 1)), both[:, 1])
 
 
 def pairs_of(
@@ -149,10 +169,13 @@ def pairs_of(
     """
     effects = np.arange(len(onsets)) if effects is None else effects
     elements = onsets.elements[effects]
-    parts = [_within(onsets, effects, elements, 0, lags_ms)]
+    parts = [_within(onsets, onsets.elements, effects, elements, lags_ms)]
     if neighbours is not None:
-        start, degree = neighbours.start[elements], neighbours.degree[elements]
-        parts.append(_within(onsets, np.repeat(effects, degree), neighbours.other[_ranges(start, degree)], 1, lags_ms))
+        group = neighbours.group[elements]
+        start, many = neighbours.start[group], np.diff(neighbours.start)[group]
+        beside = neighbours.other[_ranges(start, many)]
+        near = _within(onsets, neighbours.group[onsets.elements], np.repeat(effects, many), beside, lags_ms)
+        parts.append(near.only(near.hop == 1))
     return Pairs(*(np.concatenate([getattr(part, name) for part in parts]) for name in Pairs.__slots__))
 
 
@@ -190,18 +213,20 @@ def exposure(onsets: Onsets, neighbours: Neighbours | None, window_ms: tuple[int
     return total
 
 
-def _within(onsets: Onsets, effect: Ints, element: Ints, hop: int, lags_ms: tuple[int, int]) -> Pairs:
-    """Return the pairs of each effect with the onsets on the element beside it."""
+def _within(onsets: Onsets, places: Ints, effect: Ints, place: Ints, lags_ms: tuple[int, int]) -> Pairs:
+    """Return the pairs of each effect with the onsets at the place beside it, of which `places` are those of all."""
     stride = int(onsets.at_ms.max(initial=0)) + FLANK_END_MS + JITTER_MS + 1
-    places = onsets.elements * stride + onsets.at_ms
-    here = element * stride + onsets.at_ms[effect]
-    first = np.searchsorted(places, here - lags_ms[1], "left")
-    many = np.searchsorted(places, here - lags_ms[0], "right") - first
-    cause = _ranges(first, many)
+    order = np.lexsort((onsets.at_ms, places))
+    ordered = places[order] * stride + onsets.at_ms[order]
+    here = place * stride + onsets.at_ms[effect]
+    first = np.searchsorted(ordered, here - lags_ms[1], "left")
+    many = np.searchsorted(ordered, here - lags_ms[0], "right") - first
+    cause = order[_ranges(first, many)]
     effect = np.repeat(effect, many)
     other = cause != effect
     cause, effect = cause[other], effect[other]
-    return Pairs(effect, cause, np.full(len(cause), hop), onsets.at_ms[effect] - onsets.at_ms[cause])
+    hop = (onsets.elements[cause] != onsets.elements[effect]).astype(np.int64)
+    return Pairs(effect, cause, hop, onsets.at_ms[effect] - onsets.at_ms[cause])
 
 
 def _ranges(first: Ints, many: Ints) -> Ints:

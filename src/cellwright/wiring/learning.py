@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import combinations, product
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from cellwright.digest.alarms import alarms_of
 from cellwright.digest.causes import ACCEPTED_NATS, learn
@@ -18,10 +19,11 @@ from cellwright.wiring.files import write_atomically
 from cellwright.wiring.incidents import learn as incidents_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from cellwright.digest.causes import CauseGraph
     from cellwright.digest.correlate_topology import Topology
@@ -39,8 +41,8 @@ def learn_causes(place: Path | Address, out: Path, topology: Topology | None) ->
     with open_lake(place) as lake:
         alarms = lake.read("alarm_events")
         columns, elements = columns_of(alarms_of(alarms))
-        links = None if topology is None else list(_links(topology, elements))
-        graph = _accepted(learn(columns, topology=links), place, topology)
+        groups, links = (None, None) if topology is None else adjacency(topology, elements)
+        graph = _accepted(learn(columns, topology=links, groups=groups), place, topology)
         salience = _salience(lake, alarms, topology)
     learned = Learned(graph, salience if salience and salience.quality.accepted else None)
     write_atomically(out, to_bytes(learned).decode())
@@ -71,13 +73,16 @@ def _salience(lake: Lake, alarms: pa.Table, topology: Topology | None) -> Learne
     return learn_salience(companies, evidence.breaks(), evidence.lines(), counter)
 
 
-def _links(topology: Topology, elements: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[int, int]]:
-    """Yield the pairs of codes that lie in one element of the topology or in two adjacent ones."""
-    held: dict[str, list[int]] = {}
+def adjacency(
+    topology: Topology, elements: Mapping[str, tuple[int, ...]]
+) -> tuple[NDArray[np.int64], list[tuple[int, int]]]:
+    """Return the element of the topology that each code lies in, by number, and the pairs of adjacent ones.
+
+    Cost: linear in codes and links, however many objects an element has.
+    """
+    owners: dict[str, int] = {}
+    groups = np.zeros(1 + max((code for codes in elements.values() for code in codes), default=-1), np.int64)
     for name, codes in elements.items():
-        held.setdefault(topology.place(name).owner, []).extend(codes)
-    for owner, within in held.items():
-        yield from combinations(within, 2)
-        for neighbour in topology.neighbours.get(owner, frozenset()):
-            if neighbour > owner:
-                yield from product(within, held.get(neighbour, ()))
+        groups[list(codes)] = owners.setdefault(topology.place(name).owner, len(owners))
+    near = ((owner, other) for owner in owners for other in topology.neighbours.get(owner, ()) if other > owner)
+    return groups, sorted((owners[owner], owners[other]) for owner, other in near if other in owners)

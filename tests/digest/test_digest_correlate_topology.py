@@ -21,6 +21,7 @@ TOPOLOGY = Topology.of([("amf-1", "gnb-1"), ("gnb-1", "rtr-7"), ("Device=4", "De
         ("ManagedElement=gnb-1,Port=to-rtr-7", Place("gnb-1", "rtr-7")),
         ("Device=4", Place("Device=4")),
         ("ManagedElement=gnb-99,NRCellDU=1", Place("gnb-99")),
+        ("ManagedElement=amf-9,EP_N2=gnb-99", Place("amf-9", "gnb-99")),
         ("nobody", Place("nobody")),
     ],
 )

@@ -54,6 +54,13 @@ def test_a_single_incident_teaches_less_than_many() -> None:
     assert often["CELL"] == -often["POWER"]
 
 
+def test_an_order_of_few_onsets_is_weaker_than_what_this_incident_shows() -> None:
+    rows = [simple(0, "a", "FIBRE", perceived_severity="CRITICAL"), simple(1, "b", "PORT", perceived_severity="MINOR")]
+    chance, rule = (past((0, "b", "PORT"), (4, "a", "FIBRE"), times=times) for times in (2, 60))
+    assert first_of(rows, chance) == "FIBRE"
+    assert first_of(rows, rule) == "PORT"
+
+
 def test_types_never_seen_and_a_type_alone_have_no_precedence() -> None:
     learned = learn_precedence(past((0, "a", "POWER"), (20, "b", "CELL")))
     assert learned.nets(["POWER", "NEW"]) == {}

@@ -71,7 +71,7 @@ class Topology:
                 owner = found
             elif found != owner and (found or rdn.startswith(_END_POINT)):
                 return Place(owner, found or rdn.partition("=")[2])
-        return Place(owner or _managed(rdns))
+        return Place(owner) if owner else _unknown(rdns)
 
     def _known(self, rdn: str) -> str:
         """Return the element that an RDN is or ends in after a sign, `Port=to-router-1`; a bare number names none."""
@@ -83,10 +83,11 @@ class Topology:
         return next((name for name in names if name in self.neighbours and not name.isdigit()), "")
 
 
-def _managed(rdns: list[str]) -> str:
-    """Return the name of the managed element that RDNs lead to, that of the first RDN where none is one."""
-    rdn = next((rdn for rdn in rdns if rdn.startswith(_ELEMENT)), rdns[0])
-    return rdn.removeprefix(_ELEMENT)
+def _unknown(rdns: list[str]) -> Place:
+    """Return the managed element that RDNs lead to, that of the first RDN where none is one, and what it faces."""
+    owner = next((rdn for rdn in rdns if rdn.startswith(_ELEMENT)), rdns[0]).removeprefix(_ELEMENT)
+    end_point = next((rdn for rdn in rdns[1:] if rdn.startswith(_END_POINT)), "")
+    return Place(owner, end_point.partition("=")[2])
 
 
 def estate_topology(estate: Estate) -> Topology:

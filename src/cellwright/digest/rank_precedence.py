@@ -26,6 +26,7 @@ Ints = npt.NDArray[np.int64]
 
 _MOST_TYPES: Final = 1_000  # that are learned, those of the most incidents; the tables of pairs are 8 MB each
 _FEW: Final = 3  # incidents: what was met so often counts half
+_EVEN: Final = 16  # onsets without order added to those of each pair, so that one draw of few incidents does not decide
 _TINY: Final = 1e-9
 _TOGETHER: Final = 0.1  # share of onsets from which two types count as following each other
 
@@ -116,13 +117,14 @@ class _Tally:
         """Return what the counts say.
 
         Strength: the share of order, and within the jitter of what starts alone; times how far the two go together.
+        Few onsets say little: the share is drawn towards no order.
         """
         both = np.maximum(self._near + self._near.T, 1)
         bound = self._near / np.maximum(self._near + self._starts, 1)  # of the column's starts, those with the row near
         leaning = self._before - self._before.T + (self._same + self._same.T) * (bound - bound.T)
         return Precedence(
             self._types,
-            leaning / both * np.sqrt(bound * bound.T),
+            leaning / (both + _EVEN) * np.sqrt(bound * bound.T),
             self._met,
             self._near / np.maximum(self._onsets, 1),
             (self._apart_us + self._apart_us.T) / both,

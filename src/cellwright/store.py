@@ -39,7 +39,8 @@ def open_store(url: str, tables: MetaData) -> Engine:
 
 
 def _create(engine: Engine, tables: MetaData) -> None:
-    for last in (False, True):  # another process may create the same tables at this moment
+    # Another process may create the same tables at this moment: every failure then finds one more of them there.
+    for last in (*[False] * len(tables.tables), True):
         try:
             tables.create_all(engine)
             _add_columns(engine, tables)

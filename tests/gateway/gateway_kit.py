@@ -7,12 +7,14 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import httptools
 import orjson
 from aiohttp import web
 
 from cellwright.digest.tokens import token_counter
 from cellwright.estate.model import Boundary, SensitivityClass, Tier
 from cellwright.gateway.backend import Chunk
+from cellwright.gateway.http.server import Connection, Server
 from cellwright.gateway.keys import hash_key
 from cellwright.gateway.meter import Meter
 from cellwright.gateway.model import AccessKey, BackendSpec, GatewayConfig, ModelPrice, Route, Rule
@@ -137,6 +139,74 @@ class Response:
         return str(self.json["error"]["code"])
 
 
+class Memory(asyncio.Transport):
+    """A connection in memory: what the server writes is kept, and read as a client reads it."""
+
+    def __init__(self, client: str | None = None) -> None:
+        super().__init__({"peername": (client, 4711)} if client else None)
+        self.written = b""
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.body = b""
+        self.interim: list[int] = []
+        self.ended = asyncio.Event()  # the answer is whole, or nothing more comes
+        self.is_paused = False
+        self._closing = False
+        self._protocol: asyncio.BaseProtocol | None = None
+        self._parser = httptools.HttpResponseParser(self)
+
+    def connect(self, protocol: Connection) -> None:
+        self._protocol = protocol
+        protocol.connection_made(self)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.decode().lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self.status = self._parser.get_status_code()
+
+    def on_body(self, piece: bytes) -> None:
+        self.body += piece
+
+    def on_message_complete(self) -> None:
+        if self.status == 100:
+            self.interim.append(self.status)
+        else:
+            self.ended.set()
+
+    def write(self, data: bytes) -> None:  # type: ignore[override]
+        self.written += data
+        self._parser.feed_data(data)
+
+    def abort(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if not self._closing:
+            self._closing = True
+            asyncio.get_running_loop().call_soon(self._lost)
+
+    def _lost(self) -> None:
+        if self._protocol is not None:
+            self._protocol.connection_lost(None)  # type: ignore[attr-defined]
+        self.ended.set()
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
 async def call(  # noqa: PLR0913
     app: Gateway,
     body: object = QUESTION,
@@ -148,54 +218,39 @@ async def call(  # noqa: PLR0913
     gone: asyncio.Event | None = None,
     client: str | None = None,
 ) -> Response:
-    """Call the application as a server would; `gone` is set when the client hangs up."""
+    """Call the application over a connection in memory; `gone` is set when the client hangs up."""
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
-    given = {"content-length": str(len(raw))} | ({"authorization": f"Bearer {key}"} if key else {}) | (headers or {})
-    messages: list[dict[str, Any]] = [{"type": "http.request", "body": raw}]
-    sent: list[Any] = []
+    given = {"host": "tests", "content-length": str(len(raw))}
+    given |= ({"authorization": f"Bearer {key}"} if key else {}) | (headers or {})
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items())]
+    server = Server(app.answer, app.config.limits, app.config.timeouts, app.network.deadlines)
+    transport = Memory(client)
+    transport.connect(Connection(server))
+    leaves = asyncio.create_task(_leave(gone, transport))
+    try:
+        connection = next(iter(server.connections))
+        connection.data_received("\r\n".join([*lines, "", ""]).encode() + raw)
+        await transport.ended.wait()
+        await server.stop(5, 0)
+    finally:
+        leaves.cancel()
+        await server.stop(0, 5)
+    return Response(transport.status, transport.headers, transport.body)
 
-    async def receive() -> dict[str, Any]:
-        if messages:
-            return messages.pop()
-        await (gone or asyncio.Event()).wait()
-        return {"type": "http.disconnect"}
 
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-        await asyncio.sleep(0)
-
-    pairs = [(name.encode(), value.encode()) for name, value in given.items()]
-    scope = {"type": "http", "path": path, "method": method, "headers": pairs, "client": client and (client, 4711)}
-    await app(scope, receive, send)
-    if not sent:
-        return Response(0, {}, b"")
-    found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return Response(sent[0]["status"], found, b"".join(item.get("body", b"") for item in sent))
+async def _leave(gone: asyncio.Event | None, transport: Memory) -> None:
+    if gone is not None:
+        await gone.wait()
+        transport.close()
 
 
 @contextlib.asynccontextmanager
 async def alive(app: Gateway) -> AsyncIterator[Gateway]:
-    """Run the application's lifespan around the block."""
-    stop, started = asyncio.Event(), asyncio.Event()
-    first = [True]
-
-    async def receive() -> dict[str, Any]:
-        if first:
-            first.clear()
-            return {"type": "lifespan.startup"}
-        await stop.wait()
-        return {"type": "lifespan.shutdown"}
-
-    async def send(_: dict[str, Any]) -> None:
-        started.set()
-
-    task = asyncio.create_task(app({"type": "lifespan"}, receive, send))
-    await started.wait()
+    """Close the application's connections after the block."""
     try:
         yield app
     finally:
-        stop.set()
-        await task
+        app.network.close()
 
 
 @dataclass

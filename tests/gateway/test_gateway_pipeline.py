@@ -13,7 +13,6 @@ from gateway_kit import KEY, QUESTION, Scripted, WordCounter, alive, bench, call
 from cellwright.estate.model import SensitivityClass
 from cellwright.gateway.abilities import Abilities
 from cellwright.gateway.dispatch import Dispatch
-from cellwright.gateway.egress import Sessions
 from cellwright.gateway.endpoints.chat import ChatCompletions
 from cellwright.gateway.keys import Callers
 from cellwright.gateway.meter import Meter
@@ -22,7 +21,7 @@ from cellwright.gateway.paths import Path as Line
 from cellwright.gateway.paths import Paths
 from cellwright.gateway.pipeline import Pipeline
 from cellwright.gateway.route import compile_table
-from cellwright.gateway.server import Gateway
+from cellwright.gateway.server import Gateway, Network
 from cellwright.gateway.standing import Live
 from cellwright.gateway.wire import ApiError, invalid
 from cellwright.store import sqlite_url
@@ -68,7 +67,7 @@ def asked(folder: Path, backend: Scripted, admissions: tuple[Admission, ...], fi
         callers = Callers(setup.keys)
         pipeline = Pipeline(setup, table, abilities, dispatch, WordCounter(), meter, callers, admissions, filters)
         paths = Paths([Line("POST", "/v1/chat/completions", pipeline.to(ChatCompletions()))])
-        async with alive(Gateway(setup, Sessions(setup.timeouts), paths)) as app:
+        async with alive(Gateway(setup, Network(setup.timeouts), paths)) as app:
             return await call(app)
 
     with Meter(sqlite_url(str(folder / "meter.db"))) as meter:
@@ -131,7 +130,7 @@ def test_a_path_without_a_line_or_a_method_is_told(path: str, status: int) -> No
     with pytest.raises(ApiError) as caught:
         paths.find("POST", path)
     assert caught.value.status == status
-    assert caught.value.headers == ({"allow": "PUT, GET"} if status == 405 else {})
+    assert caught.value.headers == ({"allow": "PUT, GET, HEAD, OPTIONS"} if status == 405 else {})
 
 
 def test_errors_are_written_in_the_form_that_clients_of_the_path_expect() -> None:
@@ -145,6 +144,6 @@ def test_errors_are_written_in_the_form_that_clients_of_the_path_expect() -> Non
 
     async def main() -> Response:
         paths = Paths([Line("POST", "/odd", refuse, form)])
-        return await call(Gateway(setup, Sessions(setup.timeouts), paths), QUESTION, path="/odd")
+        return await call(Gateway(setup, Network(setup.timeouts), paths), QUESTION, path="/odd")
 
     assert asyncio.run(main()).json == {"why": "no"}

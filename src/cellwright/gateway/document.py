@@ -109,17 +109,22 @@ class BackendPart(Part):
 
 
 class LimitsPart(Part):
-    """What one client may ask of the server."""
+    """What clients may ask of the server."""
 
     body_bytes: PositiveCount = Field(default=Limits().body_bytes, description="bytes of a request's body")
     header_bytes: PositiveCount = Field(default=Limits().header_bytes, description="bytes of a request's headers")
     connections: PositiveCount = Field(default=Limits().connections, description="connections at the same time")
+    requests: PositiveCount = Field(default=Limits().requests, description="requests for models at the same time")
 
 
 class TimeoutsPart(Part):
     """How long each step may take."""
 
-    receive: Duration = Field(default=Timeouts().receive_ms, description="until a client has sent its body")
+    receive: Duration = Field(
+        default=Timeouts().receive_ms, description="until a client has sent its body, or taken a piece of its answer"
+    )
+    headers: Duration = Field(default=Timeouts().headers_ms, description="until a client has sent its headers")
+    idle: Duration = Field(default=Timeouts().idle_ms, description="for the next request of a connection")
     connect: Duration = Field(default=Timeouts().connect_ms, description="until a backend has accepted the connection")
     read: Duration = Field(default=Timeouts().read_ms, description="between two pieces of a backend's answer")
     total: Duration = Field(default=Timeouts().total_ms, description="for the whole request")
@@ -145,7 +150,7 @@ class GatewaySpec(Part):
     breaker: BreakerPart = Field(default=BreakerPart(), description="when a backend that fails is left alone")
     filter: FilterPart = Field(default=FilterPart(), description="what becomes of raw records in requests")
     edge: EdgePart = Field(default=EdgePart(), description="what stands at the edge for the filter to work with")
-    limits: LimitsPart = Field(default=LimitsPart(), description="what one client may ask for")
+    limits: LimitsPart = Field(default=LimitsPart(), description="what clients may ask for")
     timeouts: TimeoutsPart = Field(default=TimeoutsPart(), description="how long each step may take")
     meter: MeterPart = Field(default=MeterPart(), description="where requests are metered")
     metrics: MetricsPart = Field(default=MetricsPart(), description="who sees /metrics without a key")
@@ -172,8 +177,15 @@ class GatewayDocument(Document):
             edge=spec.edge.build(),
             host=spec.listen.host,
             port=spec.listen.port,
-            limits=Limits(limits.body_bytes, limits.header_bytes, limits.connections),
-            timeouts=Timeouts(timeouts.receive, timeouts.connect, timeouts.read, timeouts.total),
+            limits=Limits(limits.body_bytes, limits.header_bytes, limits.connections, limits.requests),
+            timeouts=Timeouts(
+                receive_ms=timeouts.receive,
+                headers_ms=timeouts.headers,
+                idle_ms=timeouts.idle,
+                connect_ms=timeouts.connect,
+                read_ms=timeouts.read,
+                total_ms=timeouts.total,
+            ),
             breaker=spec.breaker.build(),
             meter_file=spec.meter.file or (None if spec.meter.url_env else DEFAULT_METER),
             meter_url_env=spec.meter.url_env,

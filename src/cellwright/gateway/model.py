@@ -118,18 +118,21 @@ class ToolServerSpec:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one client may ask of the server."""
+    """What clients may ask of the server."""
 
     body_bytes: int = 4 * 1024 * 1024
     header_bytes: int = 32 * 1024
     connections: int = 2048
+    requests: int = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long each step may take, in milliseconds."""
 
-    receive_ms: float = 30_000.0  # until the client has sent its body
+    receive_ms: float = 30_000.0  # until the client has sent its body, or taken a piece of the answer
+    headers_ms: float = 10_000.0  # until the client has sent its headers
+    idle_ms: float = 75_000.0  # for the next request of a connection
     connect_ms: float = 5_000.0  # until a backend has accepted the connection
     read_ms: float = 120_000.0  # between two pieces of a backend's answer
     total_ms: float = 600_000.0  # the whole request

@@ -52,11 +52,15 @@ class Paths:
     def find(self, method: str, path: str) -> tuple[Path, Mapping[str, str]]:
         """Return the line for a path and the values of its parameters; raise ApiError (404, 405)."""
         methods, values = self._methods(path.rstrip("/"))
-        found = methods.get(method)
+        found = methods.get("GET" if method == "HEAD" else method)
         if found is None:
-            allowed = ", ".join(methods)
+            allowed = _allowed(methods)
             raise invalid("method_not_allowed", f"this path takes {allowed}", status=405, allow=allowed)
         return found, values
+
+    def allowed(self, path: str) -> str:
+        """Return the methods that a path takes, with commas; raise ApiError (404)."""
+        return _allowed(self._methods(path.rstrip("/"))[0])
 
     def _methods(self, path: str) -> tuple[Mapping[str, Path], Mapping[str, str]]:
         if (exact := self._exact.get(path)) is not None:
@@ -65,6 +69,11 @@ class Paths:
             if match := pattern.fullmatch(path):
                 return methods, match.groupdict()
         raise invalid("unknown_path", "there is nothing at this path", status=404)
+
+
+def _allowed(methods: Iterable[str]) -> str:
+    """Return these methods and those that follow from them."""
+    return ", ".join([*methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"])
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 from cellwright.errors import Diagnostic, nearest
 from cellwright.estate.model import SensitivityClass
 from cellwright.gateway.backend import BackendError
-from cellwright.gateway.connection import ClientGoneError, read_body, while_connected
 from cellwright.gateway.exchange import CLIENT_GONE, start
 from cellwright.gateway.wire import ApiError, invalid, unknown_model
 
@@ -76,19 +75,16 @@ class Pipeline:
             exchange.error = error.code
             call.reply.label(**exchange.labels())
             await call.reply.fail(error)
-        except ClientGoneError:
-            exchange.error, exchange.status = "client_gone", CLIENT_GONE
         except asyncio.CancelledError:
-            exchange.error, exchange.status = "gateway_stopped", CLIENT_GONE
+            exchange.error, exchange.status = "client_gone" if call.incoming.gone else "gateway_stopped", CLIENT_GONE
             raise
         finally:
             self._close(exchange, call.reply)
 
     async def _answer(self, endpoint: Endpoint, call: Call, exchange: Exchange) -> None:
-        limits, timeouts = self.config.limits, self.config.timeouts
         with exchange.client:
-            raw = await read_body(call.receive, call.headers, limits.body_bytes, timeouts.receive_ms)
-        async with while_connected(call.receive), contextlib.AsyncExitStack() as stack:
+            raw = await call.body()
+        async with contextlib.AsyncExitStack() as stack:
             request = exchange.request = endpoint.read(raw, exchange.id, int(time.time()))
             exchange.data_class = _data_class(call.header(_CLASS))
             for admit in self.admissions:

@@ -17,7 +17,7 @@ import orjson
 from cellwright.errors import Diagnostic
 from cellwright.gateway.backend import BackendError, NotAskedError
 from cellwright.gateway.conversation import UnfitError
-from cellwright.gateway.upstream import ConnectFailedError, NetworkError, TimedOutError
+from cellwright.gateway.upstream import ConnectFailedError, NetworkError, TimedOutError, UntrustedError
 from cellwright.gateway.waits import upstream
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ class Remote:
         """Turn failures of the network and ValueError, which says that an answer does not read, into BackendError."""
         try:
             yield
+        except UntrustedError as error:
+            raise self.error("upstream_untrusted", "shows a certificate that does not verify") from error
         except ConnectFailedError as error:
             raise self.error("upstream_unreachable", "cannot be reached") from error
         except TimedOutError as error:
@@ -113,7 +115,7 @@ class Remote:
 
     async def _attempt(self, url: str, headers: Mapping[str, str], body: JsonObject, sign: Sign | None) -> Response:
         with self.failures():
-            response = await self._egress.post(url, headers, body, sign)
+            response = await self._egress.post(url, headers, body, sign, repeatable=True)
             if response.status == HTTPStatus.OK:
                 return response
             async with response:

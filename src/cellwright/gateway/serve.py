@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
+import gc
 import logging
+import signal
 import socket
 import threading
 from typing import TYPE_CHECKING, Final
 
-import uvicorn
-
 from cellwright.errors import UnavailableError
+from cellwright.gateway.http.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,21 +21,8 @@ if TYPE_CHECKING:
     from cellwright.gateway.server import Gateway
 
 _log: Final = logging.getLogger("cellwright.gateway")
-_KEEP_ALIVE_S: Final = 75
-_GRACE_S: Final = 10  # for answers under way when the gateway is stopped
-
-
-class _Server(uvicorn.Server):
-    """A server that says when it is ready."""
-
-    def __init__(self, app: Gateway, ready: Callable[[], None]) -> None:
-        super().__init__(_settings(app))
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to accept connections, then say so."""
-        await super().startup(sockets=sockets)
-        self._ready()
+_GRACE_S: Final = 10.0  # for answers under way when the gateway is stopped
+_LAST_S: Final = 5.0  # for requests that are told to stop to leave their row in the meter
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -54,6 +43,51 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
+class _Life:
+    """One gateway from its start to its end; `stop` may be called from another thread."""
+
+    def __init__(self, app: Gateway, bound: socket.socket, ready: Callable[[], None]) -> None:
+        self._app = app
+        self._bound = bound
+        self._ready = ready
+        self._server = Server(app.answer, app.config.limits, app.config.timeouts, app.network.deadlines)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped = asyncio.Event()
+        self.began = False
+
+    def run(self) -> None:
+        """Serve until told to stop, in an event loop of its own."""
+        with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+            runner.run(self._live())
+
+    def stop(self) -> None:
+        """Let answers under way be finished, then end."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stopped.set)
+
+    async def _live(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        if threading.current_thread() is threading.main_thread():
+            self._heed_signals()
+        await self._server.listen(self._bound)
+        self.began = True
+        self._ready()
+        await self._stopped.wait()
+        await self._server.stop(_GRACE_S, _LAST_S)
+        self._app.network.close()
+
+    def _heed_signals(self) -> None:
+        """Stop at the first signal, and without grace at the second."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # on Windows Ctrl-C raises KeyboardInterrupt
+                asyncio.get_running_loop().add_signal_handler(number, self._leave)
+
+    def _leave(self) -> None:
+        if self._stopped.is_set():
+            self._server.hasten()
+        self._stopped.set()
+
+
 @contextlib.contextmanager
 def running(app: Gateway) -> Iterator[str]:
     """Serve in a thread while the block runs; gives the base URL, such as http://127.0.0.1:49152/v1.
@@ -62,16 +96,16 @@ def running(app: Gateway) -> Iterator[str]:
     """
     with contextlib.closing(bind(app.config.host, app.config.port)) as bound:
         settled = threading.Event()
-        server = _Server(app, settled.set)
-        thread = threading.Thread(target=_run, args=(server, bound, settled), name="gateway", daemon=True)
+        life = _Life(app, bound, settled.set)
+        thread = threading.Thread(target=_run, args=(life, settled), name="gateway", daemon=True)
         thread.start()
         settled.wait()
-        if not server.started:
+        if not life.began:
             raise UnavailableError.of("gateway-not-started", "the gateway did not start", hint="its log says why")
         try:
             yield base_url(bound)
         finally:
-            server.should_exit = True
+            life.stop()
             thread.join()
 
 
@@ -82,8 +116,9 @@ def serve(app: Gateway, announce: Callable[[str], None]) -> None:
     """
     with contextlib.closing(bind(app.config.host, app.config.port)) as bound:
         address = base_url(bound)
+        gc.freeze()  # what is loaded stays: looking through it at every full collection holds requests up
         with contextlib.suppress(KeyboardInterrupt):  # the way a server is meant to be stopped
-            _Server(app, lambda: announce(address)).run(sockets=[bound])
+            _Life(app, bound, lambda: announce(address)).run()
 
 
 def base_url(bound: socket.socket) -> str:
@@ -92,27 +127,20 @@ def base_url(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
 
 
-def _run(server: _Server, bound: socket.socket, settled: threading.Event) -> None:
-    """Run a server to its end; whoever waits for it learns of the end too."""
+def _run(life: _Life, settled: threading.Event) -> None:
+    """Run a gateway to its end; whoever waits for it learns of the end too."""
     try:
-        server.run(sockets=[bound])
+        life.run()
     except Exception as error:  # noqa: BLE001 - a thread's boundary: who waits for it learns of it below
         _log.error("the gateway ended early with %s", type(error).__name__)
     finally:
         settled.set()
 
 
-def _settings(app: Gateway) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        lifespan="on",
-        ws="none",
-        interface="asgi3",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=app.config.limits.connections,
-        timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=_GRACE_S,
-    )
+def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes event loops of uvloop where it is installed; None for those of the standard library."""
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

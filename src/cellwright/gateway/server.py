@@ -1,19 +1,19 @@
-"""The gateway as an ASGI application: its parts, paths and life; it keeps content out of its logs."""
+"""The gateway as an application: its parts and paths, and the boundary of requests, which keeps content out of logs."""
 
 from __future__ import annotations
 
-import asyncio
+import itertools
 import logging
 import time
-import uuid
+from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import Diagnostic, UsageError
 from cellwright.gateway.abilities import Abilities
 from cellwright.gateway.backend import Supplies
-from cellwright.gateway.connection import Call, ClientGoneError, Reply
+from cellwright.gateway.connection import Call, Reply
 from cellwright.gateway.dispatch import Dispatch
-from cellwright.gateway.egress import Egress, Sessions
+from cellwright.gateway.egress import Egress
 from cellwright.gateway.endpoints import messages
 from cellwright.gateway.endpoints.chat import ChatCompletions
 from cellwright.gateway.endpoints.embeddings import Embeddings
@@ -23,13 +23,15 @@ from cellwright.gateway.endpoints.messages import Messages, TokenCount
 from cellwright.gateway.endpoints.metrics import Metrics
 from cellwright.gateway.endpoints.models import Models
 from cellwright.gateway.filtering.edge import edge_filter
+from cellwright.gateway.http.client import Pool, Times
+from cellwright.gateway.http.deadlines import Deadlines
 from cellwright.gateway.keys import Callers
 from cellwright.gateway.paths import Path, Paths
 from cellwright.gateway.pipeline import Pipeline
 from cellwright.gateway.route import compile_table
 from cellwright.gateway.standing import Live
 from cellwright.gateway.tools import ToolDesk, ToolSupplies
-from cellwright.gateway.wire import ApiError, invalid
+from cellwright.gateway.wire import ApiError
 from cellwright.plugins import PluginSet
 
 if TYPE_CHECKING:
@@ -37,15 +39,15 @@ if TYPE_CHECKING:
 
     from cellwright.digest.tokens import TokenCounter
     from cellwright.gateway.backend import Backend, OpenBackend
-    from cellwright.gateway.connection import Receive, Scope, Send
     from cellwright.gateway.egress import Guard
     from cellwright.gateway.filtering.edge import Desk
+    from cellwright.gateway.http.incoming import Incoming
     from cellwright.gateway.meter import Meter
-    from cellwright.gateway.model import BackendSpec, GatewayConfig, ToolServerSpec
+    from cellwright.gateway.model import BackendSpec, GatewayConfig, Timeouts, ToolServerSpec
     from cellwright.gateway.tools import OpenToolServer
 
 _log: Final = logging.getLogger("cellwright.gateway")
-_GRACE_S: Final = 5.0  # for requests that are told to stop to leave their row in the meter
+_MS_PER_S: Final = 1000.0
 
 
 def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
@@ -64,10 +66,10 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
     configuration names. `openers` stands in for the installed backends. `desk` is what the edge filter works with;
     without, no request is filtered. The meter stays the caller's to close.
     """
-    sessions = Sessions(config.timeouts)
+    network = Network(config.timeouts)
     backends: dict[str, Backend] = {}
     for spec in config.backends:
-        supplies = Supplies(Egress(sessions, None if spec.on_premises else guard), counter, _api_key(spec, secrets))
+        supplies = Supplies(Egress(network.pool, None if spec.on_premises else guard), counter, _api_key(spec, secrets))
         backends[spec.name] = _opener(spec, openers)(spec, supplies)
     table = compile_table(config)
     now_s = time.monotonic()
@@ -82,14 +84,14 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         Path("POST", "/v1/chat/completions", pipeline.to(ChatCompletions())),
         Path("POST", "/v1/embeddings", pipeline.to(Embeddings())),
         Path("POST", "/v1/messages", pipeline.to(Messages()), messages.error_body),
-        Path("POST", "/v1/messages/count_tokens", TokenCount(config, callers, counter).answer, messages.error_body),
+        Path("POST", "/v1/messages/count_tokens", TokenCount(callers, counter).answer, messages.error_body),
         Path("GET", "/v1/models", models.every),
         Path("GET", "/v1/models/{model:path}", models.one),
         Path("GET", "/healthz", Health(meter).answer),
         Path("GET", "/metrics", Metrics(config, callers, meter).answer),
         *tools,
     )
-    return Gateway(config, sessions, Paths(paths))
+    return Gateway(config, network, Paths(paths))
 
 
 def _opener(spec: BackendSpec, openers: Mapping[str, OpenBackend] | None) -> OpenBackend:
@@ -128,58 +130,58 @@ def _api_key(spec: BackendSpec | ToolServerSpec, secrets: Mapping[str, str]) -> 
     return key
 
 
+class Network:
+    """What an application uses of the network: connections to backends, and the deadlines of all connections."""
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        waits_ms = (timeouts.headers_ms, timeouts.receive_ms, timeouts.idle_ms, timeouts.read_ms)
+        self.deadlines = Deadlines([wait_ms / _MS_PER_S for wait_ms in waits_ms])
+        times = Times(timeouts.connect_ms / _MS_PER_S, timeouts.read_ms / _MS_PER_S)
+        self.pool = Pool(times, self.deadlines)
+
+    def close(self) -> None:
+        """Close all connections to backends."""
+        self.pool.close()
+        self.deadlines.close()
+
+
 class Gateway:
-    """The ASGI application; what is in flight when it stops is let finish or told to, and metered either way."""
+    """The application: answers requests, whatever happens."""
 
-    def __init__(self, config: GatewayConfig, sessions: Sessions, paths: Paths) -> None:
+    def __init__(self, config: GatewayConfig, network: Network, paths: Paths) -> None:
         self.config = config
-        self._sessions = sessions
+        self.network = network
         self._paths = paths
-        self._in_flight: set[asyncio.Task[object] | None] = set()
+        self._prefix = token_hex(8)  # of the requests of this process: together with a number, their names
+        self._numbers = itertools.count()
+        self._busy = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one ASGI scope."""
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif scope["type"] == "http":
-            await self._answer(scope, receive, Reply(send, uuid.uuid4().hex))
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()
-        await self._sessions.open()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        if tasks := [task for task in self._in_flight if task is not None]:
-            await asyncio.wait(tasks, timeout=_GRACE_S)
-        await self._sessions.close()
-        await send({"type": "lifespan.shutdown.complete"})
-
-    async def _answer(self, scope: Scope, receive: Receive, reply: Reply) -> None:
-        """Answer one request, whatever happens."""
-        task = asyncio.current_task()
-        self._in_flight.add(task)
+    async def answer(self, incoming: Incoming) -> None:
+        """Answer one request."""
+        reply = Reply(incoming, f"{self._prefix}{next(self._numbers):016x}")
+        self._busy += 1
         try:
-            self._check_headers(scope)
-            path, parameters = self._paths.find(scope["method"], scope["path"])
+            if incoming.method == "OPTIONS":
+                await reply.empty(allow=self._paths.allowed(incoming.path))
+                return
+            path, parameters = self._paths.find(incoming.method, incoming.path)
             reply.errors = path.errors
-            client = scope.get("client")
-            peer = client[0] if client else None
-            await path.handler(Call(scope["path"], dict(scope["headers"]), receive, reply, parameters, peer))
+            if path.method != "GET":
+                self._check_load()
+            await path.handler(Call(incoming, reply, parameters))
         except ApiError as error:
             await reply.fail(error)
-        except ClientGoneError:
-            return
         except Exception as error:  # noqa: BLE001 - the request boundary; message and traceback may quote the request
             _log.error("request %s failed with %s at %s", reply.request_id, type(error).__name__, _place(error))
             await reply.fail(_internal())
         finally:
-            self._in_flight.discard(task)
+            self._busy -= 1
 
-    def _check_headers(self, scope: Scope) -> None:
-        limit = self.config.limits.header_bytes
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > limit:
-            message = f"the headers are longer than {limit} bytes"
-            raise invalid("headers_too_large", message, status=431, connection="close")
+    def _check_load(self) -> None:
+        """Raise ApiError (503) where more requests are under way than may be; a look at health is never refused."""
+        if self._busy > self.config.limits.requests:
+            problem = Diagnostic("overloaded", "the gateway answers as many requests as it may at the same time")
+            raise ApiError(problem, status=503, kind="server_error", headers={"retry-after": "1"})
 
 
 def _internal() -> ApiError:

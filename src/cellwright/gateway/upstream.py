@@ -20,6 +20,10 @@ class ConnectFailedError(NetworkError):
     """No connection came to be: nothing was sent."""
 
 
+class UntrustedError(ConnectFailedError):
+    """The server's certificate does not verify."""
+
+
 class TimedOutError(NetworkError):
     """The server was silent for too long after the request was sent."""
 

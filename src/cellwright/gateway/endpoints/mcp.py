@@ -10,7 +10,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from cellwright.gateway.connection import read_body
 from cellwright.gateway.wire import invalid
 from cellwright.plugins import load_extra
 
@@ -53,13 +52,11 @@ class Mcp:
         """Answer one message; raises ApiError for a caller without a key or from a page of another origin."""
         key = await self._callers.identify(call.headers)
         _refuse_other_origins(call)
-        limits, timeouts = self._config.limits, self._config.timeouts
-        raw = await read_body(call.receive, call.headers, limits.body_bytes, timeouts.receive_ms)
+        raw = await call.body()
         self._asking.set(_Asking(key, call.reply.request_id))
         answer = _Answer(raw)
-        manager = self._manager(
-            self._server, stateless=True, json_response=True, max_request_body_size=limits.body_bytes
-        )
+        size = self._config.limits.body_bytes
+        manager = self._manager(self._server, stateless=True, json_response=True, max_request_body_size=size)
         async with manager.run():
             await manager.handle_request(_scope(call), answer.receive, answer.send)
         await call.reply.json(bytes(answer.body), answer.status)

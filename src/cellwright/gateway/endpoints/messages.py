@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from cellwright.gateway.connection import read_body
 from cellwright.gateway.fields import model_name, read_object, streams, wrong
 from cellwright.gateway.marks import THINKING
 from cellwright.gateway.messages_request import read_messages
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from cellwright.gateway.backend import Chunk
     from cellwright.gateway.connection import Call
     from cellwright.gateway.keys import Callers
-    from cellwright.gateway.model import GatewayConfig
     from cellwright.gateway.wire import ApiError, JsonObject, Usage
 
 _STOPS: Final = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
@@ -67,16 +65,14 @@ class Messages:
 class TokenCount:
     """The endpoint that counts the tokens of a message before it is sent."""
 
-    def __init__(self, config: GatewayConfig, callers: Callers, counter: TokenCounter) -> None:
-        self._config = config
+    def __init__(self, callers: Callers, counter: TokenCounter) -> None:
         self._callers = callers
         self._counter = counter
 
     async def answer(self, call: Call) -> None:
         """Answer with the tokens of a request as they are counted here."""
         await self._callers.identify(call.headers)
-        limits, timeouts = self._config.limits, self._config.timeouts
-        body = read_object(await read_body(call.receive, call.headers, limits.body_bytes, timeouts.receive_ms))
+        body = read_object(await call.body())
         model_name(body)
         request = ModelRequest("", 0, "", read_messages(body), stream=False, wants_usage=False)
         tools = orjson.dumps(request.body.get("tools", [])).decode() if request.body.get("tools") else ""

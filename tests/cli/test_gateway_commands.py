@@ -75,6 +75,20 @@ def test_a_request_is_read_from_a_file(told: Callable[..., Any], tmp_path: Path)
     assert (code, "messages must be a list" in err) == (64, True)
 
 
+def test_the_difficulty_of_a_request_is_told_with_what_adds_to_it_and_how_often_it_errs(
+    told: Callable[..., Any], tmp_path: Path
+) -> None:
+    document, body = tmp_path / "gateway.yaml", tmp_path / "request.json"
+    document.write_text(EXAMPLE.read_text().replace("{name: auto,", "{name: auto, lightBelow: 0.5,"))
+    body.write_text('{"model": "auto", "messages": [{"role": "user", "content": "What does AMF stand for?"}]}')
+    code, out, _ = told("gateway", "explain", document, "--request", body)
+    assert code == 0
+    assert "words of looking up" in out
+    assert "it errs in" in " ".join(out.split())
+    _, out, _ = told("gateway", "explain", document, "--request", body, "-o", "json")
+    assert 0.0 <= json.loads(out)["difficulty"] < 0.5
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -13,7 +13,14 @@ from cellwright.cli import console, plans
 from cellwright.cli.app import Output, OutputOption, app
 from cellwright.errors import ExitCode, UsageError
 from cellwright.estate.model import SensitivityClass
-from cellwright.wiring.gateway import Question, explain_request, read_config, serve_gateway, unanswerable
+from cellwright.wiring.gateway import (
+    Question,
+    difficulty_error,
+    explain_request,
+    read_config,
+    serve_gateway,
+    unanswerable,
+)
 
 if TYPE_CHECKING:
     from cellwright.gateway.explain import Explanation
@@ -23,6 +30,7 @@ FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A document o
 ClassOption = Annotated[
     SensitivityClass | None, typer.Option(help="The class that the request names; else its route's.")
 ]
+_STRONGEST: Final = 6  # contributions that are printed
 
 commands = typer.Typer(help="Serve models behind one address by policy; check and explain the policy.")
 app.add_typer(commands, name="gateway")
@@ -107,3 +115,6 @@ def _print(explanation: Explanation) -> None:
         for verdict in explanation.verdicts
     ]
     console.table(None, ("", "backend", "decided by", "because"), rows)
+    if explanation.difficulty is not None:
+        strongest = ", ".join(f"{name} {value:+.2f}" for name, value in explanation.contributions[:_STRONGEST] if value)
+        console.say(f"difficulty {explanation.difficulty:.2f}: {strongest}; {difficulty_error()}")

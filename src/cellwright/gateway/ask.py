@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from cellwright.gateway.difficulty import difficulty
 from cellwright.gateway.model_policy import Criterion
 from cellwright.gateway.select import Ask
-from cellwright.gateway.wire import message_texts
 
 if TYPE_CHECKING:
     from cellwright.gateway.model_policy import Policy
@@ -21,14 +21,10 @@ def read_ask(policy: Policy, request: ModelRequest) -> Ask:
     priced = Criterion.PRICE in policy.prefer
     return Ask(
         stream=request.stream,
-        tokens_in=_tokens_in(request.body) if priced else 0,
+        tokens_in=len(request.prompt) // CHARS_PER_TOKEN + 1 if priced else 0,
         tokens_out=_tokens_out(request.body) if priced else 0,
+        difficulty=None if policy.light_below is None else difficulty(request.body),
     )
-
-
-def _tokens_in(body: JsonObject) -> int:
-    chars = sum(len(text) for message in body.get("messages", ()) for text in message_texts(message))
-    return chars // CHARS_PER_TOKEN + 1
 
 
 def _tokens_out(body: JsonObject) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from cellwright.estate.documents.parts import (
     Duration,
@@ -14,6 +14,7 @@ from cellwright.estate.documents.parts import (
     PositiveCount,
     Share,
     Text,
+    first_repeated,
     one_of,
     refuse,
 )
@@ -99,6 +100,14 @@ class RoutePart(Part):
     )
     restart: Flag = Field(default=False, description="whether a stream that breaks off begins anew elsewhere")
     filter: FilterPart | None = Field(default=None, description="what becomes of raw records on this route")
+
+    @field_validator("prefer", "backends")
+    @classmethod
+    def _once_each(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if (repeated := first_repeated(names)) is not None:
+            index, name = repeated
+            raise refuse("duplicate-name", f"{str(name)!r} twice", expected="each of them once", at=(index,))
+        return names
 
     def build(self) -> Route:
         """Return the frozen route."""

@@ -44,6 +44,8 @@ class Explanation:
     data_class: SensitivityClass
     rules: str  # names of those about the class
     verdicts: tuple[Verdict, ...]  # in the order of asking, then those that may not answer
+    difficulty: float | None = None  # of the request, where its route asks
+    contributions: tuple[tuple[str, float], ...] = ()  # of features to the log-odds, the strongest first
 
 
 def explain(table: DecisionTable, decision: Decision, ask: Ask, standings: Mapping[str, Standing]) -> Explanation:

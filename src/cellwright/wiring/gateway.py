@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +10,7 @@ from cellwright.digest.tokens import token_counter
 from cellwright.errors import UsageError, nearest
 from cellwright.gateway.ask import TYPICAL_TOKENS_OUT, read_ask
 from cellwright.gateway.config import load_config
+from cellwright.gateway.difficulty import contributions, shipped
 from cellwright.gateway.endpoints.chat import ChatCompletions
 from cellwright.gateway.explain import explain
 from cellwright.gateway.meter import Meter, meter_url
@@ -79,7 +80,19 @@ def explain_request(config: GatewayConfig, question: Question) -> Explanation:
         tokens_in=question.tokens_in or asked.tokens_in or _TYPICAL_TOKENS_IN,
         tokens_out=question.tokens_out or asked.tokens_out or TYPICAL_TOKENS_OUT,
     )
-    return explain(table, decision, ask, {spec.name: supposed(spec) for spec in config.backends})
+    found = explain(table, decision, ask, {spec.name: supposed(spec) for spec in config.backends})
+    if request is None or decision.policy.light_below is None:
+        return found
+    return replace(found, difficulty=ask.difficulty, contributions=contributions(request.body))
+
+
+def difficulty_error() -> str:
+    """Return how often the score of difficulty errs, in a sentence."""
+    errors = shipped().errors
+    return (
+        f"the score sees how a request is put, not what it means: it errs in {errors['unseen kinds']:.0%} of the "
+        f"requests of kinds it was not trained on, in {errors['contrary kinds']:.0%} where length misleads"
+    )
 
 
 def serve_gateway(path: Path, environ: Mapping[str, str], announce: Callable[[str], None]) -> None:

@@ -160,8 +160,9 @@ class Pseudonymiser:
             seen.clear()
         fresh = [text for text in texts if text not in seen]
         if fresh:
-            named = self.array(pa.array(fresh, values.type), label).to_pylist()
-            seen.update((text, text if clean == text else clean) for text, clean in zip(fresh, named, strict=True))
+            given = pa.array(fresh, values.type)
+            named = self.array(given, label)
+            seen.update(zip(fresh, fresh if named is given else named.to_pylist(), strict=True))
         clean = [seen[text] for text in texts]
         return values if clean == texts else pa.array(clean, values.type)
 

@@ -193,6 +193,7 @@ class _Line:
                 _quarantine_gaps(draft, read_as, coverage, raw)
                 return vendor
             vendor = self._take(draft, batch, coverage, around) or vendor
+            del batch  # before the next is read
             tell(raw.stream.tell())
         if not coverage.is_exact(count):
             _record_mismatch(draft, coverage)

@@ -74,9 +74,7 @@ def detects(candidate: Format, head: bytes, name: str) -> bool:
 def batches(read_as: Format, stream: BinaryIO) -> Iterator[Batch | None]:
     """Yield the checked batches of a file, and None where the format failed."""
     try:
-        for batch in read_as.parse(lend(stream)):
-            _check(batch)
-            yield batch
+        yield from map(_checked, read_as.parse(lend(stream)))  # which holds none of them
     except Exception as error:  # noqa: BLE001 - a format is a plugin: its failure is logged and the rest quarantined
         _LOG.warning("format %s failed to parse: %s", read_as.name, type(error).__name__)
         yield None
@@ -108,8 +106,8 @@ def _plain(table: str, rows: pa.RecordBatch) -> pa.RecordBatch:
     return rows.cast(TABLES[table])
 
 
-def _check(batch: Batch) -> None:
-    """Raise ValueError unless every table has the lake's schema and no null where it allows none."""
+def _checked(batch: Batch) -> Batch:
+    """Return the batch; raise ValueError unless every table has the lake's schema and no null where it allows none."""
     for table, rows in batch.tables.items():
         if not is_of(rows.schema, FACTS[table]):
             msg = f"rows for {table} have another schema"
@@ -117,3 +115,4 @@ def _check(batch: Batch) -> None:
         if any(rows[field.name].null_count for field in rows.schema if not field.nullable):
             msg = f"rows for {table} have nulls where none may be"
             raise ValueError(msg)
+    return batch

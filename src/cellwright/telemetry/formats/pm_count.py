@@ -26,7 +26,7 @@ _REFERENCE: Final = re.compile(rb"&#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,7}));")
 _PREFIXED: Final = re.compile(rb"<[^\s<>/!?'\"=&]*:r[\s/>]")
 _RESULTS: Final = b"measResults"
 _ENDS_NAME: Final = np.isin(np.arange(256), list(b" \t\n\r\f\v/>"))
-_CHUNK_BYTES: Final = 1 << 18
+_CHUNK_BYTES: Final = 1 << 17
 _SPACES: Final = frozenset((9, 10, 13, 32))
 _CLOSING: Final = {b"<!--": b"-->", b"<?": b"?>", b"<![CDATA[": b"]]>"}
 _LONGEST_OPENING: Final = len(b"<![CDATA[")
@@ -41,9 +41,10 @@ class _Marks:
         tags = np.flatnonzero(letters == ord("<"))
         self.last = int(tags[-1]) if len(tags) else 0  # the tags before it are complete, or broken
         tags = tags[:-1]
-        after = letters[tags + 1]
-        self._values = tags[(after == ord("r")) & _ENDS_NAME[letters[np.minimum(tags + 2, self.last)]]]
-        if b":r" in data:
+        after = letters[1:][tags]
+        values = tags[after == ord("r")]
+        self._values = values[_ENDS_NAME[letters[np.minimum(values + 2, self.last)]]]
+        if ((letters[:-1] == ord(":")) & (letters[1:] == ord("r"))).any():
             more = [found.start() for found in _PREFIXED.finditer(data, 0, self.last)]
             self._values = np.sort(np.append(self._values, np.array(more, np.int64)))
         odd = tags[(after == ord("!")) | (after == ord("?"))].tolist()

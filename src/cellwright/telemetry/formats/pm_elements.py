@@ -17,8 +17,11 @@ from cellwright.telemetry.formats.pm_values import Value, read_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeAlias
 
-    from cellwright.telemetry.formats.pm_head import Head, Types
+    from cellwright.telemetry.formats.pm_head import Head, Opening, Types
+
+    _Said: TypeAlias = Mapping[str, object]
 
 ROOTS: Final = ("measCollecFile", "measDataFile")
 _WORDS: Final = re.compile(r"[^ \t\r\n]+")  # parted by the white space of XML 1.0, 2.3
@@ -75,7 +78,7 @@ class _Group:
 
     types: Mapping[int, str] = field(default_factory=dict)
     ambiguous: frozenset[int] = frozenset()  # positions that two measurement types claim
-    shared: dict[str, object] = field(default_factory=dict)
+    shared: _Said = field(default_factory=dict)  # never changed, so that it is told by identity
     flags: tuple[str, ...] = ("no-period",)
     table: Types | None = None  # what the types come to, until another is named: then they are a copy
 
@@ -85,6 +88,34 @@ class _Group:
         if types.setdefault(position, name) != name:
             self.ambiguous |= {position}
         self.types, self.table = types, None
+
+    def take_job(self, attributes: dict[str, str]) -> None:
+        """Name the measurement job."""
+        self.shared = {**self.shared, "job_id": attributes.get("jobId")}
+
+    def take_period(self, attributes: dict[str, str]) -> None:
+        """Set the granularity period, which lasts `duration` and ends at `endTime`."""
+        period = _period(attributes.get("duration", ""), attributes.get("endTime", "").strip())
+        self.flags = period.flags
+        self.shared = {**self.shared, **period.columns}
+
+
+def _group(attributes: dict[str, str]) -> _Group:
+    """Return a <measInfo> that begins."""
+    return _Group(shared={"meas_info_id": attributes.get("measInfoId")})
+
+
+@lru_cache(maxsize=512)
+def _group_of(opening: Opening) -> _Group:
+    """Return the group that a head opens, before its measurement types; it is shared and never changed."""
+    (_, own), *items = opening.group
+    group = _group(own)
+    for name, attributes in items:
+        if name == "job":
+            group.take_job(attributes)
+        elif name == "granPeriod":
+            group.take_period(attributes)
+    return group
 
 
 class _Period(NamedTuple):
@@ -121,7 +152,7 @@ class Elements:
     def __init__(self) -> None:
         self.facts = FactBuffer()
         self._header: dict[str, str] = {}
-        self._ne_dn: str | None = None
+        self._owner: _Said = {"vendor": None, "ne_dn": None}  # never changed, as what a group shares
         self._group = _Group()
         self._object: str | None = None  # measObjLdn of the open <measValue>
         self._suspect: bool | None = False
@@ -130,28 +161,27 @@ class Elements:
     def start_header(self, attributes: dict[str, str]) -> None:
         """Take the prefix of all names and the vendor."""
         self._header = attributes
+        self._owner = {**self._owner, "vendor": attributes.get("vendorName") or None}
 
     def start_data(self, _: dict[str, str]) -> None:
         """Forget the element of the <measData> before."""
-        self._ne_dn = join_dn(self._header.get("dnPrefix"))
+        self._owner = {**self._owner, "ne_dn": join_dn(self._header.get("dnPrefix"))}
 
     def start_element(self, attributes: dict[str, str]) -> None:
         """Name the measured element: prefix and local name, either may be empty."""
-        self._ne_dn = join_dn(self._header.get("dnPrefix"), attributes.get("localDn"))
+        self._owner = {**self._owner, "ne_dn": join_dn(self._header.get("dnPrefix"), attributes.get("localDn"))}
 
     def start_group(self, attributes: dict[str, str]) -> None:
         """Open a <measInfo>."""
-        self._group = _Group(shared={"meas_info_id": attributes.get("measInfoId")})
+        self._group = _group(attributes)
 
     def start_job(self, attributes: dict[str, str]) -> None:
         """Name the measurement job."""
-        self._group.shared["job_id"] = attributes.get("jobId")
+        self._group.take_job(attributes)
 
     def start_period(self, attributes: dict[str, str]) -> None:
-        """Set the granularity period, which lasts `duration` and ends at `endTime`."""
-        period = _period(attributes.get("duration", ""), attributes.get("endTime", "").strip())
-        self._group.flags = period.flags
-        self._group.shared |= period.columns
+        """Set the granularity period."""
+        self._group.take_period(attributes)
 
     def start_object(self, attributes: dict[str, str]) -> None:
         """Open a <measValue>."""
@@ -221,21 +251,20 @@ class Elements:
         """The name of the open object, None where none is open."""
         return self._object
 
-    def mark(self) -> tuple[str | None, _Group]:
+    def mark(self) -> tuple[_Said, _Group]:
         """Return where reading heads may begin anew."""
-        return self._ne_dn, self._group
+        return self._owner, self._group
 
-    def reset(self, mark: tuple[str | None, _Group]) -> None:
+    def reset(self, mark: tuple[_Said, _Group]) -> None:
         """Forget the heads that were read since."""
-        self._ne_dn, self._group = mark
+        self._owner, self._group = mark
 
     def read_head(self, head: Head) -> None:
         """Take the head of a group, read elsewhere."""
-        for name, attributes in head.elements:
-            if name in self.STARTS:
-                self.STARTS[name](self, attributes)
-        group = self._group
-        group.types, group.ambiguous, group.table = head.types.names, head.types.ambiguous, head.types
+        for name, attributes in head.opening.around:
+            self.STARTS[name](self, attributes)
+        known, types = _group_of(head.opening), head.types
+        self._group = _Group(types.names, types.ambiguous, known.shared, known.flags, types)
 
     def types(self) -> Types:
         """Return the measurement types of the open group."""
@@ -246,9 +275,8 @@ class Elements:
 
     def around(self) -> Around:
         """Return what all values of the open group have in common."""
-        shared = {"vendor": self._header.get("vendorName") or None, "ne_dn": self._ne_dn}
-        flags = self._group.flags if self._ne_dn else (*self._group.flags, "no-element-name")
-        return Around(self._group.shared | shared, flags)
+        flags = self._group.flags if self._owner["ne_dn"] else (*self._group.flags, "no-element-name")
+        return Around(self._group.shared, self._owner, flags)
 
     def _report(self, values: list[_Reported]) -> None:
         if self._object is not None:
@@ -268,7 +296,8 @@ class Elements:
         around = self.around()
         flags = (*around.flags, *(["unreadable-suspect"] if self._suspect is None else []))
         shared = {
-            **around.shared,
+            **around.group,
+            **around.owner,
             "obj_ldn": self._object or None,
             "obj_class": class_of(self._object or ""),
             "suspect": self._suspect,

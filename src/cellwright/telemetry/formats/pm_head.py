@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -22,6 +23,7 @@ _ATTRIBUTES: Final = re.compile(_ATTRIBUTE)
 _WORDS: Final = re.compile(r"[^ \t\r\n]+")
 _LINE_END: Final = re.compile(r"\r\n?")  # read as a line feed: XML 1.0, 2.11
 _LAST_POSITION: Final = 65_535  # a table by position is no longer than this
+_GROUP: Final = "measInfo"
 _HELD_BYTES: Final = 1 << 15  # of a head that is read here and remembered
 
 
@@ -34,10 +36,21 @@ class Types(NamedTuple):
     places: NDArray[np.int32]  # (last position + 2,): index in `counters`, -1 where the parser has to tell, and last
 
 
-class Head(NamedTuple):
-    """The attributes of the elements in a head, in their order, and its measurement types."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Opening:
+    """The elements of a head before its measurement types, with attributes: what stands around the group, and its own.
 
-    elements: tuple[tuple[str, dict[str, str]], ...]
+    It is remembered: two that read alike are mostly one, and each is equal to itself alone.
+    """
+
+    around: tuple[tuple[str, dict[str, str]], ...]
+    group: tuple[tuple[str, dict[str, str]], ...]
+
+
+class Head(NamedTuple):
+    """The elements in a head, in their order, and its measurement types."""
+
+    opening: Opening
     types: Types
 
 
@@ -86,14 +99,14 @@ def read_head(prefix: bytes, data: bytes, begin: int, split: int, end: int) -> H
     """Return the head between `begin` and `end`, whose types begin at `split`; None where it needs the parser."""
     if end - begin > _HELD_BYTES:
         return None
-    elements = _elements(prefix, data[begin:split])
+    opening = _opening(prefix, data[begin:split])
     types = _types(prefix, data[split:end])
-    return Head(elements, types) if elements and types else None
+    return Head(opening, types) if opening and types else None
 
 
 @lru_cache(maxsize=512)
-def _elements(prefix: bytes, text: bytes) -> tuple[tuple[str, dict[str, str]], ...]:
-    """Return the elements that make up the whole of `text`, none where something else is in it."""
+def _opening(prefix: bytes, text: bytes) -> Opening | None:
+    """Return the elements that make up the whole of `text`, None where something else is in it."""
     data, element, info, item, *_ = _grammar(prefix)
     found: list[re.Match[bytes]] = []
     at = 0
@@ -104,8 +117,10 @@ def _elements(prefix: bytes, text: bytes) -> tuple[tuple[str, dict[str, str]], .
             at = match.end()
     read = [(match["name"].decode("ascii"), _attributes(match["attributes"])) for match in found]
     whole = tuple((name, attributes) for name, attributes in read if attributes is not None)
-    is_head = at == len(text) and any(name == "measInfo" for name, _ in whole)
-    return whole if is_head and len(whole) == len(read) else ()
+    names = [name for name, _ in whole]
+    if at < len(text) or _GROUP not in names or len(whole) < len(read):
+        return None
+    return Opening(whole[: names.index(_GROUP)], whole[names.index(_GROUP) :])
 
 
 def _attributes(text: bytes) -> dict[str, str] | None:

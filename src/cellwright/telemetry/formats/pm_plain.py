@@ -132,12 +132,12 @@ def _count_whole(plain: Plain, groups: Sequence[tuple[Types, Around, int]], rows
     scan = plain.scan
     kinds = {id(types): types for types, _, _ in groups}
     places = np.concatenate([types.places for types in kinds.values()])
-    starts = dict(zip(kinds, np.cumsum([0, *(len(types.places) for types in kinds.values())]).tolist(), strict=False))
+    lengths, bases = [len(types.places) for types in kinds.values()], [rows.base(types) for types in kinds.values()]
+    each = np.array([np.cumsum([0, *lengths[:-1]]), lengths, bases], np.int32).T
+    order = {kind: place for place, kind in enumerate(kinds)}
     ends = scan.blocks[np.cumsum([objects for _, _, objects in groups]) - 1, 6]
-    table = np.array(
-        [(starts[id(types)], len(types.places) - 1, rows.base(types)) for types, _, _ in groups], np.int32
-    ).repeat(np.diff(ends, prepend=0), axis=0)
-    found = places[table[:, 0] + np.minimum(scan.positions, table[:, 1])]
+    table = each[[order[id(types)] for types, _, _ in groups]].repeat(np.diff(ends, prepend=np.int32(0)), axis=0)
+    found = places[table[:, 0] + np.minimum(scan.positions, table[:, 1] - 1)]
     np.add(found, table[:, 2], out=plain.counters)
     return not len(found) or int(found.min()) >= 0
 

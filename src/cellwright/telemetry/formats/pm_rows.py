@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -29,10 +29,30 @@ _TEXT: Final = pa.string()
 
 
 class Around(NamedTuple):
-    """What stands around the values of some objects: what all share, by column, and their flags."""
+    """What stands around the values of some objects, by column: what their group says, and their element; and flags."""
 
-    shared: Mapping[str, object]
+    group: Mapping[str, object]
+    owner: Mapping[str, object]
     flags: tuple[str, ...]
+
+
+_V = TypeVar("_V")
+
+
+class _Distinct(Generic[_V]):
+    """Objects in the order in which they came first, told by identity: most come time and again."""
+
+    def __init__(self) -> None:
+        self.values: list[_V] = []  # holding them keeps their ids their own
+        self._places: dict[int, int] = {}
+
+    def place(self, value: _V) -> int:
+        """Return the number of a value."""
+        place = self._places.get(id(value))
+        if place is None:
+            place = self._places[id(value)] = len(self.values)
+            self.values.append(value)
+        return place
 
 
 class Plain(NamedTuple):
@@ -90,8 +110,10 @@ class PlainRows:
         self.count = 0
         self._pieces: list[_Piece] = []
         self._objects: list[str] = []
-        self._around_of: list[int] = []  # each object
-        self._arounds: list[Around] = []
+        self._stretches: list[tuple[int, int, int, int]] = []  # objects, and places of their Around's parts
+        self._groups: _Distinct[Mapping[str, object]] = _Distinct()
+        self._owners: _Distinct[Mapping[str, object]] = _Distinct()
+        self._flag_lists: _Distinct[tuple[str, ...]] = _Distinct()
         self._counters: list[tuple[str, str | None]] = []
         self._bases: dict[int, tuple[int, Types]] = {}
 
@@ -114,9 +136,10 @@ class PlainRows:
         else:
             self._pieces.append(_Piece(plain, blocks, ordinal))
         self._objects += names
-        for around, objects in arounds:
-            self._around_of += [len(self._arounds)] * objects
-            self._arounds.append(around)
+        group, owner, flags = self._groups.place, self._owners.place, self._flag_lists.place
+        self._stretches += [
+            (objects, group(around.group), owner(around.owner), flags(around.flags)) for around, objects in arounds
+        ]
         self.count += last - first
         return last - first
 
@@ -125,10 +148,12 @@ class PlainRows:
         kinds = self._joined("kinds")
         sizes = np.concatenate([piece.sizes() for piece in self._pieces])
         by_object = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
-        by_around = np.array(self._around_of, np.int32)[by_object]
+        objects, groups, owners, flags = np.array(self._stretches, np.int32).T
+        stretch = np.repeat(np.arange(len(objects), dtype=np.int32), objects)[by_object]
         counters = np.concatenate([piece.part(piece.plain.counters) for piece in self._pieces])
         columns = {
-            **self._shared(by_around),
+            **_shared(self._groups.values, groups[stretch]),
+            **_shared(self._owners.values, owners[stretch]),
             **self._of_objects(by_object),
             "counter": taken([counter for counter, _ in self._counters], counters),
             "subcounter": taken([subcounter for _, subcounter in self._counters], counters),
@@ -137,7 +162,7 @@ class PlainRows:
             "vec": self._vectors(kinds),
             "null_reason": _null_reasons(kinds),
             "ordinal": pa.array(np.concatenate([piece.ordinals() for piece in self._pieces])),
-            "dq_flags": self._flags(by_around, kinds),
+            "dq_flags": self._flags(flags[stretch], kinds),
         }
         arrays = [columns[name] if name in columns else pa.nulls(len(kinds), kind) for name, kind in _TYPES.items()]
         fields = [field.with_type(array.type) for field, array in zip(_SCHEMA, arrays, strict=True)]
@@ -145,14 +170,6 @@ class PlainRows:
 
     def _joined(self, name: str) -> NDArray[Any]:
         return np.concatenate([piece.part(getattr(piece.plain.scan, name)) for piece in self._pieces])
-
-    def _shared(self, by_around: NDArray[np.int32]) -> dict[str, pa.Array]:
-        columns = {}
-        for name in dict.fromkeys(name for around in self._arounds for name in around.shared):
-            values: list[Any] = [around.shared.get(name) for around in self._arounds]
-            kind = _TYPES[name]
-            columns[name] = taken(values, by_around) if kind == ENCODED else _taken(values, by_around, kind)
-        return columns
 
     def _of_objects(self, by_object: NDArray[np.int32]) -> dict[str, pa.Array]:
         suspect = np.concatenate([piece.of_objects(4) for piece in self._pieces]) == 1
@@ -170,13 +187,23 @@ class PlainRows:
         mask = pa.array(kinds != VECTOR)
         return pa.ListArray.from_arrays(pa.array(offsets), pa.array(members, mask=known == 0), mask=mask)
 
-    def _flags(self, by_around: NDArray[np.int32], kinds: NDArray[np.uint8]) -> pa.Array:
+    def _flags(self, place: NDArray[np.int32], kinds: NDArray[np.uint8]) -> pa.Array:
         beyond = kinds == BEYOND_INT64
-        lists = [around.flags for around in self._arounds]
+        lists = self._flag_lists.values
         if not any(lists) and not beyond.any():
             return pa.ListArray.from_arrays(pa.array(np.zeros(len(kinds) + 1, np.int32)), pa.array([], _TEXT))
-        lists += [(*flags, "beyond-int64") for flags in lists]
-        return _taken(lists, by_around + beyond * np.int32(len(self._arounds)), pa.list_(_TEXT))
+        both = [*lists, *((*flags, "beyond-int64") for flags in lists)]
+        return _taken(both, place + beyond * np.int32(len(lists)), pa.list_(_TEXT))
+
+
+def _shared(said: Sequence[Mapping[str, object]], place: NDArray[np.int32]) -> dict[str, pa.Array]:
+    """Return a column for each name, given by value which of the mappings says it."""
+    columns = {}
+    for name in dict.fromkeys(name for each in said for name in each):
+        values: list[Any] = [each.get(name) for each in said]
+        kind = _TYPES[name]
+        columns[name] = taken(values, place) if kind == ENCODED else _taken(values, place, kind)
+    return columns
 
 
 def _null_reasons(kinds: NDArray[np.uint8]) -> pa.Array:

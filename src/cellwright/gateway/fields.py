@@ -47,6 +47,15 @@ def value(body: JsonObject, key: str, kind: type[T], expected: str, place: str =
     return found
 
 
+def needed(body: JsonObject, key: str, kind: type[T], expected: str, place: str) -> T:
+    """Return a value that has to be there; raise ApiError. `place` is that of the object it stands in."""
+    found = value(body, key, kind, expected, f"{place}.")
+    if found is None:
+        where = f"{place}.{key}"
+        raise wrong(where, expected)
+    return found
+
+
 def streams(body: JsonObject) -> bool:
     """Return whether a body asks for a stream; raise ApiError."""
     return value(body, "stream", bool, "true or false") or False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from cellwright.gateway.fields import one_of, refused, value, wrong
+from cellwright.gateway.fields import needed, one_of, refused, value, wrong
 from cellwright.gateway.marks import CACHE, ERROR, THINKING
 
 if TYPE_CHECKING:
@@ -20,12 +20,10 @@ if TYPE_CHECKING:
 _SAME: Final = ("temperature", "top_p", "top_k", "thinking", CACHE)  # go on as they are
 _HINTS: Final = ("service_tier", "inference_geo")
 _CHOICES: Final = {"auto": "auto", "any": "required", "none": "none"}
-_READ: Final = frozenset(
-    {
-        *("model", "messages", "max_tokens", "system", "stop_sequences", "stream", "tools", "tool_choice"),
-        *("metadata", "output_config", *_SAME, *_HINTS),
-    }
-)
+_READ: Final = {
+    *("model", "messages", "max_tokens", "system", "stop_sequences", "stream", "tools", "tool_choice"),
+    *("metadata", "output_config", *_SAME, *_HINTS),
+}
 _BLOCKS: Final = "an object with a type"
 
 
@@ -118,7 +116,7 @@ def _from_user(blocks: Iterable[tuple[JsonObject, str]]) -> Iterator[JsonObject]
 
 
 def _tool_result(block: JsonObject, place: str) -> JsonObject:
-    call_id = _need(block, "tool_use_id", str, "the id of the call it answers", place)
+    call_id = needed(block, "tool_use_id", str, "the id of the call it answers", place)
     content = block.get("content") or ""
     if not isinstance(content, str):
         content = [_part(item, where) for item, where in _blocks(content, f"{place}.content")]
@@ -143,9 +141,9 @@ def _from_assistant(blocks: Iterable[tuple[JsonObject, str]]) -> JsonObject:
 
 
 def _call(block: JsonObject, place: str) -> JsonObject:
-    given = _need(block, "input", dict, "an object", place)
-    function = {"name": _need(block, "name", str, "a name", place), "arguments": orjson.dumps(given).decode()}
-    return {"id": _need(block, "id", str, "an id", place), "type": "function", "function": function} | _marked(block)
+    given = needed(block, "input", dict, "an object", place)
+    function = {"name": needed(block, "name", str, "a name", place), "arguments": orjson.dumps(given).decode()}
+    return {"id": needed(block, "id", str, "an id", place), "type": "function", "function": function} | _marked(block)
 
 
 def _part(block: JsonObject, place: str) -> JsonObject:
@@ -172,19 +170,19 @@ def _text(block: JsonObject, place: str) -> JsonObject:
     if block.get("type") != "text":
         where = f"{place}.type"
         raise wrong(where, "text")
-    return {"type": "text", "text": _need(block, "text", str, "a text", place)} | _marked(block)
+    return {"type": "text", "text": needed(block, "text", str, "a text", place)} | _marked(block)
 
 
 def _address(block: JsonObject, place: str) -> str:
     """Return the address of an image or document, a data address where its bytes are given."""
-    source = _need(block, "source", dict, _BLOCKS, place)
+    source = needed(block, "source", dict, _BLOCKS, place)
     place += ".source"
     match source.get("type"):
         case "base64":
-            kind = _need(source, "media_type", str, "a media type", place)
-            return f"data:{kind};base64,{_need(source, 'data', str, 'base64', place)}"
+            kind = needed(source, "media_type", str, "a media type", place)
+            return f"data:{kind};base64,{needed(source, 'data', str, 'base64', place)}"
         case "url" if block.get("type") == "image":
-            return str(_need(source, "url", str, "an address", place))
+            return str(needed(source, "url", str, "an address", place))
         case _:
             where = f"{place}.type"
             raise refused(where, "the gateway passes on bytes in base64 and addresses of images")
@@ -197,9 +195,9 @@ def _tool(tool: object, place: str) -> JsonObject:
         where = f"{place}.type"
         raise refused(where, "tools that the model's provider runs cannot be passed on")
     function = {
-        "name": _need(tool, "name", str, "a name", place),
+        "name": needed(tool, "name", str, "a name", place),
         "description": value(tool, "description", str, "a text", f"{place}."),
-        "parameters": _need(tool, "input_schema", dict, "a JSON schema", place),
+        "parameters": needed(tool, "input_schema", dict, "a JSON schema", place),
         "strict": value(tool, "strict", bool, "true or false", f"{place}."),
     }
     kept = {key: item for key, item in function.items() if item is not None}
@@ -213,7 +211,7 @@ def _tool_choice(given: JsonObject | None) -> JsonObject:
     single = {"parallel_tool_calls": False} if given.get("disable_parallel_tool_use") else {}
     if kind != "tool":
         return {"tool_choice": _CHOICES[kind]} | single
-    name = _need(given, "name", str, "the name of a tool", "tool_choice")
+    name = needed(given, "name", str, "the name of a tool", "tool_choice")
     return {"tool_choice": {"type": "function", "function": {"name": name}}} | single
 
 
@@ -222,7 +220,7 @@ def _output(given: JsonObject) -> JsonObject:
     form = value(given, "format", dict, "an object with a schema", "output_config.")
     if form is None:
         return {"reasoning_effort": effort}
-    schema = _need(form, "schema", dict, "a JSON schema", "output_config.format")
+    schema = needed(form, "schema", dict, "a JSON schema", "output_config.format")
     described = {"name": "answer", "schema": schema, "strict": True}
     return {"reasoning_effort": effort, "response_format": {"type": "json_schema", "json_schema": described}}
 
@@ -230,11 +228,3 @@ def _output(given: JsonObject) -> JsonObject:
 def _marked(block: JsonObject) -> JsonObject:
     mark = block.get(CACHE)
     return {CACHE: mark} if isinstance(mark, dict) else {}
-
-
-def _need(body: JsonObject, key: str, kind: type[Any], expected: str, place: str) -> Any:  # noqa: ANN401 - of the type asked for
-    found = value(body, key, kind, expected, f"{place}.")
-    if found is None:
-        where = f"{place}.{key}"
-        raise wrong(where, expected)
-    return found

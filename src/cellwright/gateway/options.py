@@ -17,19 +17,15 @@ if TYPE_CHECKING:
 
     from cellwright.gateway.wire import JsonObject
 
-_READ: Final = frozenset(
-    {
-        *("model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens"),
-        *("temperature", "top_p", "top_k", "stop", "tools", "tool_choice", "parallel_tool_calls"),
-        *("response_format", "reasoning_effort"),
-    }
-)
-_HINTS: Final = frozenset(
-    {  # change nothing in what is said
-        *("metadata", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"),
-        *("prediction", "service_tier"),
-    }
-)
+_READ: Final = {
+    *("model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens"),
+    *("temperature", "top_p", "top_k", "stop", "tools", "tool_choice", "parallel_tool_calls"),
+    *("response_format", "reasoning_effort"),
+}
+_HINTS: Final = {  # change nothing in what is said
+    *("metadata", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"),
+    *("prediction", "service_tier"),
+}
 _NEUTRAL: Final[dict[str, tuple[object, ...]]] = {  # values that ask for what happens anyway
     "n": (1,),
     "frequency_penalty": (0,),

@@ -22,6 +22,7 @@ from cellwright.gateway.endpoints.mcp import Mcp
 from cellwright.gateway.endpoints.messages import Messages, TokenCount
 from cellwright.gateway.endpoints.metrics import Metrics
 from cellwright.gateway.endpoints.models import Models
+from cellwright.gateway.endpoints.responses import Responses
 from cellwright.gateway.filtering.edge import edge_filter
 from cellwright.gateway.http.client import Pool, Times
 from cellwright.gateway.http.deadlines import Deadlines
@@ -85,6 +86,7 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         Path("POST", "/v1/embeddings", pipeline.to(Embeddings())),
         Path("POST", "/v1/messages", pipeline.to(Messages()), messages.error_body),
         Path("POST", "/v1/messages/count_tokens", TokenCount(callers, counter).answer, messages.error_body),
+        Path("POST", "/v1/responses", pipeline.to(Responses())),
         Path("GET", "/v1/models", models.every),
         Path("GET", "/v1/models/{model:path}", models.one),
         Path("GET", "/healthz", Health(meter).answer),

@@ -5,7 +5,7 @@ Shapes: the OpenAI API reference (chat, models, errors), version 1 of the protoc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -75,6 +75,7 @@ class ModelRequest:
     wants_usage: bool  # at the end of a stream
     operation: Operation = Operation.CHAT
     marked: bool = False  # the messages hold marks, which only some backends know
+    echo: JsonObject = field(default_factory=dict, repr=False)  # what the answer repeats of the request
 
     @property
     def prompt(self) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from alarm_tables import TABLES_OF_ROWS, alarm_table, at, simple
 from hypothesis import given
+from hypothesis import strategies as st
 
 from cellwright.digest import EstimatingCounter, decode, digest_incident, incidents, rank
 from cellwright.digest.alarms import alarms_of
@@ -59,6 +60,27 @@ def test_an_order_of_few_onsets_is_weaker_than_what_this_incident_shows() -> Non
     chance, rule = (past((0, "b", "PORT"), (4, "a", "FIBRE"), times=times) for times in (2, 60))
     assert first_of(rows, chance) == "FIBRE"
     assert first_of(rows, rule) == "PORT"
+
+
+def test_what_the_past_put_first_is_read_from_the_digest_alone() -> None:
+    (incident,) = incidents(alarm_table([simple(0, "b", "CELL"), simple(5, "a", "POWER", root_cause=False)]), COUNT)
+    learned = learn_precedence(past((0, "a", "POWER"), (20, "b", "CELL")))
+    facts = decode(digest_incident(incident, count=COUNT).text)
+    root = rank(facts, learned)[0].alarm_type
+    told = decode(digest_incident(incident, count=COUNT, root=root).text)
+    assert (rank(facts)[0].alarm_type, rank(told)[0].alarm_type, root) == ("CELL", "POWER", "POWER")
+    assert rank(told)[0].evidence[-1].words == "its digest calls it the probable root"
+    assert all(0 <= each.score <= 1 for each in rank(told))
+    assert rank(told, learned) == rank(facts, learned)
+
+
+@given(TABLES_OF_ROWS, st.integers(0, 99))
+def test_the_named_root_comes_first_whatever_else_speaks(table: object, place: int) -> None:
+    for incident in incidents(table, COUNT):
+        plain = decode(digest_incident(incident, count=COUNT).text)
+        root = plain.types[place % len(plain.types)].name
+        told = decode(digest_incident(incident, count=COUNT, root=root).text)
+        assert rank(told)[0].alarm_type == root
 
 
 def test_types_never_seen_and_a_type_alone_have_no_precedence() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import pytest
 from alarm_tables import NAMES, TABLES_OF_ROWS, alarm_table, simple
@@ -72,15 +73,33 @@ def test_a_digest_reads_like_this() -> None:
             "type: elements by onset; @ seconds after start; * times raised; ! not cleared; "
             "^ root cause by its element; critical unless [given]; elements begin Device="
         ),
-        "LINK DOWN [major]: 404@0*2! 381@1",
-        "BER: 381@2^",
+        "LINK DOWN [major]:404@0*2! 381@1",
+        "BER:381@2^",
     ]
 
 
-@given(TABLES_OF_ROWS, KEPT, DOUBTS)
-def test_decoding_returns_exactly_the_facts_that_were_written(table: object, kept: Kept, doubts: list[Doubt]) -> None:
+@given(TABLES_OF_ROWS, KEPT, DOUBTS, st.none() | st.integers(0, 99))
+def test_decoding_returns_exactly_the_facts_that_were_written(
+    table: object, kept: Kept, doubts: list[Doubt], root: int | None
+) -> None:
     facts = reduce(folded(table, tuple(doubts)), kept)
+    facts = replace(facts, root=None if root is None else facts.types[root % len(facts.types)].name)
     assert decode(write(facts)) == facts
+
+
+def test_the_probable_root_is_marked_in_its_line_and_read_back() -> None:
+    facts = replace(reduce(SMALL, EVERYTHING), root="LINK DOWN")
+    lines = write(facts).split("\n")
+    assert "; type^ probable root; " in lines[1]
+    assert [line.partition(":")[0] for line in lines[2:]] == ["LINK DOWN^ [major]", "BER"]
+    assert decode(write(facts)).root == "LINK DOWN"
+
+
+@pytest.mark.parametrize("name", ["LOS^", "^", 'LOS "1"^', "LOS^ LOS"])
+def test_names_that_end_in_the_mark_are_told_from_marked_ones(name: str) -> None:
+    facts = folded(alarm_table([simple(0, "a", name), simple(1, "b", name + "^")]))
+    for root in (None, name, name + "^"):
+        assert decode(write(replace(facts, root=root))) == replace(facts, root=root)
 
 
 @given(TABLES_OF_ROWS, st.integers(1, 3))

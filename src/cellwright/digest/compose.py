@@ -61,15 +61,18 @@ def check_budget(budget: int) -> None:
         )
 
 
-def digest_incident(incident: Incident, *, budget: int = BUDGET_TOKENS, count: TokenCounter) -> Digest:
+def digest_incident(
+    incident: Incident, *, budget: int = BUDGET_TOKENS, count: TokenCounter, root: str | None = None
+) -> Digest:
     """Return the digest of an incident: all protected facts, then details by salience until `budget` tokens.
 
+    `root` is the alarm type that a ranking with the past put first, for readers who do not know that past.
     Where tokens are estimated, a tenth of the budget is held back. Raises UsageError for a budget below 200 tokens.
     """
     check_budget(budget)
     room = budget if count.exact else int(budget * ESTIMATE_MARGIN)
     sha256 = content_hash(incident.alarms)
-    facts = fold(incident.alarms, incident_name(sha256), incident.doubts)
+    facts = replace(fold(incident.alarms, incident_name(sha256), incident.doubts), root=root)
     said = richest(facts, lambda text: count.count(text) <= room)
     over_budget = count.count(write(said)) > room
     parts = (

@@ -52,6 +52,7 @@ class Facts:
     highest: str | None
     types: tuple[TypeFacts, ...]
     doubts: tuple[Doubt, ...] = ()
+    root: str | None = None  # the alarm type that was ranked first by what the past says too
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Return all distinct (element, alarm type)."""
@@ -112,7 +113,8 @@ def fold(alarms: Sequence[Alarm], incident: str, doubts: tuple[Doubt, ...] = ())
 def reduce(facts: Facts, kept: Kept) -> Facts:
     """Return the protected facts with no more than the details in `kept`.
 
-    Protected are all pairs and their order, the instants of the first, the highest severity and root-cause flags.
+    Protected are all pairs and their order, the instants of the first, the highest severity, root-cause flags and the
+    probable root.
     """
     stated = {(element, name) for element, name, _ in facts.onset()} | (_begun(facts) if kept.onsets else set())
     return replace(facts, types=tuple(_reduce_type(kind, kept, stated) for kind in facts.types))

@@ -33,6 +33,7 @@ _ONSET: Final = "@ seconds after start"
 _TIMES: Final = "* times raised"
 _SOME_TIMES: Final = "* times raised where known"
 _ROOT: Final = "^ root cause by its element"
+_PROBABLE: Final = "type^ probable root"
 _CLEARED: Final = "! cleared"
 _NOT_CLEARED: Final = "! not cleared"
 _ALL_CLEARED: Final = "all cleared"
@@ -43,6 +44,7 @@ _FIXED: Final = MappingProxyType(
         _ORDER: Legend(),
         _ONSET: Legend(),
         _ROOT: Legend(),
+        _PROBABLE: Legend(),
         _SOME_TIMES: Legend(),
         _TIMES: Legend(times=1),
         _CLEARED: Legend(cleared=False, marked=True),
@@ -69,6 +71,7 @@ def write_legend(facts: Facts) -> str:
         _times_clause(every),
         _clear_clause(every),
         _ROOT if any(each.root_cause for each in every) else "",
+        _PROBABLE if facts.root is not None else "",
         _severity_clause(facts),
     )
     prefixes = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 # Judgement, not a fit: a cause comes first, so onset weighs most; grave and lasting alarms, types that others follow on
 # the same elements, and types confined to few of the elements are circumstance; what an element itself calls a root
 # cause (rootCauseIndicator, TS 28.532) outweighs all that is inferred. Order and followers only guess at what explains
-# what: where that was learned from the past, it has their weight in their place. Shares among the evidence that there
-# is. Measured by bench/digest_rank.py on simulated faults and by bench/root_cause.py on real alarm lists.
+# what: where that was learned from the past, it has their weight in their place. What a digest calls the probable
+# root was ranked first by all of this and the past: it outweighs the rest. Shares among the evidence that there is.
+# Measured by bench/digest_rank.py on simulated faults and by bench/root_cause.py on real alarm lists.
 WEIGHTS: Final = MappingProxyType(
     {
         "onset": 0.55,
@@ -33,6 +34,7 @@ WEIGHTS: Final = MappingProxyType(
         "open": 0.1,
         "confined": 0.1,
         "flagged": 1.1,
+        "stated": 2.2,
     }
 )
 
@@ -60,11 +62,13 @@ def rank(facts: Facts, precedence: Precedence | None = None, graph: CauseGraph |
     """Return all alarm types of an incident, the likeliest root cause first; equal scores by onset.
 
     Uses only what a digest says; what it left out counts neither for nor against. What past incidents say of its types
-    stands in place of the order of onsets in this one; a learned cause graph speaks beside it.
+    stands in place of the order of onsets in this one; a learned cause graph speaks beside it. Where no past is given,
+    the probable root that the digest names comes first.
     """
     names = [kind.name for kind in facts.types]
     nets = precedence.nets(names) if precedence else {}
     causes = _causes(graph, names) if graph else {}
+    facts = facts if precedence is None else replace(facts, root=None)
     candidates = [_candidate(facts, position, nets, causes) for position in range(len(facts.types))]
     return tuple(sorted(candidates, key=lambda each: -each.score))
 
@@ -84,6 +88,7 @@ def _candidate(facts: Facts, position: int, nets: Mapping[str, float], causes: M
                 _severity(kind),
                 _open(kind),
                 _flagged(facts, kind),
+                _stated(facts, kind),
             ),
         )
     )
@@ -167,3 +172,11 @@ def _flagged(facts: Facts, kind: TypeFacts) -> Evidence | None:
         return None
     flagged = sum(each.root_cause for each in kind.occurrences)
     return Evidence("flagged", float(flagged > 0), f"called the root cause by {flagged} of its elements")
+
+
+def _stated(facts: Facts, kind: TypeFacts) -> Evidence | None:
+    """Return whether the digest calls it the probable root; None where it names none."""
+    if facts.root is None:
+        return None
+    is_root = kind.name == facts.root
+    return Evidence("stated", float(is_root), f"its digest calls {'it' if is_root else 'another'} the probable root")

@@ -1,9 +1,9 @@
 """The digest as text, one line per alarm type with its elements behind it, and the way back to the facts.
 
 incident 482917365012 at 2026-01-05T12:00:00Z for 42 s: 9 alarms, 3 elements, 2 types in north
-type: elements by onset; @ seconds after start; * times raised; ! not cleared; all major; elements begin Device=
-LINK DOWN: 404@0*3! 381@1
-BER: 17@2*4 404@3
+type: elements by onset; @ seconds after start; * times raised; ! not cleared; type^ probable root; all major
+LINK DOWN^: router-4@0*3! router-3@1
+BER: router-3@2*4 router-7@3
 """
 
 from __future__ import annotations
@@ -39,11 +39,12 @@ if TYPE_CHECKING:
     from cellwright.digest.doubts import Doubt
 
 _DOUBTFUL: Final = "doubtful: "
+_ROOT: Final = "^"
 _TITLE: Final = re.compile(
     rf"incident (?P<incident>{INCIDENT}) at (?P<start>\S+) for (?P<duration>{NUMBER}|\?) s: "
     rf"(?P<events>{NUMBER}) alarms, (?P<elements>{NUMBER}) elements, (?P<types>{NUMBER}) types in (?P<source>.+)"
 )
-_TYPE: Final = re.compile(rf"({QUOTED}|{BARE_PHRASE})(?: \[({LABELS})\])?: (.+)")
+_TYPE: Final = re.compile(rf"({QUOTED}\^?|{BARE_PHRASE})(?: \[({LABELS})\])?: ?(.+)")
 _ITEM: Final = re.compile(
     rf"({QUOTED}|{BARE_WORD})(?:@({NUMBER}(?:\.[0-9]{{1,6}})?))?(?:\*({NUMBER}))?(\^?)(!?)(?: |$)"
 )
@@ -57,7 +58,11 @@ def write(facts: Facts, *, items_per_line: int | None = None) -> str:
     legend = write_legend(facts)
     meaning = _legend(legend)
     doubts = (_DOUBTFUL + "; ".join(map(str, facts.doubts)),) if facts.doubts else ()
-    lines = (line for kind in facts.types for line in _type_lines(kind, meaning, items_per_line))
+    lines = (
+        line
+        for kind in facts.types
+        for line in _type_lines(kind, meaning, items_per_line, _ROOT if kind.name == facts.root else "")
+    )
     return "\n".join((_title(facts), legend, *doubts, *lines))
 
 
@@ -72,7 +77,7 @@ def decode(text: str) -> Facts:
         raise CellwrightError.of(UNREADABLE, "not a whole digest: its first line is not a title")
     legend = _legend(lines[0] if lines else "")
     doubts = _read_doubts(lines[1] if len(lines) > 1 else "")
-    types = _read_types(lines[2:] if doubts else lines[1:], legend)
+    types, root = _read_types(lines[2:] if doubts else lines[1:], legend)
     facts = Facts(
         incident=head["incident"],
         source=_name(head["source"]),
@@ -82,6 +87,7 @@ def decode(text: str) -> Facts:
         highest=graver([legend.highest, *(kind.severity for kind in types)]),
         types=types,
         doubts=doubts,
+        root=root,
     )
     if (len(facts.elements()), len(types)) != (int(head["elements"]), int(head["types"])):
         raise CellwrightError.of(UNREADABLE, "not a whole digest: it lacks elements or types that its title counts")
@@ -95,13 +101,14 @@ def _title(facts: Facts) -> str:
     return f"incident {facts.incident} at {start} for {duration} s: {sizes} in {quote_phrase(facts.source)}"
 
 
-def _type_lines(kind: TypeFacts, legend: Legend, items_per_line: int | None) -> Iterator[str]:
+def _type_lines(kind: TypeFacts, legend: Legend, items_per_line: int | None, mark: str) -> Iterator[str]:
     stated = "" if kind.severity == legend.severity else f" [{severity_label(kind.severity)}]"
-    name = quote_phrase(kind.name.removeprefix(legend.type_prefix))
+    name = quote_phrase(kind.name.removeprefix(legend.type_prefix)) + mark
     items = [_item(each, legend) for each in kind.occurrences]
     size = items_per_line or len(items)
     for start in range(0, len(items), size):
-        yield f"{name}{stated}: {' '.join(items[start : start + size])}"
+        blank = "" if items[start][0].isdigit() else " "  # before digits, a blank is a token
+        yield f"{name}{stated}:{blank}{' '.join(items[start : start + size])}"
 
 
 def _item(each: Occurrence, legend: Legend) -> str:
@@ -118,17 +125,19 @@ def _legend(line: str) -> Legend:
     return legend
 
 
-def _read_types(lines: Sequence[str], legend: Legend) -> tuple[TypeFacts, ...]:
-    """Return the alarm types; lines of one name are one type."""
+def _read_types(lines: Sequence[str], legend: Legend) -> tuple[tuple[TypeFacts, ...], str | None]:
+    """Return the alarm types, and which is the probable root; lines of one name are one type."""
     types: dict[str, TypeFacts] = {}
+    root = None
     for line in lines:
         match = _TYPE.fullmatch(line)
         if match is None:
             raise CellwrightError.of(UNREADABLE, "not a whole digest: a line is not an alarm type with its elements")
-        name, label = legend.type_prefix + _name(match[1]), match[2]
+        name, label = legend.type_prefix + _name(match[1].removesuffix(_ROOT)), match[2]
+        root = name if match[1].endswith(_ROOT) else root
         known = types.get(name, TypeFacts(name, read_severity(label) if label else legend.severity, ()))
         types[name] = replace(known, occurrences=(*known.occurrences, *_read_items(match[3], legend)))
-    return tuple(types.values())
+    return tuple(types.values()), root
 
 
 def _read_items(text: str, legend: Legend) -> Iterator[Occurrence]:

@@ -87,9 +87,9 @@ def learn(alarms: pa.Table, topology: Topology | None, counter: TokenCounter) ->
 
 def tell(incident: Incident, known: Known, budget: int, counter: TokenCounter, evidence: Evidence) -> Storyline:
     """Return the digest of an incident, its roots, and its raw beginning."""
-    digest = digest_incident(incident, budget=budget, count=counter)
     causes, salience = (known.learned.causes, known.learned.salience) if known.learned else (None, None)
-    roots = rank(fold(incident.alarms, digest.incident), known.precedence, causes)  # whatever the budget left out
+    roots = rank(fold(incident.alarms, ""), known.precedence, causes)  # whatever the budget leaves out
+    digest = digest_incident(incident, budget=budget, count=counter, root=roots[0].alarm_type)
     room = min(budget - digest.tokens, max(_LEAST_ROOM, digest.tokens))  # what stands beside the alarms is no longer
     sections = evidence.beside(incident, room=room, count=counter, salience=salience)
     return Storyline(incident, digest, roots, render_ves(incident.alarms[:_EXCERPT_EVENTS]), sections)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _ROUNDS: Final = 300  # of the layout, and of pushing apart
 _GOLDEN: Final = math.pi * (3 - math.sqrt(5))  # turns by it never meet
-_APART: Final = 1.0  # hops between groups that nothing links, beside the longest way in one
 _LOOSE: Final = 3.5  # times the area of all boxes that a drawing takes where it need not be higher than wide
 _TIGHT: Final = 2.0  # and at the least
 _NOTHING: Final = 1e-9
@@ -29,16 +28,43 @@ def place(
 ) -> list[tuple[float, float]]:
     """Return the centres, px, of boxes of these widths and heights on a drawing so wide, as high as it has to be.
 
-    What has links: by stress majorisation over hops (Gansner, Koren, North, Graph drawing 2004), then pushed apart.
-    What has none stands in rows below it.
+    What is linked: by stress majorisation over hops (Gansner, Koren, North, Graph drawing 2004), then pushed apart;
+    groups that nothing links stand beside and below each other, that of the first box first. What has no links is in
+    rows below.
     """
-    linked = sorted({end for link in links for end in link})
-    at = {index: order for order, index in enumerate(linked)}
-    centres = _linked([sizes[index] for index in linked], [(at[one], at[other]) for one, other in links], width)
-    found = dict(zip(linked, centres, strict=True))
-    below = max((y + sizes[index][1] / 2 for index, (_, y) in found.items()), default=0.0)
-    alone = [index for index in range(len(sizes)) if index not in found]
-    return [centre for _, centre in sorted((found | _rows(alone, sizes, width, below)).items())]
+    groups = _groups(len(sizes), links)
+    linked = [group for group in groups if len(group) > 1]
+    found: dict[int, tuple[float, float]] = {}
+    left = top = bottom = 0.0
+    for group in linked:
+        at = {index: order for order, index in enumerate(group)}
+        own = [(at[one], at[other]) for one, other in links if one in at]
+        boxes = [sizes[index] for index in group]
+        wide = width if len(linked) == 1 else min(width, math.ceil(math.sqrt(_LOOSE * _area(boxes))))
+        if left + wide > width:
+            left, top = 0.0, bottom + 2 * _GAP
+        centres = _linked(boxes, own, wide)
+        found |= {index: (left + x, top + y) for index, (x, y) in zip(group, centres, strict=True)}
+        bottom = max(bottom, *(found[index][1] + sizes[index][1] / 2 for index in group))
+        left += wide + 2 * _GAP
+    alone = [index for group in groups if len(group) == 1 for index in group]
+    return [centre for _, centre in sorted((found | _rows(alone, sizes, width, bottom)).items())]
+
+
+def _groups(count: int, links: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Return what links join: the group of the first box, then the largest."""
+    group = {index: [index] for index in range(count)}
+    for one, other in links:
+        if group[one] is not group[other]:
+            kept, gone = sorted((group[one], group[other]), key=len, reverse=True)
+            kept += gone
+            group |= dict.fromkeys(gone, kept)
+    unique = {id(each): sorted(each) for each in group.values()}
+    return sorted(unique.values(), key=lambda each: (0 not in each, -len(each), each))
+
+
+def _area(boxes: Sequence[tuple[float, float]]) -> float:
+    return sum((width + _GAP) * (height + _GAP) for width, height in boxes)
 
 
 def _rows(
@@ -62,25 +88,21 @@ def _rows(
 def _linked(
     sizes: Sequence[tuple[float, float]], links: Sequence[tuple[int, int]], width: float
 ) -> list[tuple[float, float]]:
-    if not sizes:
-        return []
     points = _stressed(_hops(len(sizes), links))
-    boxes = np.array(sizes, np.float64)
-    area = float(((boxes[:, 0] + _GAP) * (boxes[:, 1] + _GAP)).sum())
+    boxes, area = np.array(sizes, np.float64), _area(sizes)
     height = max(float(boxes[:, 1].max()), min(_LOOSE * area / width, width), _TIGHT * area / width)
     return _settled(_pushed(_fitted(points, boxes, (width, height)), boxes, width), boxes, width)
 
 
 def _hops(count: int, links: Sequence[tuple[int, int]]) -> Points:
-    """Return how many links are between any two, (count, count); groups that nothing links are put further apart."""
+    """Return how many links are between any two of a group that is linked, (count, count)."""
     hops = np.full((count, count), np.inf)
     np.fill_diagonal(hops, 0)
     for one, other in links:
         hops[one, other] = hops[other, one] = 1
     for middle in range(count):
         hops = np.minimum(hops, hops[:, middle : middle + 1] + hops[middle : middle + 1])
-    longest = float(hops[np.isfinite(hops)].max())
-    return np.asarray(np.where(np.isfinite(hops), hops, longest + _APART))
+    return hops
 
 
 def _stressed(hops: Points) -> Points:
@@ -88,8 +110,6 @@ def _stressed(hops: Points) -> Points:
     count = len(hops)
     turn = np.arange(count) * _GOLDEN
     points: Points = np.sqrt(np.arange(count))[:, None] * np.stack([np.cos(turn), np.sin(turn)], 1)
-    if count == 1:
-        return points
     weight = 1 / np.maximum(hops, 1) ** 2
     np.fill_diagonal(weight, 0)
     for _ in range(_ROUNDS):

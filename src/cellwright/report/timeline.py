@@ -29,11 +29,11 @@ _QUARTERS: Final = 4
 _EDGE: Final = 1.2  # per cent kept free at either end, half a mark
 _BINS: Final = 120  # places along a lane that are told apart
 _SLIVER: Final = 0.2  # per cent: the least length of a band
-# How long a quarter of the axis may be: tenths of seconds, seconds, minutes, hours, days.
-_STEPS: Final = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50)
+# How long a quarter of the axis may be, in each unit.
+_STEPS: Final = (0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30)
 _UNITS: Final = (("s", 0.01), ("s", 0.1), ("s", 1.0), ("min", 60.0), ("h", 3600.0), ("d", 86_400.0), ("d", 8_640_000.0))
 _SHORTEST_S: Final = 1.0
-_LONGEST_S: Final = 4_000 * 86_400.0
+_LONGEST_S: Final = 10_000 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)

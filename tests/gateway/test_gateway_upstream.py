@@ -277,6 +277,15 @@ def test_what_stays_on_the_premises_passes_no_guard(tmp_path: Path) -> None:
     assert upstream.keys == [None]
 
 
+@pytest.mark.parametrize("depth", [300, 1000])
+def test_a_body_too_deep_to_be_passed_on_is_refused(tmp_path: Path, depth: int) -> None:
+    metadata = b"[" * depth + b"]" * depth
+    body = b'{"model": "auto", "messages": [{"role": "user", "content": "x"}], "metadata": %b}' % metadata
+    response, row, upstream = asked(tmp_path, says(ANSWER), body)
+    assert response.status in {400, 403}
+    assert (upstream.bodies, row.tokens_in) == ([], 0)
+
+
 def test_keys_never_show_in_logs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     asked(tmp_path, says({}, 401))

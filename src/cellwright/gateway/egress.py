@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from cellwright.errors import DeniedError, Diagnostic
-from cellwright.gateway.wire import ApiError
+from cellwright.gateway.wire import ApiError, invalid
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from cellwright.gateway.http.client import Pool
     from cellwright.gateway.upstream import Response, Sign
@@ -48,7 +48,10 @@ class Egress:
         Redirects are not followed: they could lead the body out of the boundary that was checked.
         """
         self.check(body)
-        data = orjson.dumps(body)
+        try:
+            data = orjson.dumps(body)
+        except TypeError:  # the one thing that was read and cannot be written
+            raise invalid("invalid_json", "the body is nested too deeply to be passed on") from None
         sent = {"content-type": "application/json", **headers, **(sign(data) if sign else {})}
         return await self._pool.request("POST", url, headers=sent, body=data, tls=self._tls, repeatable=repeatable)
 
@@ -65,20 +68,28 @@ class Egress:
             raise _denied("egress_guard_failed", "nothing was sent: the egress guard failed") from None
 
 
-def leaves(body: JsonObject) -> Iterator[str]:
-    """Yield every value in a JSON value after the keys that lead to it: `messages content: text`.
+def leaves(body: JsonObject) -> list[str]:
+    """Return every value in a JSON value after the keys that lead to it: `messages content: text`.
 
     Texts stand as they read, not as JSON escapes them: an escape can join a number to the letter of a line feed.
     """
-    pending: list[tuple[str, Any]] = [("", body)]
-    while pending:
-        path, value = pending.pop()
-        if isinstance(value, dict) and value:
-            pending.extend((f"{path} {key}".lstrip(), item) for key, item in reversed(value.items()))
-        elif isinstance(value, list):
-            pending.extend((path, item) for item in reversed(value))
-        else:
-            yield f"{path}: {value}"
+    found: list[str] = []
+    _gather("", body, found)
+    return found
+
+
+def _gather(path: str, value: Any, found: list[str]) -> None:  # noqa: ANN401 - JSON
+    """Add the values below one that `path` leads to; orjson bounds how deep they lie."""
+    if isinstance(value, str):
+        found.append(f"{path}: {value}")
+    elif isinstance(value, dict) and value:
+        for key, item in value.items():
+            _gather(f"{path} {key}" if path else key, item, found)
+    elif isinstance(value, list):
+        for item in value:
+            _gather(path, item, found)
+    else:
+        found.append(f"{path}: {value}")
 
 
 def _denied(code: str, message: str) -> ApiError:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 
 from cellwright.errors import DeniedError
+from cellwright.privacy.glance import doubtful_lines
 from cellwright.privacy.identifiers import find
 
 
 def guard_egress(text: str) -> None:
     """Return when `text` names nobody; raise DeniedError that counts what it names by kind and quotes none of it."""
-    kinds = Counter(match.kind.value for match in find(text))
+    kinds = Counter(match.kind.value for line in doubtful_lines(text) for match in find(line))
     if kinds:
         named = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         raise DeniedError.of(

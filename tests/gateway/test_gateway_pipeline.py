@@ -67,7 +67,7 @@ def asked(folder: Path, backend: Scripted, admissions: tuple[Admission, ...], fi
         callers = Callers(setup.keys)
         pipeline = Pipeline(setup, table, abilities, dispatch, WordCounter(), meter, callers, admissions, filters)
         paths = Paths([Line("POST", "/v1/chat/completions", pipeline.to(ChatCompletions()))])
-        async with alive(Gateway(setup, Network(setup.timeouts), paths)) as app:
+        async with alive(Gateway(setup, Network(setup.timeouts), lambda _: paths)) as app:
             return await call(app)
 
     with Meter(sqlite_url(str(folder / "meter.db"))) as meter:
@@ -144,6 +144,6 @@ def test_errors_are_written_in_the_form_that_clients_of_the_path_expect() -> Non
 
     async def main() -> Response:
         paths = Paths([Line("POST", "/odd", refuse, form)])
-        return await call(Gateway(setup, Network(setup.timeouts), paths), QUESTION, path="/odd")
+        return await call(Gateway(setup, Network(setup.timeouts), lambda _: paths), QUESTION, path="/odd")
 
     assert asyncio.run(main()).json == {"why": "no"}

@@ -31,7 +31,7 @@ class Attempt:
 
     def __init__(self, live: Live, backend: Backend, request: ModelRequest) -> None:
         self.live = live
-        live.in_flight += 1
+        live.take()
         self._probe = live.breaker.begin()
         self._began_s = time.monotonic()
         self._settled = False
@@ -75,7 +75,7 @@ class Attempt:
         if self._settled:
             return
         self._settled = True
-        self.live.in_flight -= 1
+        self.live.release()
         self._tell(error, wanted=wanted)
         await self._answer.aclose()
 

@@ -24,10 +24,10 @@ class State(StrEnum):
 class Breaker:
     """Counts answers and failures of one backend; every call is told the time in seconds, on any clock that rises."""
 
-    __slots__ = ("_before", "_now", "_probing", "_resting_s", "_settings", "_slot", "_until_s", "tripped")
+    __slots__ = ("_before", "_now", "_probing", "_resting_s", "_slot", "_until_s", "settings", "tripped")
 
     def __init__(self, settings: BreakerSettings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._slot = -1
         self._now = [0, 0]  # answers and failures in the running slot of the window's length
         self._before = [0, 0]  # and in the one before
@@ -68,7 +68,7 @@ class Breaker:
         self._now[1] += 1
         self.abandon(probe=probe)
         answers, failures = self.seen(now_s)
-        settings = self._settings
+        settings = self.settings
         many = failures >= settings.failures and failures >= settings.share * (answers + failures)
         if probe or (many and not self._resting_s):
             first_s = settings.rest_ms / _MS_PER_S
@@ -90,12 +90,12 @@ class Breaker:
         The slot before counts by the share of it that the window still covers, as if evenly spread.
         """
         self._turn(now_s)
-        rest = 1.0 - (now_s * _MS_PER_S / self._settings.window_ms) % 1.0
+        rest = 1.0 - (now_s * _MS_PER_S / self.settings.window_ms) % 1.0
         return self._now[0] + rest * self._before[0], self._now[1] + rest * self._before[1]
 
     def _turn(self, now_s: float) -> None:
         """Begin a new slot where one has passed."""
-        slot = int(now_s * _MS_PER_S // self._settings.window_ms)
+        slot = int(now_s * _MS_PER_S // self.settings.window_ms)
         if slot != self._slot:
             self._before = self._now if slot == self._slot + 1 else [0, 0]
             self._now = [0, 0]

@@ -16,9 +16,11 @@ from cellwright.errors import UnavailableError
 from cellwright.gateway.http.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
     from cellwright.gateway.server import Gateway
+
+    Beside = Coroutine[object, object, None]
 
 _log: Final = logging.getLogger("cellwright.gateway")
 _GRACE_S: Final = 10.0  # for answers under way when the gateway is stopped
@@ -46,10 +48,13 @@ def bind(host: str, port: int) -> socket.socket:
 class _Life:
     """One gateway from its start to its end; `stop` may be called from another thread."""
 
-    def __init__(self, app: Gateway, bound: socket.socket, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, app: Gateway, bound: socket.socket, ready: Callable[[], None], beside: Callable[[], Beside] | None
+    ) -> None:
         self._app = app
         self._bound = bound
         self._ready = ready
+        self._beside = beside
         self._server = Server(app.answer, app.config.limits, app.config.timeouts, app.network.deadlines)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = asyncio.Event()
@@ -71,8 +76,11 @@ class _Life:
             self._heed_signals()
         await self._server.listen(self._bound)
         self.began = True
+        running_beside = asyncio.ensure_future(self._beside()) if self._beside is not None else None
         self._ready()
         await self._stopped.wait()
+        if running_beside is not None:
+            running_beside.cancel()
         await self._server.stop(_GRACE_S, _LAST_S)
         self._app.network.close()
 
@@ -89,14 +97,15 @@ class _Life:
 
 
 @contextlib.contextmanager
-def running(app: Gateway) -> Iterator[str]:
+def running(app: Gateway, beside: Callable[[], Beside] | None = None) -> Iterator[str]:
     """Serve in a thread while the block runs; gives the base URL, such as http://127.0.0.1:49152/v1.
 
-    On leaving, answers under way are let finish. Raises UnavailableError where the port is taken.
+    `beside` gives what runs beside it in its event loop. On leaving, answers under way are let finish. Raises
+    UnavailableError where the port is taken.
     """
     with contextlib.closing(bind(app.config.host, app.config.port)) as bound:
         settled = threading.Event()
-        life = _Life(app, bound, settled.set)
+        life = _Life(app, bound, settled.set, beside)
         thread = threading.Thread(target=_run, args=(life, settled), name="gateway", daemon=True)
         thread.start()
         settled.wait()
@@ -109,16 +118,16 @@ def running(app: Gateway) -> Iterator[str]:
             thread.join()
 
 
-def serve(app: Gateway, announce: Callable[[str], None]) -> None:
+def serve(app: Gateway, announce: Callable[[str], None], beside: Callable[[], Beside] | None = None) -> None:
     """Serve in this thread until Ctrl-C or SIGTERM; `announce` is told the base URL once clients may connect.
 
-    Raises UnavailableError where the port is taken.
+    `beside` gives what runs beside it in its event loop. Raises UnavailableError where the port is taken.
     """
     with contextlib.closing(bind(app.config.host, app.config.port)) as bound:
         address = base_url(bound)
         gc.freeze()  # what is loaded stays: looking through it at every full collection holds requests up
         with contextlib.suppress(KeyboardInterrupt):  # the way a server is meant to be stopped
-            _Life(app, bound, lambda: announce(address)).run()
+            _Life(app, bound, lambda: announce(address), beside).run()
 
 
 def base_url(bound: socket.socket) -> str:

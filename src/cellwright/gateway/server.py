@@ -30,13 +30,13 @@ from cellwright.gateway.keys import Callers
 from cellwright.gateway.paths import Path, Paths
 from cellwright.gateway.pipeline import Pipeline
 from cellwright.gateway.route import compile_table
-from cellwright.gateway.standing import Live
+from cellwright.gateway.standing import Standings
 from cellwright.gateway.tools import ToolDesk, ToolSupplies
 from cellwright.gateway.wire import ApiError
 from cellwright.plugins import PluginSet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cellwright.digest.tokens import TokenCounter
     from cellwright.gateway.backend import Backend, OpenBackend
@@ -68,32 +68,35 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
     without, no request is filtered. The meter stays the caller's to close.
     """
     network = Network(config.timeouts)
-    backends: dict[str, Backend] = {}
-    for spec in config.backends:
-        supplies = Supplies(Egress(network.pool, None if spec.on_premises else guard), counter, _api_key(spec, secrets))
-        backends[spec.name] = _opener(spec, openers)(spec, supplies)
-    table = compile_table(config)
-    now_s = time.monotonic()
-    lives = {spec.name: Live(spec, config.breaker, now_s) for spec in config.backends}
-    callers = Callers(config.keys)
-    abilities, dispatch = Abilities.of(config.backends, backends), Dispatch(table, backends, lives)
-    filters = (edge_filter(config, table, desk, counter),) if desk is not None else ()
-    pipeline = Pipeline(config, table, abilities, dispatch, counter, meter, callers, filters=filters)
-    models = Models(callers, table, backends)
-    tools = _tool_paths(config, callers, guard, counter, meter, secrets)
-    paths = (
-        Path("POST", "/v1/chat/completions", pipeline.to(ChatCompletions())),
-        Path("POST", "/v1/embeddings", pipeline.to(Embeddings())),
-        Path("POST", "/v1/messages", pipeline.to(Messages()), messages.error_body),
-        Path("POST", "/v1/messages/count_tokens", TokenCount(callers, counter).answer, messages.error_body),
-        Path("POST", "/v1/responses", pipeline.to(Responses())),
-        Path("GET", "/v1/models", models.every),
-        Path("GET", "/v1/models/{model:path}", models.one),
-        Path("GET", "/healthz", Health(meter).answer),
-        Path("GET", "/metrics", Metrics(config, callers, meter).answer),
-        *tools,
-    )
-    return Gateway(config, network, Paths(paths))
+    standings = Standings()
+
+    def build(config: GatewayConfig) -> Paths:
+        backends: dict[str, Backend] = {}
+        for spec in config.backends:
+            egress = Egress(network.pool, None if spec.on_premises else guard)
+            backends[spec.name] = _opener(spec, openers)(spec, Supplies(egress, counter, _api_key(spec, secrets)))
+        table, callers = compile_table(config), Callers(config.keys)
+        abilities = Abilities.of(config.backends, backends)
+        filters = (edge_filter(config, table, desk, counter),) if desk is not None else ()
+        tools = _tool_paths(config, callers, guard, counter, meter, secrets)
+        dispatch = Dispatch(table, backends, standings.renew(config, time.monotonic()))
+        pipeline = Pipeline(config, table, abilities, dispatch, counter, meter, callers, filters=filters)
+        models = Models(callers, table, backends)
+        paths = (
+            Path("POST", "/v1/chat/completions", pipeline.to(ChatCompletions())),
+            Path("POST", "/v1/embeddings", pipeline.to(Embeddings())),
+            Path("POST", "/v1/messages", pipeline.to(Messages()), messages.error_body),
+            Path("POST", "/v1/messages/count_tokens", TokenCount(callers, counter).answer, messages.error_body),
+            Path("POST", "/v1/responses", pipeline.to(Responses())),
+            Path("GET", "/v1/models", models.every),
+            Path("GET", "/v1/models/{model:path}", models.one),
+            Path("GET", "/healthz", Health(meter, callers, standings).answer),
+            Path("GET", "/metrics", Metrics(config, callers, meter).answer),
+            *tools,
+        )
+        return Paths(paths)
+
+    return Gateway(config, network, build)
 
 
 def _opener(spec: BackendSpec, openers: Mapping[str, OpenBackend] | None) -> OpenBackend:
@@ -150,13 +153,22 @@ class Network:
 class Gateway:
     """The application: answers requests, whatever happens."""
 
-    def __init__(self, config: GatewayConfig, network: Network, paths: Paths) -> None:
+    def __init__(self, config: GatewayConfig, network: Network, build: Callable[[GatewayConfig], Paths]) -> None:
         self.config = config
         self.network = network
-        self._paths = paths
+        self._build = build
+        self._paths = build(config)
         self._prefix = token_hex(8)  # of the requests of this process: together with a number, their names
         self._numbers = itertools.count()
         self._busy = 0
+
+    def change(self, config: GatewayConfig) -> None:
+        """Answer what comes in from now on by another configuration; raise UsageError and change nothing if it fails.
+
+        Requests under way finish by the one they came in under.
+        """
+        self._paths = self._build(config)
+        self.config = config
 
     async def answer(self, incoming: Incoming) -> None:
         """Answer one request."""

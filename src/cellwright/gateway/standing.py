@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cellwright.gateway.breaker import Breaker, State
 from cellwright.gateway.percentile import Durations
 
 if TYPE_CHECKING:
-    from cellwright.gateway.model import BackendSpec
+    from collections.abc import Mapping
+
+    from cellwright.gateway.model import BackendSpec, GatewayConfig
     from cellwright.gateway.model_policy import BreakerSettings
 
 PERCENTILE: Final = 95.0
@@ -38,17 +41,50 @@ class Standing(NamedTuple):
     wait_s: float = 0.0  # until a request may be sent
 
 
+class _InFlight:
+    """How many requests a server has."""
+
+    __slots__ = ("requests",)
+
+    def __init__(self) -> None:
+        self.requests = 0
+
+
 class Live:
     """One backend as it answers; times are seconds of a clock that rises."""
 
-    __slots__ = ("_first_token", "_round_trip", "breaker", "in_flight", "spec")
+    __slots__ = ("_first_token", "_in_flight", "_round_trip", "breaker", "spec")
 
     def __init__(self, spec: BackendSpec, settings: BreakerSettings, now_s: float) -> None:
         self.spec = spec
         self.breaker = Breaker(settings)
-        self.in_flight = 0
+        self._in_flight = _InFlight()
         self._first_token = Durations(now_s)
         self._round_trip = Durations(now_s)
+
+    def renewed(self, spec: BackendSpec, settings: BreakerSettings, now_s: float) -> Live:
+        """Return the backend of another specification: with all that is known of it where it is the same server."""
+        found = Live(spec, settings, now_s)
+        mine, theirs = ((each.name, each.type, each.base_url, each.model) for each in (self.spec, spec))
+        if mine == theirs:
+            found.breaker = self.breaker
+            found.breaker.settings = settings
+            found._in_flight = self._in_flight
+            found._first_token, found._round_trip = self._first_token, self._round_trip
+        return found
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that it has."""
+        return self._in_flight.requests
+
+    def take(self) -> None:
+        """Note that a request is sent."""
+        self._in_flight.requests += 1
+
+    def release(self) -> None:
+        """Note that a request has ended."""
+        self._in_flight.requests -= 1
 
     @property
     def full(self) -> bool:
@@ -67,6 +103,11 @@ class Live:
         """Return the 95th percentile until an answer begins, for one that does not stream until it is whole."""
         standing = self.standing(now_s)
         return (standing.first_token if stream else standing.round_trip).ms
+
+    def state(self, now_s: float) -> str:
+        """Return the state of its circuit, `resting` where it asked to be left alone."""
+        found = self.breaker.state(now_s)
+        return "resting" if found is State.CLOSED and self.breaker.wait_s(now_s) else found.value
 
     def sentence(self, now_s: float) -> str:
         """Return in words whether it can be asked now."""
@@ -91,6 +132,28 @@ class Live:
             self.breaker.state(now_s),
             self.breaker.wait_s(now_s),
         )
+
+
+class Standings:
+    """All backends as they answer; what is known of a server stays known when the configuration changes."""
+
+    def __init__(self) -> None:
+        self._lives: Mapping[str, Live] = {}
+
+    def renew(self, config: GatewayConfig, now_s: float) -> Mapping[str, Live]:
+        """Return the backends of a configuration by name, and keep them for the next one."""
+        lives = {}
+        for spec in config.backends:
+            known = self._lives.get(spec.name)
+            lives[spec.name] = (
+                known.renewed(spec, config.breaker, now_s) if known else Live(spec, config.breaker, now_s)
+            )
+        self._lives = MappingProxyType(lives)
+        return self._lives
+
+    def states(self, now_s: float) -> dict[str, str]:
+        """Return the state of each backend's circuit by name, `resting` where it asked to be left alone."""
+        return {name: live.state(now_s) for name, live in self._lives.items()}
 
 
 def supposed(spec: BackendSpec) -> Standing:

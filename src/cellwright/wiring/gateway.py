@@ -14,6 +14,7 @@ from cellwright.gateway.difficulty import contributions, shipped
 from cellwright.gateway.endpoints.chat import ChatCompletions
 from cellwright.gateway.explain import explain
 from cellwright.gateway.meter import Meter, meter_url
+from cellwright.gateway.reload import Reloading
 from cellwright.gateway.route import compile_table
 from cellwright.gateway.select import Ask
 from cellwright.gateway.serve import serve
@@ -22,7 +23,7 @@ from cellwright.gateway.standing import supposed
 from cellwright.gateway.wire import ApiError
 from cellwright.privacy import guard_egress
 from cellwright.wiring.edge import EdgeDesk
-from cellwright.wiring.files import read_text
+from cellwright.wiring.files import read_text, storage_errors
 from cellwright.wiring.settings import read_settings
 
 if TYPE_CHECKING:
@@ -95,13 +96,30 @@ def difficulty_error() -> str:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A document in a file."""
+
+    path: Path
+
+    def stamp(self) -> object:
+        """Return what differs when the file was written or replaced."""
+        with storage_errors("read", self.path):
+            found = self.path.stat()
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def read(self) -> GatewayConfig:
+        """Return the configuration as it is now."""
+        return read_config(self.path)
+
+
 def serve_gateway(path: Path, environ: Mapping[str, str], announce: Callable[[str], None]) -> None:
     """Serve the gateway that a document describes until Ctrl-C; raise UsageError with every problem of the document."""
     config = read_config(path)
     with Meter(meter_url(config, environ)) as meter:
         desk = EdgeDesk(config.edge, read_settings(environ, Path.home()), path.parent)
         app = create_app(config, guard=guard_egress, counter=token_counter(), meter=meter, secrets=environ, desk=desk)
-        serve(app, announce)
+        serve(app, announce, lambda: Reloading(app, _File(path)).watch())
 
 
 def _read_request(path: Path) -> ModelRequest:

@@ -1,23 +1,35 @@
-"""GET /healthz: whether the gateway can do its work; needs no key."""
+"""GET /healthz: whether the gateway can do its work; needs no key, and tells who has one how each backend does."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from cellwright.gateway.keys import credential
 
 if TYPE_CHECKING:
     from cellwright.gateway.connection import Call
+    from cellwright.gateway.keys import Callers
     from cellwright.gateway.meter import Meter
+    from cellwright.gateway.standing import Standings
 
 
 class Health:
     """The endpoint of health."""
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: Meter, callers: Callers, standings: Standings) -> None:
         self._meter = meter
+        self._callers = callers
+        self._standings = standings
 
     async def answer(self, call: Call) -> None:
         """Say whether requests are answered; what cannot be metered should not be sent."""
-        if self._meter.healthy:
-            await call.reply.json(b'{"status":"ok"}')
-        else:
-            await call.reply.json(b'{"status":"degraded","reason":"requests cannot be metered"}', 503)
+        said: dict[str, Any] = {"status": "ok"}
+        if not self._meter.healthy:
+            said = {"status": "degraded", "reason": "requests cannot be metered"}
+        if credential(call.headers) is not None:
+            await self._callers.identify(call.headers)
+            said["backends"] = self._standings.states(time.monotonic())
+        await call.reply.json(orjson.dumps(said), 200 if self._meter.healthy else 503)

@@ -246,11 +246,12 @@ async def _leave(gone: asyncio.Event | None, transport: Memory) -> None:
 
 @contextlib.asynccontextmanager
 async def alive(app: Gateway) -> AsyncIterator[Gateway]:
-    """Close the application's connections after the block."""
+    """Run the application's own work during the block, and close its connections after it."""
+    await app.open()
     try:
         yield app
     finally:
-        app.network.close()
+        await app.close()
 
 
 @dataclass

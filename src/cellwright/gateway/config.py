@@ -38,9 +38,10 @@ def _inconsistencies(document: GatewayDocument, node: Node) -> Iterator[Diagnost
     types = PluginSet[object]("tools").names()
     for index, server in enumerate(spec.tools):
         yield from _unknown(server.type, types, node.descend(("spec", "tools", index, "type")), "type of tool server")
-    if spec.meter.file and spec.meter.url_env:
-        mark = node.descend(("spec", "meter")).mark
-        yield Diagnostic("contradiction", "spec.meter has both file and urlEnv", mark, "one of the two")
+    for name, kept in (("meter", spec.meter), ("batches", spec.batches)):
+        if kept is not None and kept.file and kept.url_env:
+            mark = node.descend(("spec", name)).mark
+            yield Diagnostic("contradiction", f"spec.{name} has both file and urlEnv", mark, "one of the two")
 
 
 def _repeated(key: str, names: list[str], node: Node, taken: Iterable[str] = ()) -> Iterator[Diagnostic]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
 
 from cellwright.gateway.wire import error_body
 
@@ -38,6 +39,11 @@ class Call:
     def path(self) -> str:
         """The path that was asked for."""
         return self.incoming.path
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The parameters behind the path; of those named twice the last counts."""
+        return dict(parse_qsl(self.incoming.query.decode("latin-1")))
 
     @property
     def headers(self) -> Headers:

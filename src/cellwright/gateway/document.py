@@ -19,6 +19,7 @@ from cellwright.estate.documents.parts import (
 )
 from cellwright.estate.model import Tier
 from cellwright.gateway.document_access import KeyPart, MetricsPart
+from cellwright.gateway.document_batches import BatchesPart
 from cellwright.gateway.document_filter import EdgePart, FilterPart
 from cellwright.gateway.document_parts import (
     MODEL_NAME,
@@ -146,6 +147,7 @@ class GatewaySpec(Part):
     backends: tuple[BackendPart, ...] = Field(min_length=1, description="a list of what answers")
     routes: tuple[RoutePart, ...] = Field(default=(), description="a list of names that clients may ask for")
     rules: tuple[RulePart, ...] = Field(default=(), description="a list of what data may not leave")
+    batches: BatchesPart | None = Field(default=None, description="the queue of requests that may wait; none if absent")
     tools: tuple[ToolServerPart, ...] = Field(default=(), description="a list of where tools run that callers may use")
     breaker: BreakerPart = Field(default=BreakerPart(), description="when a backend that fails is left alone")
     filter: FilterPart = Field(default=FilterPart(), description="what becomes of raw records in requests")
@@ -173,6 +175,7 @@ class GatewayDocument(Document):
             rules=tuple(part.build() for part in spec.rules),
             data_class=spec.data_class,
             tools=tuple(part.build() for part in spec.tools),
+            batches=spec.batches.build() if spec.batches else None,
             filter=spec.filter.build(),
             edge=spec.edge.build(),
             host=spec.listen.host,

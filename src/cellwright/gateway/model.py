@@ -117,6 +117,19 @@ class ToolServerSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchSettings:
+    """The queue of requests that may wait."""
+
+    file: str | None = "gateway-batches.db"  # SQLite
+    url_env: str | None = None  # name of the environment variable that holds the URL of a database
+    concurrency: int = 4  # requests under way, of all batches
+    rest_ms: float = 1_000.0  # after no backend was reached; doubled each further time, up to a minute
+    pending: int = 50_000  # requests of one tenant that may wait
+    file_bytes: int = 256 * 1024 * 1024  # of the files of one tenant
+    keep_ms: float = 30 * 86_400_000.0  # files and ended batches
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What clients may ask of the server."""
 
@@ -148,6 +161,7 @@ class GatewayConfig:
     rules: tuple[Rule, ...]
     data_class: SensitivityClass  # of a request that names none, where its route names none either
     tools: tuple[ToolServerSpec, ...] = ()
+    batches: BatchSettings | None = None  # None: no request may wait
     host: str = LOOPBACK
     port: int = 0  # 0: any free one
     limits: Limits = Limits()

@@ -17,10 +17,10 @@ from cellwright.errors import Diagnostic, nearest
 from cellwright.estate.model import SensitivityClass
 from cellwright.gateway.backend import BackendError
 from cellwright.gateway.exchange import CLIENT_GONE, start
-from cellwright.gateway.wire import ApiError, invalid, unknown_model
+from cellwright.gateway.wire import ApiError, error_body, invalid, unknown_model
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from cellwright.digest.tokens import TokenCounter
     from cellwright.gateway.abilities import Abilities
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.exchange import Exchange
     from cellwright.gateway.keys import Callers
     from cellwright.gateway.meter import Meter
-    from cellwright.gateway.model import GatewayConfig
+    from cellwright.gateway.model import AccessKey, GatewayConfig
     from cellwright.gateway.paths import Handler
     from cellwright.gateway.route import Decision, DecisionTable
     from cellwright.gateway.wire import ModelRequest
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("cellwright.gateway")
 _MS_PER_S: Final = 1000.0
+_OK: Final = 200
 _CLASS: Final = b"x-cellwright-data-class"
 
 
@@ -79,27 +80,61 @@ class Pipeline:
             exchange.error, exchange.status = "client_gone" if call.incoming.gone else "gateway_stopped", CLIENT_GONE
             raise
         finally:
-            self._close(exchange, call.reply)
+            self._close(exchange, call.reply.status)
+
+    async def once(
+        self, endpoint: Endpoint, key: AccessKey, request_id: str, raw: bytes, data_class: SensitivityClass | None
+    ) -> tuple[int, bytes]:
+        """Return status and body of the answer to a request that no client waits for; it is metered like any other."""
+        exchange = start(request_id, key)
+        status = CLIENT_GONE
+        try:
+            async with _time_limit(self.config.timeouts.total_ms), contextlib.AsyncExitStack() as stack:
+                request, answering = await self._begin(endpoint, raw, data_class, exchange, stack)
+                usage = functools.partial(exchange.settle, self.counter)
+                body = endpoint.whole(request, answering.first, usage)
+            status, exchange.error = _OK, None
+        except ApiError as error:
+            status, exchange.error, body = error.status, error.code, error_body(error)
+        except asyncio.CancelledError:
+            exchange.error = "gateway_stopped"
+            raise
+        finally:
+            self._close(exchange, status)
+        return status, body
 
     async def _answer(self, endpoint: Endpoint, call: Call, exchange: Exchange) -> None:
         with exchange.client:
             raw = await call.body()
         async with contextlib.AsyncExitStack() as stack:
-            request = exchange.request = endpoint.read(raw, exchange.id, int(time.time()))
-            exchange.data_class = _data_class(call.header(_CLASS))
-            for admit in self.admissions:
-                await admit(exchange, request, stack)
-            for apply in self.filters:
-                request = exchange.request = await apply(exchange, request)
-            decision = exchange.decision = self._decide(exchange, request)
-            answering = await self.dispatch.begin(exchange, request, decision, stack)
-            exchange.hear(answering.first)
+            data_class = read_data_class(call.headers)
+            request, answering = await self._begin(endpoint, raw, data_class, exchange, stack)
             call.reply.label(**exchange.labels())
             if request.stream:
                 await self._stream(endpoint.stream(request), call.reply, answering, exchange, stack)
             else:
                 usage = functools.partial(exchange.settle, self.counter)
                 await call.reply.json(endpoint.whole(request, answering.first, usage))
+
+    async def _begin(
+        self,
+        endpoint: Endpoint,
+        raw: bytes,
+        data_class: SensitivityClass | None,
+        exchange: Exchange,
+        stack: contextlib.AsyncExitStack,
+    ) -> tuple[ModelRequest, Answering]:
+        """Return a request as it was sent and what answers it: read, admitted, filtered, decided and dispatched."""
+        request = exchange.request = endpoint.read(raw, exchange.id, int(time.time()))
+        exchange.data_class = data_class
+        for admit in self.admissions:
+            await admit(exchange, request, stack)
+        for apply in self.filters:
+            request = exchange.request = await apply(exchange, request)
+        decision = exchange.decision = self._decide(exchange, request)
+        answering = await self.dispatch.begin(exchange, request, decision, stack)
+        exchange.hear(answering.first)
+        return request, answering
 
     async def _stream(
         self,
@@ -134,9 +169,9 @@ class Pipeline:
             raise unknown_model(request.model, self.table.chains)
         return self.abilities.among(decision, request.operation)
 
-    def _close(self, exchange: Exchange, reply: Reply) -> None:
+    def _close(self, exchange: Exchange, status: int | None) -> None:
         """Meter the exchange and log that it happened, nothing of what it said."""
-        exchange.status = reply.status or exchange.status
+        exchange.status = status or exchange.status
         row, *others = exchange.rows(self.counter)
         for each in (row, *others):
             self.meter.record(each)
@@ -167,9 +202,9 @@ async def _time_limit(limit_ms: float) -> AsyncIterator[None]:
         raise ApiError(Diagnostic("timeout", message), status=504, kind="server_error") from None
 
 
-def _data_class(named: bytes | None) -> SensitivityClass | None:
-    """Return the class that a header names; raise ApiError where there is none of that name."""
-    if named is None:
+def read_data_class(headers: Mapping[bytes, bytes]) -> SensitivityClass | None:
+    """Return the class that the headers of a request name; raise ApiError where there is none of that name."""
+    if (named := headers.get(_CLASS)) is None:
         return None
     text = named.decode("latin-1").strip().lower()
     try:

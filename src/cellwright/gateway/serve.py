@@ -74,6 +74,7 @@ class _Life:
         self._loop = asyncio.get_running_loop()
         if threading.current_thread() is threading.main_thread():
             self._heed_signals()
+        await self._app.open()
         await self._server.listen(self._bound)
         self.began = True
         running_beside = asyncio.ensure_future(self._beside()) if self._beside is not None else None
@@ -82,7 +83,7 @@ class _Life:
         if running_beside is not None:
             running_beside.cancel()
         await self._server.stop(_GRACE_S, _LAST_S)
-        self._app.network.close()
+        await self._app.close()
 
     def _heed_signals(self) -> None:
         """Stop at the first signal, and without grace at the second."""

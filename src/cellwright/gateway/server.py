@@ -6,7 +6,7 @@ import itertools
 import logging
 import time
 from secrets import token_hex
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cellwright.errors import Diagnostic, UsageError
 from cellwright.gateway.abilities import Abilities
@@ -29,6 +29,7 @@ from cellwright.gateway.http.deadlines import Deadlines
 from cellwright.gateway.keys import Callers
 from cellwright.gateway.paths import Path, Paths
 from cellwright.gateway.pipeline import Pipeline
+from cellwright.gateway.queueing import Waiting
 from cellwright.gateway.route import compile_table
 from cellwright.gateway.standing import Standings
 from cellwright.gateway.tools import ToolDesk, ToolSupplies
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from cellwright.digest.tokens import TokenCounter
     from cellwright.gateway.backend import Backend, OpenBackend
     from cellwright.gateway.egress import Guard
+    from cellwright.gateway.endpoint import Endpoint
     from cellwright.gateway.filtering.edge import Desk
     from cellwright.gateway.http.incoming import Incoming
     from cellwright.gateway.meter import Meter
@@ -69,6 +71,7 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
     """
     network = Network(config.timeouts)
     standings = Standings()
+    waiting = Waiting(config.batches, secrets) if config.batches is not None else None
 
     def build(config: GatewayConfig) -> Paths:
         backends: dict[str, Backend] = {}
@@ -94,13 +97,22 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
             Path("GET", "/metrics", Metrics(config, callers, meter).answer),
             *tools,
         )
-        return Paths(paths)
+        return Paths((*paths, *(_waiting_paths(waiting, pipeline) if waiting is not None else ())))
 
-    return Gateway(config, network, build)
+    return Gateway(config, network, build, () if waiting is None else (waiting.drain,))
 
 
 def _opener(spec: BackendSpec, openers: Mapping[str, OpenBackend] | None) -> OpenBackend:
     return openers[spec.type] if openers is not None else PluginSet["OpenBackend"]("backends").get(spec.type)
+
+
+def _waiting_paths(waiting: Waiting, pipeline: Pipeline) -> tuple[Path, ...]:
+    endpoints: dict[str, Endpoint] = {
+        "/v1/chat/completions": ChatCompletions(),
+        "/v1/embeddings": Embeddings(),
+        "/v1/responses": Responses(),
+    }
+    return waiting.paths(pipeline, endpoints)
 
 
 def _tool_paths(  # noqa: PLR0913, PLR0917 - what create_app was given
@@ -150,13 +162,32 @@ class Network:
         self.deadlines.close()
 
 
+class Service(Protocol):
+    """Work that goes on beside requests."""
+
+    async def open(self) -> None:
+        """Begin."""
+        ...
+
+    async def close(self) -> None:
+        """End."""
+        ...
+
+
 class Gateway:
     """The application: answers requests, whatever happens."""
 
-    def __init__(self, config: GatewayConfig, network: Network, build: Callable[[GatewayConfig], Paths]) -> None:
+    def __init__(
+        self,
+        config: GatewayConfig,
+        network: Network,
+        build: Callable[[GatewayConfig], Paths],
+        services: tuple[Service, ...] = (),
+    ) -> None:
         self.config = config
         self.network = network
         self._build = build
+        self._services = services
         self._paths = build(config)
         self._prefix = token_hex(8)  # of the requests of this process: together with a number, their names
         self._numbers = itertools.count()
@@ -169,6 +200,17 @@ class Gateway:
         """
         self._paths = self._build(config)
         self.config = config
+
+    async def open(self) -> None:
+        """Begin the work that no request asks for; in the event loop that answers requests."""
+        for service in self._services:
+            await service.open()
+
+    async def close(self) -> None:
+        """End that work, and all connections to backends."""
+        for service in self._services:
+            await service.close()
+        self.network.close()
 
     async def answer(self, incoming: Incoming) -> None:
         """Answer one request."""

@@ -45,13 +45,13 @@ class Incoming:
 
     __slots__ = (
         "_body", "_chunks", "_error", "_expects", "_size", "_waiter", "_wire",
-        "closes", "ends", "gone", "headers", "is_read", "method", "path", "peer",
+        "closes", "ends", "gone", "headers", "is_read", "method", "path", "peer", "query",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a request is made of
-        self, wire: Wire, method: str, path: str, headers: Headers, peer: Peer, version: str
+        self, wire: Wire, method: str, path: str, query: bytes, headers: Headers, peer: Peer, version: str
     ) -> None:
-        self.method, self.path, self.headers = method, path, headers
+        self.method, self.path, self.query, self.headers = method, path, query, headers
         self.peer = peer
         self.closes = False  # the connection ends with the answer
         self.is_read = False  # the body is there

@@ -218,7 +218,7 @@ class Connection(asyncio.Protocol):
         parser, headers = self._parser, self._headers
         method, version = parser.get_method().decode(), parser.get_http_version()
         self._check(method, version)
-        incoming = Incoming(self, method, _path(self._url), headers, self._peer, version)
+        incoming = Incoming(self, method, *_target(self._url), headers, self._peer, version)
         incoming.closes = not parser.should_keep_alive()
         self._upgrades = parser.should_upgrade()
         limit = self._server.limits.body_bytes
@@ -315,7 +315,7 @@ class Connection(asyncio.Protocol):
             self._reading.fail(error)
         if self._answering is not None:
             return
-        refused = Incoming(self, "", "", {}, self._peer, "1.1")
+        refused = Incoming(self, "", "", b"", {}, self._peer, "1.1")
         fields = b"".join(f"{name}: {text}\r\n".encode() for name, text in error.headers.items())
         refused.respond(error.status, b"content-type: application/json\r\n" + fields, error_body(error))
         self._linger()
@@ -367,11 +367,15 @@ class Connection(asyncio.Protocol):
             self.deadline = NEVER if self._waiting else self._loop.time() + wait_s
 
 
-def _path(url: bytes) -> str:
-    """Return the path of a target in origin, absolute or asterisk form (RFC 9112 clause 3.2)."""
-    path = url.partition(b"?")[0] if url[:1] in {b"/", b"*"} else httptools.parse_url(url).path or b"/"
+def _target(url: bytes) -> tuple[str, bytes]:
+    """Return path and query of a target in origin, absolute or asterisk form (RFC 9112 clause 3.2)."""
+    if url[:1] in {b"/", b"*"}:
+        path, _, query = url.partition(b"?")
+    else:
+        parts = httptools.parse_url(url)
+        path, query = parts.path or b"/", parts.query or b""
     text = path.decode("latin-1")
-    return unquote(text) if "%" in text else text
+    return (unquote(text) if "%" in text else text), query
 
 
 def _peer(transport: asyncio.BaseTransport) -> Peer:

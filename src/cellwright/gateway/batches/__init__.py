@@ -1,0 +1,1 @@
+"""Requests that may wait: files of them, kept in a bounded durable queue and answered when backends can be reached."""

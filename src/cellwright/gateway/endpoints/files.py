@@ -1,0 +1,130 @@
+"""/v1/files: the files that batches are made of, and what came of them.
+
+Shapes: the OpenAI API reference (files), version 1 of the protocol; RFC 7578 for uploads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from io import BytesIO
+from typing import TYPE_CHECKING, Final
+
+import orjson
+from python_multipart import parse_form
+from python_multipart.exceptions import FormParserError
+
+from cellwright.errors import StorageError
+from cellwright.gateway.batches.store import FULL
+from cellwright.gateway.wire import ApiError, invalid
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import Field, File
+
+    from cellwright.gateway.batches.store import BatchStore, StoredFile
+    from cellwright.gateway.connection import Call
+    from cellwright.gateway.keys import Callers
+    from cellwright.gateway.wire import JsonObject
+
+_PURPOSES: Final = ("batch", "user_data", "assistants")
+_LONGEST_NAME: Final = 200
+
+
+class Files:
+    """The endpoints of files; a tenant sees its own."""
+
+    def __init__(self, store: BatchStore, callers: Callers) -> None:
+        self._store = store
+        self._callers = callers
+
+    async def add(self, call: Call) -> None:
+        """Keep an uploaded file."""
+        key = await self._callers.identify(call.headers)
+        purpose, name, content = _uploaded(call.header(b"content-type") or b"", await call.body())
+        try:
+            stored = await asyncio.to_thread(self._store.add_file, key.tenant, purpose, name, content)
+        except StorageError as error:
+            raise refused(error, 413) from None
+        await call.reply.json(orjson.dumps(told(stored)))
+
+    async def every(self, call: Call) -> None:
+        """List the tenant's files."""
+        key = await self._callers.identify(call.headers)
+        found = await asyncio.to_thread(self._store.files, key.tenant)
+        await call.reply.json(
+            orjson.dumps({"object": "list", "data": [told(each) for each in found], "has_more": False})
+        )
+
+    async def one(self, call: Call) -> None:
+        """Tell of one file."""
+        stored, _ = await self._found(call)
+        await call.reply.json(orjson.dumps(told(stored)))
+
+    async def content(self, call: Call) -> None:
+        """Give a file's content back."""
+        _, content = await self._found(call)
+        await call.reply.whole(content, b"application/octet-stream")
+
+    async def remove(self, call: Call) -> None:
+        """Delete a file."""
+        key = await self._callers.identify(call.headers)
+        if not await asyncio.to_thread(self._store.remove_file, key.tenant, call.parameters["file"]):
+            raise no_such_file()
+        await call.reply.json(orjson.dumps({"id": call.parameters["file"], "object": "file", "deleted": True}))
+
+    async def _found(self, call: Call) -> tuple[StoredFile, bytes]:
+        key = await self._callers.identify(call.headers)
+        found = await asyncio.to_thread(self._store.file, key.tenant, call.parameters["file"])
+        if found is None:
+            raise no_such_file()
+        return found
+
+
+def told(stored: StoredFile) -> JsonObject:
+    """Return a file as clients read it."""
+    return {
+        "id": stored.id,
+        "object": "file",
+        "bytes": stored.size,
+        "created_at": stored.created_s,
+        "filename": stored.name,
+        "purpose": stored.purpose,
+        "status": "processed",
+    }
+
+
+def no_such_file() -> ApiError:
+    """Return the error for a file that the tenant does not have."""
+    return invalid("file_not_found", "there is no such file", "file_id", status=404)
+
+
+def refused(error: StorageError, status: int) -> ApiError:
+    """Return what a client is told where a tenant keeps too much (with `status`), or nothing can be kept (503)."""
+    full = error.diagnostics[0].code in FULL
+    kind = "invalid_request_error" if full else "server_error"
+    return ApiError(*error.diagnostics, status=status if full else 503, kind=kind)
+
+
+def _uploaded(content_type: bytes, raw: bytes) -> tuple[str, str, bytes]:
+    """Return purpose, name and content of an upload; raise ApiError."""
+    fields: dict[bytes | None, bytes | None] = {}
+    files: list[tuple[bytes | None, bytes]] = []
+
+    def on_field(field: Field) -> None:
+        fields[field.field_name] = field.value
+
+    def on_file(file: File) -> None:
+        file.file_object.seek(0)
+        files.append((file.file_name, file.file_object.read()))
+        file.close()
+
+    try:
+        parse_form({"Content-Type": content_type}, BytesIO(raw), on_field, on_file)
+    except (FormParserError, ValueError) as error:
+        raise invalid("invalid_upload", "the body is no multipart/form-data with a file in it") from error
+    purpose = (fields.get(b"purpose") or b"").decode("utf-8", "replace")
+    if purpose not in _PURPOSES:
+        raise invalid("invalid_value", f"purpose must be one of {', '.join(_PURPOSES)}", "purpose")
+    if len(files) != 1:
+        raise invalid("invalid_upload", "the upload must hold one file, under the name file", "file")
+    name, content = files[0]
+    return purpose, (name or b"file").decode("utf-8", "replace")[:_LONGEST_NAME], content

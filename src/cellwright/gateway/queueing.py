@@ -1,0 +1,89 @@
+"""The paths of files and batches, and what works their queue off."""
+
+from __future__ import annotations
+
+from secrets import token_hex
+from typing import TYPE_CHECKING, Final
+
+from cellwright.errors import UsageError
+from cellwright.estate.model import SensitivityClass
+from cellwright.gateway.batches.drain import Drain, Outcome
+from cellwright.gateway.batches.store import BatchStore
+from cellwright.gateway.endpoints.batches import Batches
+from cellwright.gateway.endpoints.files import Files
+from cellwright.gateway.model import AccessKey
+from cellwright.gateway.paths import Path
+from cellwright.gateway.wire import error_body, invalid
+from cellwright.store import sqlite_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cellwright.gateway.batches.store import Task
+    from cellwright.gateway.endpoint import Endpoint
+    from cellwright.gateway.model import BatchSettings
+    from cellwright.gateway.pipeline import Pipeline
+
+_MS_PER_S: Final = 1000.0
+_UNKNOWN: Final = invalid("invalid_api_key", "the key that queued this request is no longer known", status=401)
+
+
+class Waiting:
+    """The queue of a gateway; it outlives changes of the configuration.
+
+    Raises UsageError, StorageError where the database cannot be opened.
+    """
+
+    def __init__(self, settings: BatchSettings, environ: Mapping[str, str]) -> None:
+        self._store = BatchStore(_url(settings, environ), settings)
+        self.drain = Drain(self._store, settings.concurrency, settings.rest_ms / _MS_PER_S)
+
+    def paths(self, pipeline: Pipeline, endpoints: Mapping[str, Endpoint]) -> tuple[Path, ...]:
+        """Return the paths of files and batches; what waits goes through `pipeline` from now on.
+
+        `endpoints` may be named by batches, by their paths.
+        """
+        self.drain.ask = _Asker(pipeline, endpoints)
+        files = Files(self._store, pipeline.callers)
+        batches = Batches(self._store, self.drain, pipeline.callers, endpoints)
+        return (
+            Path("POST", "/v1/files", files.add),
+            Path("GET", "/v1/files", files.every),
+            Path("GET", "/v1/files/{file}", files.one),
+            Path("GET", "/v1/files/{file}/content", files.content),
+            Path("DELETE", "/v1/files/{file}", files.remove),
+            Path("POST", "/v1/batches", batches.add),
+            Path("GET", "/v1/batches", batches.every),
+            Path("GET", "/v1/batches/{batch}", batches.one),
+            Path("POST", "/v1/batches/{batch}/cancel", batches.cancel),
+        )
+
+
+class _Asker:
+    """Sends a request of a batch the way of all requests, under the key that queued it."""
+
+    def __init__(self, pipeline: Pipeline, endpoints: Mapping[str, Endpoint]) -> None:
+        self._pipeline = pipeline
+        self._endpoints = endpoints
+        self._keys = {(key.name, key.sha256): key for key in pipeline.config.keys}
+
+    async def __call__(self, task: Task) -> Outcome:
+        request_id = f"{task.batch_id}-{task.ordinal}-{token_hex(4)}"
+        key = self._keys.get((task.key_name, task.key_sha256))
+        if key is None and task.key_sha256:
+            return Outcome(_UNKNOWN.status, request_id, error_body(_UNKNOWN))
+        holder = key or AccessKey(task.key_name, task.tenant, "")
+        data_class = None if task.data_class is None else SensitivityClass(task.data_class)
+        endpoint = self._endpoints[task.endpoint]
+        status, body = await self._pipeline.once(endpoint, holder, request_id, task.body, data_class)
+        return Outcome(status, request_id, body)
+
+
+def _url(settings: BatchSettings, environ: Mapping[str, str]) -> str:
+    if settings.url_env is None:
+        return sqlite_url(settings.file or "")
+    url = environ.get(settings.url_env)
+    if not url:
+        message = f"the environment variable {settings.url_env} is not set"
+        raise UsageError.of("batches-not-set", message, expected="the URL of the database of batches")
+    return url

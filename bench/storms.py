@@ -23,6 +23,7 @@ import numpy as np
 
 from alarm_sets import read
 from cellwright.digest import BUDGET_TOKENS, decode, digest_incident, digests, incidents, is_storm, rank, token_counter
+from cellwright.digest.fold import fold
 from cellwright.digest.render_csv import render_csv
 from cellwright.digest.render_ves import render_ves
 from rows import Row
@@ -62,7 +63,10 @@ def measure(alarms: AlarmSet, budget: int, count: TokenCounter) -> Iterator[Row]
     if not storms:
         yield Row(alarms.name, "storms of 15,000 to 25,000 VES tokens", "storms", 0)
         return
-    made = [digest_incident(each, budget=budget, count=count) for each in storms]
+    roots = [rank(fold(each.alarms, ""))[0].alarm_type for each in storms]
+    made = [
+        digest_incident(each, budget=budget, count=count, root=root) for each, root in zip(storms, roots, strict=True)
+    ]
     yield Row(alarms.name, "storms of 15,000 to 25,000 VES tokens", "storms", len(storms))
     yield from _sizes(alarms.name, made, budget)
     yield _kept(alarms.name, storms, made, count)

@@ -90,15 +90,15 @@ def test_decoding_returns_exactly_the_facts_that_were_written(
 def test_the_probable_root_is_marked_in_its_line_and_read_back() -> None:
     facts = replace(reduce(SMALL, EVERYTHING), root="LINK DOWN")
     lines = write(facts).split("\n")
-    assert "; type^ probable root; " in lines[1]
-    assert [line.partition(":")[0] for line in lines[2:]] == ["LINK DOWN^ [major]", "BER"]
+    assert "; > probable root; " in lines[1]
+    assert [line.partition(":")[0] for line in lines[2:]] == ["LINK DOWN> [major]", "BER"]
     assert decode(write(facts)).root == "LINK DOWN"
 
 
-@pytest.mark.parametrize("name", ["LOS^", "^", 'LOS "1"^', "LOS^ LOS"])
+@pytest.mark.parametrize("name", ["LOS>", ">", 'LOS "1">', "LOS> LOS"])
 def test_names_that_end_in_the_mark_are_told_from_marked_ones(name: str) -> None:
-    facts = folded(alarm_table([simple(0, "a", name), simple(1, "b", name + "^")]))
-    for root in (None, name, name + "^"):
+    facts = folded(alarm_table([simple(0, "a", name), simple(1, "b", name + ">")]))
+    for root in (None, name, name + ">"):
         assert decode(write(replace(facts, root=root))) == replace(facts, root=root)
 
 

@@ -19,7 +19,7 @@ QUOTED: Final = r'"(?:[^"\\]|\\.)*"'
 BARE_WORD: Final = r'[^\s"@*!^]+'
 BARE_PHRASE: Final = r'[^\s":\[\]]+(?: [^\s":\[\]]+)*'
 _WORD: Final = re.compile(BARE_WORD)
-_PHRASE: Final = re.compile(rf"(?!incident |doubtful$){BARE_PHRASE}(?<!\^)")
+_PHRASE: Final = re.compile(rf"(?!incident |doubtful$){BARE_PHRASE}(?<!>)")
 _UP_TO_LAST_SIGN: Final = re.compile(r".*(?:[^\w\s]|_)", re.DOTALL)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,8 +1,8 @@
 """The digest as text, one line per alarm type with its elements behind it, and the way back to the facts.
 
 incident 482917365012 at 2026-01-05T12:00:00Z for 42 s: 9 alarms, 3 elements, 2 types in north
-type: elements by onset; @ seconds after start; * times raised; ! not cleared; type^ probable root; all major
-LINK DOWN^: router-4@0*3! router-3@1
+type: elements by onset; @ seconds after start; * times raised; ! not cleared; > probable root; all major
+LINK DOWN>: router-4@0*3! router-3@1
 BER: router-3@2*4 router-7@3
 """
 
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     from cellwright.digest.doubts import Doubt
 
 _DOUBTFUL: Final = "doubtful: "
-_ROOT: Final = "^"
+_ROOT: Final = ">"  # with the colon behind it, one token
 _TITLE: Final = re.compile(
     rf"incident (?P<incident>{INCIDENT}) at (?P<start>\S+) for (?P<duration>{NUMBER}|\?) s: "
     rf"(?P<events>{NUMBER}) alarms, (?P<elements>{NUMBER}) elements, (?P<types>{NUMBER}) types in (?P<source>.+)"
 )
-_TYPE: Final = re.compile(rf"({QUOTED}\^?|{BARE_PHRASE})(?: \[({LABELS})\])?: ?(.+)")
+_TYPE: Final = re.compile(rf"({QUOTED}>?|{BARE_PHRASE})(?: \[({LABELS})\])?: ?(.+)")
 _ITEM: Final = re.compile(
     rf"({QUOTED}|{BARE_WORD})(?:@({NUMBER}(?:\.[0-9]{{1,6}})?))?(?:\*({NUMBER}))?(\^?)(!?)(?: |$)"
 )

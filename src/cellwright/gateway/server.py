@@ -16,6 +16,7 @@ from cellwright.gateway.dispatch import Dispatch
 from cellwright.gateway.egress import Egress
 from cellwright.gateway.endpoints import messages
 from cellwright.gateway.endpoints.chat import ChatCompletions
+from cellwright.gateway.endpoints.completions import Completions
 from cellwright.gateway.endpoints.embeddings import Embeddings
 from cellwright.gateway.endpoints.health import Health
 from cellwright.gateway.endpoints.mcp import Mcp
@@ -87,6 +88,7 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         models = Models(callers, table, backends)
         paths = (
             Path("POST", "/v1/chat/completions", pipeline.to(ChatCompletions())),
+            Path("POST", "/v1/completions", pipeline.to(Completions())),
             Path("POST", "/v1/embeddings", pipeline.to(Embeddings())),
             Path("POST", "/v1/messages", pipeline.to(Messages()), messages.error_body),
             Path("POST", "/v1/messages/count_tokens", TokenCount(callers, counter).answer, messages.error_body),

@@ -71,12 +71,13 @@ def asked(
     guard = details.pop("guard", lambda _: None)
     timeouts = details.pop("timeouts", Timeouts())
     path = details.pop("path", "/v1/chat/completions")
+    base = details.pop("base", str)
     changes = {"type": "openai", "api_key_env": "MODEL_KEY", "retries": 0} | details
     row: list[MeterRow] = []
 
     async def main() -> Response:
         async with upstream.open():
-            setup = config(remote(base_url=upstream.url, **changes), timeouts=timeouts)
+            setup = config(remote(base_url=base(upstream.url), **changes), timeouts=timeouts)
             with bench(folder, setup, guard=guard, secrets=SECRETS) as gateway:
                 response = await inside(gateway, body, path)
                 row.extend(gateway.meter.rows())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from cellwright.gateway.wire import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from cellwright.digest.tokens import TokenCounter
     from cellwright.errors import Diagnostic
@@ -66,6 +66,7 @@ class Supplies:
     egress: Egress
     counter: TokenCounter
     api_key: str | None = field(default=None, repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)  # environment variables by name
 
 
 class Backend(Protocol):

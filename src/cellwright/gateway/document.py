@@ -19,6 +19,7 @@ from cellwright.estate.documents.parts import (
 )
 from cellwright.estate.model import Tier
 from cellwright.gateway.document_access import KeyPart, MetricsPart
+from cellwright.gateway.document_aws import AwsPart
 from cellwright.gateway.document_batches import BatchesPart
 from cellwright.gateway.document_filter import EdgePart, FilterPart
 from cellwright.gateway.document_parts import (
@@ -79,6 +80,7 @@ class BackendPart(Part):
     boundary: Within = Field(description="the tightest boundary around the operator's data that it lies within")
     base_url: ServerAddress | None = Field(default=None, description="its address, such as https://models.example/v1")
     api_key_env: Variable | None = Field(default=None, description="the environment variable that holds its key")
+    aws: AwsPart | None = Field(default=None, description="what signs requests to Amazon Bedrock")
     retries: Count = Field(default=1, description="further attempts before the first byte")
     operations: tuple[Annotated[Operation, one_of(Operation)], ...] = Field(
         default=(), description="a list of what it is asked for, chat or embeddings; all that its type can do if empty"
@@ -100,6 +102,7 @@ class BackendPart(Part):
             boundary=self.boundary,
             base_url=self.base_url,
             api_key_env=self.api_key_env,
+            aws=self.aws.build() if self.aws else None,
             retries=self.retries,
             operations=frozenset(self.operations) or None,
             price=self.price.build() if self.price else None,

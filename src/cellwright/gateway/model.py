@@ -52,6 +52,16 @@ class ModelPrice:
 
 
 @dataclass(frozen=True, slots=True)
+class AwsAccess:
+    """Where the credentials stand that sign requests to Amazon Web Services: names of environment variables."""
+
+    region: str | None = None  # None: as the address names it
+    access_key_env: str = "AWS_ACCESS_KEY_ID"
+    secret_key_env: str = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - the name of a variable
+    session_token_env: str = "AWS_SESSION_TOKEN"  # noqa: S105 - the name of a variable, which need not be set
+
+
+@dataclass(frozen=True, slots=True)
 class BackendSpec:
     """A backend: what answers, where it stands, what it costs."""
 
@@ -62,6 +72,7 @@ class BackendSpec:
     boundary: Boundary  # the tightest one around the operator's data that the backend lies within
     base_url: str | None = None
     api_key_env: str | None = None  # name of the environment variable that holds its key
+    aws: AwsAccess | None = None
     retries: int = 1  # further attempts before the first byte
     operations: frozenset[Operation] | None = None  # None: all that its type can do
     price: ModelPrice | None = None  # None: unknown, and so is every cost

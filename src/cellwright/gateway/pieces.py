@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import orjson
+
 from cellwright.gateway.backend import Chunk
 from cellwright.gateway.marks import THINKING
 from cellwright.gateway.wire import chunk, usage_chunk
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cellwright.gateway.wire import JsonObject, ModelRequest, Usage
 
 _ROLE: Final = {"role": "assistant"}
@@ -67,3 +71,21 @@ class Pieces:
             return {}
         self._begun = True
         return dict(_ROLE)
+
+
+def said_call(call_id: str, name: str, arguments: JsonObject) -> JsonObject:
+    """Return a call of a tool as a whole message holds it."""
+    function = {"name": name, "arguments": orjson.dumps(arguments).decode()}
+    return {"id": call_id, "type": "function", "function": function}
+
+
+def said_message(texts: Iterable[str], thoughts: list[JsonObject], calls: list[JsonObject]) -> JsonObject:
+    """Return a whole message of the assistant; `thoughts` are blocks of thinking."""
+    said = "".join(texts)
+    thought = "".join(block["thinking"] for block in thoughts if isinstance(block.get("thinking"), str))
+    return (
+        {"role": "assistant", "content": said if said or not calls else None}
+        | ({"reasoning_content": thought} if thought else {})
+        | ({THINKING: thoughts} if thoughts else {})
+        | ({"tool_calls": calls} if calls else {})
+    )

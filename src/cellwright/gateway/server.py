@@ -78,7 +78,8 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         backends: dict[str, Backend] = {}
         for spec in config.backends:
             egress = Egress(network.pool, None if spec.on_premises else guard)
-            backends[spec.name] = _opener(spec, openers)(spec, Supplies(egress, counter, _api_key(spec, secrets)))
+            supplies = Supplies(egress, counter, _api_key(spec, secrets), secrets)
+            backends[spec.name] = _opener(spec, openers)(spec, supplies)
         table, callers = compile_table(config), Callers(config.keys)
         abilities = Abilities.of(config.backends, backends)
         filters = (edge_filter(config, table, desk, counter),) if desk is not None else ()

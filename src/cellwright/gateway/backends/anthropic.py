@@ -12,9 +12,9 @@ import orjson
 
 from cellwright.gateway.backend import Chunk
 from cellwright.gateway.conversation import File, Text, ToolCall, ToolResult, UnfitError, read_conversation
-from cellwright.gateway.marks import CACHE, THINKING
+from cellwright.gateway.marks import CACHE
 from cellwright.gateway.options import read_options
-from cellwright.gateway.pieces import Pieces
+from cellwright.gateway.pieces import Pieces, said_call, said_message
 from cellwright.gateway.remote import Remote, said
 from cellwright.gateway.sse import EventReader
 from cellwright.gateway.wire import Operation, Usage, completion, message_texts, tokens
@@ -243,21 +243,13 @@ def read_message(blocks: Iterable[Any]) -> JsonObject:
             case {"type": "text", "text": str(text)}:
                 texts.append(text)
             case {"type": "tool_use", "id": str(call_id), "name": str(name), "input": dict(arguments)}:
-                function = {"name": name, "arguments": orjson.dumps(arguments).decode()}
-                calls.append({"id": call_id, "type": "function", "function": function})
+                calls.append(said_call(call_id, name, arguments))
             case {"type": "thinking" | "redacted_thinking"}:
                 thoughts.append(block)
             case {"type": "text" | "tool_use"} | None:
                 msg = "a block of content does not read"
                 raise ValueError(msg)
-    thought = "".join(block["thinking"] for block in thoughts if isinstance(block.get("thinking"), str))
-    message: JsonObject = {"role": "assistant", "content": "".join(texts) if texts or not calls else None}
-    return (
-        message
-        | ({"reasoning_content": thought} if thought else {})
-        | ({THINKING: thoughts} if thoughts else {})
-        | ({"tool_calls": calls} if calls else {})
-    )
+    return said_message(texts, thoughts, calls)
 
 
 def read_usage(body: JsonObject) -> Usage | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cellwright.errors import Diagnostic, nearest
 from cellwright.estate.single import load_single
 from cellwright.gateway.document import GatewayDocument
+from cellwright.gateway.document_quota import quota_problems
 from cellwright.plugins import PluginSet
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def _inconsistencies(document: GatewayDocument, node: Node) -> Iterator[Diagnost
     types = PluginSet[object]("tools").names()
     for index, server in enumerate(spec.tools):
         yield from _unknown(server.type, types, node.descend(("spec", "tools", index, "type")), "type of tool server")
+    currencies = {backend.name: backend.price.currency if backend.price else None for backend in spec.backends}
+    yield from quota_problems(spec.quotas, spec.keys, currencies, node.descend(("spec", "quotas")))
     for name, kept in (("meter", spec.meter), ("batches", spec.batches)):
         if kept is not None and kept.file and kept.url_env:
             mark = node.descend(("spec", name)).mark

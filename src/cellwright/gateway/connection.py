@@ -68,6 +68,7 @@ class Reply:
         self._incoming = incoming
         self._fail_stream: Callable[[ApiError], bytes] | None = None
         self._labels = ""
+        self.more = ""  # header lines besides
         self.request_id = request_id
         self.status: int | None = None
 
@@ -111,7 +112,7 @@ class Reply:
     def _fields(self, status: int, fields: str = "") -> bytes:
         self.status = status
         identity = self.request_id
-        named = f"{fields}x-cellwright-request-id: {identity}\r\nx-request-id: {identity}\r\n{self._labels}"
+        named = f"{fields}x-cellwright-request-id: {identity}\r\nx-request-id: {identity}\r\n{self._labels}{self.more}"
         return named.encode("ascii")
 
 

@@ -31,6 +31,7 @@ from cellwright.gateway.document_parts import (
     Within,
 )
 from cellwright.gateway.document_policy import BreakerPart, ExpectedPart, RoutePart, RulePart
+from cellwright.gateway.document_quota import QuotaPart, QuotaStorePart
 from cellwright.gateway.document_tools import ToolServerPart
 from cellwright.gateway.model import (
     LOOPBACK,
@@ -158,6 +159,8 @@ class GatewaySpec(Part):
     limits: LimitsPart = Field(default=LimitsPart(), description="what clients may ask for")
     timeouts: TimeoutsPart = Field(default=TimeoutsPart(), description="how long each step may take")
     meter: MeterPart = Field(default=MeterPart(), description="where requests are metered")
+    quotas: tuple[QuotaPart, ...] = Field(default=(), description="a list of how much tenants and keys may use")
+    quota_store: QuotaStorePart = Field(default=QuotaStorePart(), description="where workers share what is left")
     metrics: MetricsPart = Field(default=MetricsPart(), description="who sees /metrics without a key")
 
 
@@ -195,5 +198,7 @@ class GatewayDocument(Document):
             breaker=spec.breaker.build(),
             meter_file=spec.meter.file or (None if spec.meter.url_env else DEFAULT_METER),
             meter_url_env=spec.meter.url_env,
+            quotas=tuple(part.build() for part in spec.quotas),
+            quota_url_env=spec.quota_store.url_env,
             metrics_from=spec.metrics.networks,
         )

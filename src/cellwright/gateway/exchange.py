@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.backend import Chunk
     from cellwright.gateway.filter_policy import Filtered
     from cellwright.gateway.model import AccessKey, BackendSpec
+    from cellwright.gateway.pots import Hold
     from cellwright.gateway.route import Decision
     from cellwright.gateway.wire import ModelRequest
 
@@ -50,6 +51,7 @@ class Exchange:
     status: int = 500  # these two hold until the exchange ends otherwise
     error: str | None = "internal_error"
     spent: bool = False  # a backend may have worked for tokens
+    hold: Hold | None = None  # what it takes of quotas
     tally: Tally = field(default_factory=Tally)  # of the backend asked last
     lost: list[tuple[BackendSpec, str, Tally]] = field(default_factory=list)  # who else worked, and why in vain
     ttft_ms: float | None = None

@@ -129,6 +129,7 @@ class Meter:
     """Keeps rows in a database through one writing thread; `with` closes it and raises when a row could not be kept."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self._engine: Engine = open_store(url, series.TABLES)
         self._summing = series.Summing()
         self._rows: queue.SimpleQueue[MeterRow | threading.Event | None] = queue.SimpleQueue()

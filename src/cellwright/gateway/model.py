@@ -14,6 +14,7 @@ from cellwright.gateway.model_policy import AS_LISTED, BREAKER, Grade
 if TYPE_CHECKING:
     from cellwright.estate.model import SensitivityClass, Tier, TokenPrices
     from cellwright.gateway.model_policy import BreakerSettings, Expected, Policy
+    from cellwright.gateway.model_quota import Quota
     from cellwright.gateway.wire import Operation
 
 NANO: Final = 1_000_000_000  # parts of one unit of a currency in which costs are kept, as integers
@@ -182,6 +183,8 @@ class GatewayConfig:
     edge: EdgeSpec = DEFAULT_EDGE
     meter_file: str | None = None  # SQLite
     meter_url_env: str | None = None  # name of the environment variable that holds the URL of a database
+    quotas: tuple[Quota, ...] = ()
+    quota_url_env: str | None = None  # name of the environment variable; None: the meter's database
     metrics_from: tuple[Network, ...] = HERE  # addresses that see /metrics without a key
 
 

@@ -17,6 +17,7 @@ from cellwright.errors import Diagnostic, nearest
 from cellwright.estate.model import SensitivityClass
 from cellwright.gateway.backend import BackendError
 from cellwright.gateway.exchange import CLIENT_GONE, start
+from cellwright.gateway.quota import spent
 from cellwright.gateway.wire import ApiError, error_body, invalid, unknown_model
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Pipeline:
             exchange.error = None
         except ApiError as error:
             exchange.error = error.code
-            call.reply.label(**exchange.labels())
+            _tell(exchange, call.reply)
             await call.reply.fail(error)
         except asyncio.CancelledError:
             exchange.error, exchange.status = "client_gone" if call.incoming.gone else "gateway_stopped", CLIENT_GONE
@@ -109,7 +110,7 @@ class Pipeline:
         async with contextlib.AsyncExitStack() as stack:
             data_class = read_data_class(call.headers)
             request, answering = await self._begin(endpoint, raw, data_class, exchange, stack)
-            call.reply.label(**exchange.labels())
+            _tell(exchange, call.reply)
             if request.stream:
                 await self._stream(endpoint.stream(request), call.reply, answering, exchange, stack)
             else:
@@ -172,9 +173,12 @@ class Pipeline:
     def _close(self, exchange: Exchange, status: int | None) -> None:
         """Meter the exchange and log that it happened, nothing of what it said."""
         exchange.status = status or exchange.status
-        row, *others = exchange.rows(self.counter)
-        for each in (row, *others):
+        rows = tuple(exchange.rows(self.counter))
+        for each in rows:
             self.meter.record(each)
+        if exchange.hold is not None:
+            exchange.hold.settle(*spent(rows))
+        row = rows[0]
         _log.info(
             "%s %d %s tenant=%s backend=%s tokens=%d+%d %.0f ms",
             row.request_id,
@@ -186,6 +190,13 @@ class Pipeline:
             row.tokens_out,
             row.duration_ms,
         )
+
+
+def _tell(exchange: Exchange, reply: Reply) -> None:
+    """Say in the headers of a reply who answers, and what its caller may still ask for."""
+    reply.label(**exchange.labels())
+    if exchange.hold is not None:
+        reply.more = exchange.hold.headers
 
 
 @contextlib.asynccontextmanager

@@ -7,7 +7,7 @@ nano units of their currency. A series is one bucket of a histogram, its sum, or
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -73,7 +73,7 @@ SERIES: Final = Table(
 _COLUMNS: Final = tuple(column.name for column in SERIES.columns)
 
 Labels = tuple[str, str, str, str, str, str]
-Increments = Counter[tuple[str, Labels, str, int]]  # by measure, labels, detail and bucket
+Increments = defaultdict[tuple[str, Labels, str, int], int]  # by measure, labels, detail and bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Summing:
 
     def increments(self, rows: Iterable[MeterRow]) -> Increments:
         """Return what the rows add to each series."""
-        sums: Increments = Counter()
+        sums: Increments = defaultdict(int)
         for row in rows:
             labels = self._labels(row)
             for measure, detail, amount in _amounts(row):

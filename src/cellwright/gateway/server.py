@@ -31,6 +31,7 @@ from cellwright.gateway.keys import Callers
 from cellwright.gateway.paths import Path, Paths
 from cellwright.gateway.pipeline import Pipeline
 from cellwright.gateway.queueing import Waiting
+from cellwright.gateway.quota_setup import Quotas
 from cellwright.gateway.route import compile_table
 from cellwright.gateway.standing import Standings
 from cellwright.gateway.tools import ToolDesk, ToolSupplies
@@ -71,7 +72,7 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
     without, no request is filtered. The meter stays the caller's to close.
     """
     network = Network(config.timeouts)
-    standings = Standings()
+    standings, quotas = Standings(), Quotas(meter.url, secrets)
     waiting = Waiting(config.batches, secrets) if config.batches is not None else None
 
     def build(config: GatewayConfig) -> Paths:
@@ -85,7 +86,8 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         filters = (edge_filter(config, table, desk, counter),) if desk is not None else ()
         tools = _tool_paths(config, callers, guard, counter, meter, secrets)
         dispatch = Dispatch(table, backends, standings.renew(config, time.monotonic()))
-        pipeline = Pipeline(config, table, abilities, dispatch, counter, meter, callers, filters=filters)
+        admissions = quotas.renew(config, table.chains)
+        pipeline = Pipeline(config, table, abilities, dispatch, counter, meter, callers, admissions, filters)
         models = Models(callers, table, backends)
         paths = (
             Path("POST", "/v1/chat/completions", pipeline.to(ChatCompletions())),
@@ -102,7 +104,7 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         )
         return Paths((*paths, *(_waiting_paths(waiting, pipeline) if waiting is not None else ())))
 
-    return Gateway(config, network, build, () if waiting is None else (waiting.drain,))
+    return Gateway(config, network, build, (quotas, *((waiting.drain,) if waiting is not None else ())))
 
 
 def _opener(spec: BackendSpec, openers: Mapping[str, OpenBackend] | None) -> OpenBackend:

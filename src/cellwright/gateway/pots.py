@@ -1,0 +1,235 @@
+"""What one worker holds of the allowances of a caller, and takes requests off without asking anybody."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cellwright.errors import Diagnostic
+from cellwright.gateway.allowance import Share, Take
+from cellwright.gateway.model_quota import Period, Unit
+from cellwright.gateway.wire import ApiError
+
+if TYPE_CHECKING:
+    from cellwright.gateway.model_quota import Bound
+
+_MINUTE_S: Final = 60
+SLICES: Final = 8  # a worker takes so much of what is left at once
+_REFUSED_S: Final = 0.5  # the store is not asked again so soon about what it did not have
+_LAPSE_S: Final = 30.0  # after which a worker that says nothing is taken for gone
+_SPANS_S: Final = {Period.MINUTE: 60, Period.DAY: 86_400}
+_NAMES: Final = {Period.MINUTE: "a minute", Period.DAY: "a day", Period.MONTH: "a month"}
+_NO_RETRY: Final = {"x-should-retry": "false"}  # the official clients would try again otherwise
+
+
+class Needs(NamedTuple):
+    """What a request takes off, in the order of Unit: known to be so, or reserved."""
+
+    requests: int
+    tokens: int
+    cost: int  # nano units
+
+
+class Pot:
+    """What a worker holds of one allowance in the period that runs."""
+
+    __slots__ = ("balance", "bound", "counter", "ends_s", "holder", "idle", "left", "place", "refused_s")
+
+    def __init__(self, holder: str, bound: Bound) -> None:
+        self.holder = holder
+        self.bound = bound
+        self.place = list(Unit).index(bound.unit)  # in Needs
+        self.ends_s = 0.0
+        self.counter = ""
+        self.balance = 0
+        self.left = 0  # for all workers, when the store was last asked
+        self.refused_s = 0.0
+        self.idle = True
+
+    def turn(self, now_s: float) -> None:
+        """Begin anew where the period is over: what is left of the old one lapses."""
+        if now_s < self.ends_s:
+            return
+        begins_s, self.ends_s = _period(self.bound.period, now_s)
+        self.counter = f"{self.holder}:{self.bound.unit}:{self.bound.period}:{begins_s:.0f}"
+        self.balance, self.left, self.refused_s = 0, self.bound.size, 0.0
+
+    def lacks(self, needs: Needs, now_s: float) -> int:
+        """Return how much is missing for a request."""
+        self.turn(now_s)
+        return max(0, needs[self.place] - self.balance)
+
+    def asking(self, missing: int, now_s: float) -> Take | None:
+        """Return what to ask the store for, None where it has just said that there is nothing."""
+        if not missing or now_s < self.refused_s:
+            return None
+        return Take(self.counter, self.bound.size, max(missing, self.left // SLICES), missing, self.ends_s)
+
+    def fill(self, amount: int, left: int, now_s: float) -> None:
+        """Put in what the store gave."""
+        self.balance += amount
+        self.left = left
+        if not amount:
+            self.refused_s = now_s + _REFUSED_S
+
+    def spare(self, now_s: float) -> int:
+        """Return what is not needed here (or, negative, what was used beyond it) since this was asked before."""
+        self.turn(now_s)
+        keep = 0 if self.idle else max(1, self.left // SLICES)
+        self.idle = True
+        return self.balance if self.balance < 0 else max(0, self.balance - keep)
+
+    def refusal(self, needs: Needs, now_s: float, headers: dict[str, str]) -> ApiError:
+        """Return the refusal of a request that this is too little for."""
+        period, size = self.bound.period, self.bound.size
+        most = f"{self.holder.replace(':', ' ')} may use {self._amount(size)} {_NAMES[period]}"
+        if needs[self.place] > size:
+            message = f"{most}, and this request may take {self._amount(needs[self.place])}"
+            return _refused("request_exceeds_limit", message, "rate_limit_error", headers | _NO_RETRY)
+        wait = max(1, math.ceil(self.ends_s - now_s))
+        headers = headers | {"retry-after": str(wait)}
+        message = f"{most}; what is left does not do, and more comes in {duration(wait)}"
+        if period is Period.MINUTE:
+            return _refused("rate_limit_exceeded", message, "rate_limit_error", headers)
+        return _refused("insufficient_quota", message, "insufficient_quota", headers | _NO_RETRY)
+
+    def _amount(self, amount: int) -> str:
+        if self.bound.unit is Unit.COST:
+            return f"{amount / 1e9:.6g} {self.bound.currency}"
+        return f"{amount} {self.bound.unit}"
+
+
+class Gate:
+    """How many requests of a holder a worker may have in flight."""
+
+    __slots__ = ("holder", "in_flight", "refused_s", "share", "size")
+
+    def __init__(self, holder: str, size: int) -> None:
+        self.holder = holder
+        self.size = size
+        self.share = 0
+        self.in_flight = 0
+        self.refused_s = 0.0
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether one more request would be too many."""
+        return self.in_flight >= self.share
+
+    def asking(self, worker: str, now_s: float, spare: int) -> Share:
+        """Return what to ask the store for, with room for so many more requests."""
+        wanted = self.in_flight + spare
+        return Share(f"{self.holder}:at-once", worker, self.size, wanted, now_s, now_s + _LAPSE_S)
+
+    def refusal(self, headers: dict[str, str]) -> ApiError:
+        """Return the refusal of a request that is one too many."""
+        message = f"{self.holder.replace(':', ' ')} may have {self.size} requests in flight, and has as many"
+        return _refused("rate_limit_exceeded", message, "rate_limit_error", headers | {"retry-after": "1"})
+
+
+class Account:
+    """All that limits one caller: of its tenant and of its key."""
+
+    __slots__ = ("_told", "gates", "pots", "rates_only")
+
+    def __init__(self, pots: tuple[Pot, ...], gates: tuple[Gate, ...]) -> None:
+        self.pots = pots
+        self.gates = gates
+        self.rates_only = all(pot.bound.unit is Unit.REQUESTS for pot in pots)
+        minutes = [pot for pot in pots if pot.bound.period is Period.MINUTE]
+        by_unit = ((unit, [pot for pot in minutes if pot.bound.unit is unit]) for unit in (Unit.REQUESTS, Unit.TOKENS))
+        self._told = tuple((_headers(unit), found) for unit, found in by_unit if found)
+
+    def reserve(self, needs: Needs, now_s: float) -> bool:
+        """Take a request off everything, or off nothing where something is too little."""
+        for gate in self.gates:
+            if gate.in_flight >= gate.share:
+                return False
+        for pot in self.pots:
+            if now_s >= pot.ends_s:
+                pot.turn(now_s)
+            if pot.balance < needs[pot.place]:
+                return False
+        for pot in self.pots:
+            pot.balance -= needs[pot.place]
+            pot.idle = False
+        for gate in self.gates:
+            gate.in_flight += 1
+        return True
+
+    def refusal(self, needs: Needs, now_s: float) -> ApiError:
+        """Return the refusal of a request, for the first reason there is."""
+        headers = dict(self.told(now_s))
+        for gate in self.gates:
+            if gate.is_shut:
+                return gate.refusal(headers)
+        pots = (pot for pot in self.pots if pot.lacks(needs, now_s))
+        return next(pots).refusal(needs, now_s, headers)
+
+    def told(self, now_s: float) -> list[tuple[str, str]]:
+        """Return the headers by which clients of OpenAI know how much they may still ask."""
+        found: list[tuple[str, str]] = []
+        for (limit, remaining, reset), pots in self._told:
+            pot = pots[0] if len(pots) == 1 else min(pots, key=_remaining)
+            left, seconds = max(0, pot.balance + pot.left), max(0, math.ceil(pot.ends_s - now_s))
+            found += (
+                (limit, str(pot.bound.size)),
+                (remaining, str(left)),
+                (reset, duration(seconds)),
+            )
+        return found
+
+
+class Hold:
+    """What one request has reserved, until it is known what it used."""
+
+    __slots__ = ("_account", "_ends", "_needs", "headers")
+
+    def __init__(self, account: Account, needs: Needs, now_s: float) -> None:
+        self._account = account
+        self._needs = needs
+        self._ends = tuple(pot.ends_s for pot in account.pots)
+        self.headers = "".join([f"{name}: {text}\r\n" for name, text in account.told(now_s)])
+
+    def settle(self, tokens: int, cost_nano: int | None) -> None:
+        """Replace the reservation by what was used; a cost that is unknown is taken to be what was reserved."""
+        used = Needs(1, tokens, self._needs.cost if cost_nano is None else cost_nano)
+        for pot, ends_s in zip(self._account.pots, self._ends, strict=True):
+            if pot.ends_s == ends_s:  # else the period is over, and what was reserved has lapsed
+                pot.balance += self._needs[pot.place] - used[pot.place]
+        for gate in self._account.gates:
+            gate.in_flight -= 1
+
+
+def duration(seconds: int) -> str:
+    """Return a time as clients of OpenAI read it: 6m0s."""
+    if seconds < _MINUTE_S:
+        return f"{seconds}s"
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{rest}s"
+
+
+def _headers(unit: Unit) -> tuple[str, ...]:
+    return tuple(f"x-ratelimit-{what}-{unit}" for what in ("limit", "remaining", "reset"))
+
+
+def _remaining(pot: Pot) -> int:
+    """Return what may still be used, as far as this worker knows."""
+    return pot.balance + pot.left
+
+
+def _period(period: Period, now_s: float) -> tuple[float, float]:
+    """Return when the period around a moment begins and ends, in seconds since 1970."""
+    if period is Period.MONTH:
+        first = datetime.fromtimestamp(now_s, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        after = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+        return first.timestamp(), after.timestamp()
+    span = _SPANS_S[period]
+    begins_s = now_s // span * span
+    return begins_s, begins_s + span
+
+
+def _refused(code: str, message: str, kind: str, headers: dict[str, str]) -> ApiError:
+    return ApiError(Diagnostic(code, message), status=429, kind=kind, headers=headers)

@@ -1,0 +1,214 @@
+"""Rate limits and budgets: what each request reserves before it is let in, and what it has used in the end.
+
+A worker holds slices of the allowances (`pots`) and takes requests off them without asking anybody. The slices of all
+workers together are never more than the allowance, so it is never exceeded; what workers hold unused, an eighth of
+what is left at most each, may keep a request out that another worker would still let in.
+
+Tokens and costs are reserved before they are known: the prompt, reckoned at four characters a token, and the most
+tokens that the request asks for. What it takes beyond that is taken off afterwards, before anything else is let in.
+Where the store does not answer, nobody who has a quota is let in beyond what is held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple, Unpack
+
+from cellwright.errors import Diagnostic, StorageError
+from cellwright.gateway.model_quota import Holder
+from cellwright.gateway.pots import SLICES, Account, Gate, Hold, Needs, Pot
+from cellwright.gateway.wire import ApiError, Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from cellwright.gateway.allowance import AllowanceStore
+    from cellwright.gateway.exchange import Exchange
+    from cellwright.gateway.meter_row import MeterRow
+    from cellwright.gateway.model import AccessKey, BackendSpec
+    from cellwright.gateway.model_quota import Bound, Quota
+    from cellwright.gateway.wire import ModelRequest
+
+_log: Final = logging.getLogger("cellwright.gateway")
+_Arguments = TypeVarTuple("_Arguments")
+_Result = TypeVar("_Result")
+_SHUT_S: Final = 0.1  # the store is not asked again so soon for room that it did not have
+_RENEW_S: Final = 5.0  # between two times at which a worker says that it lives, and gives back what it does not need
+_EXPIRE: Final = 100  # renewals between two times at which what is over is forgotten
+_UNSAID: Final = 1024  # tokens out that are reserved for a request that names no limit
+_CHARACTERS: Final = 4  # that make a token
+_MILLION: Final = 1_000_000
+_NONE: Final = Needs(1, 0, 0)
+
+
+class Limiter:
+    """Lets requests in within the quotas of their tenant and key; an admission of the pipeline."""
+
+    def __init__(self, store: AllowanceStore, clock: Callable[[], float] = time.time) -> None:
+        self._quotas: dict[tuple[Holder, str | None], Quota] = {}
+        self._prices: Mapping[str, tuple[int, int]] = {}
+        self._store = store
+        self._clock = clock
+        self._worker = uuid.uuid4().hex
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="gateway-quota")
+        self._accounts: dict[tuple[str, str], Account] = {}
+        self._pots: dict[tuple[str, Bound], Pot] = {}  # by holder
+        self._gates: dict[str, Gate] = {}
+        self._asking = asyncio.Lock()
+        self._renewing: asyncio.Task[None] | None = None
+
+    def renew(self, quotas: Iterable[Quota], prices: Mapping[str, tuple[int, int]]) -> None:
+        """Keep to these quotas from now on, and to what is held and under way as far as they are the same.
+
+        `prices` are those of a million tokens in and out at most, in nano units, by the name of a model.
+        """
+        self._quotas = {(quota.holder, quota.name): quota for quota in quotas}
+        self._prices = prices
+        self._accounts.clear()
+
+    async def close(self) -> None:
+        """Give back all that is held."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.wait([self._renewing])
+        with contextlib.suppress(StorageError):
+            await self._renew(leaving=True)
+        self._threads.shutdown()
+        self._store.close()
+
+    async def admit(self, exchange: Exchange, request: ModelRequest, _stack: contextlib.AsyncExitStack) -> None:
+        """Let a request in and note what it holds; raise ApiError (429, or 503 where that cannot be told)."""
+        account = self._account(exchange.key)
+        if not account.pots and not account.gates:
+            return
+        if self._renewing is None:
+            self._renewing = asyncio.create_task(self._renew_always())
+        needs, now_s = self._needs(account, request), self._clock()
+        if not account.reserve(needs, now_s):
+            async with self._asking:
+                if not account.reserve(needs, now_s):
+                    await self._ask(account, needs, now_s)
+                    if not account.reserve(needs, now_s):
+                        raise account.refusal(needs, now_s)
+        exchange.hold = Hold(account, needs, now_s)
+
+    def _account(self, key: AccessKey) -> Account:
+        """Return what limits a caller."""
+        known = self._accounts.get((key.tenant, key.name))
+        if known is None:
+            quotas = [
+                (f"{holder}:{name}", quota)
+                for holder, name in ((Holder.TENANT, key.tenant), (Holder.KEY, key.name))
+                if (quota := self._quotas.get((holder, name)) or self._quotas.get((holder, None)))
+            ]
+            pots = tuple(self._pot(holder, bound) for holder, quota in quotas for bound in quota.bounds)
+            gates = tuple(self._gate(holder, quota.at_once) for holder, quota in quotas if quota.at_once is not None)
+            known = self._accounts[key.tenant, key.name] = Account(pots, gates)
+        return known
+
+    def _pot(self, holder: str, bound: Bound) -> Pot:
+        return self._pots.setdefault((holder, bound), Pot(holder, bound))
+
+    def _gate(self, holder: str, size: int) -> Gate:
+        gate = self._gates.setdefault(holder, Gate(holder, size))
+        gate.size = size
+        return gate
+
+    def _needs(self, account: Account, request: ModelRequest) -> Needs:
+        """Return what a request reserves."""
+        if account.rates_only:
+            return _NONE
+        tokens_in = len(request.prompt) // _CHARACTERS + request.tokens_given + 1
+        tokens_out = 0 if request.operation is Operation.EMBEDDINGS else _most_out(request.body)
+        price_in, price_out = self._prices.get(request.model, (0, 0))
+        return Needs(1, tokens_in + tokens_out, (tokens_in * price_in + tokens_out * price_out) // _MILLION + 1)
+
+    async def _ask(self, account: Account, needs: Needs, now_s: float) -> None:
+        """Ask the store for what is missing."""
+        asked = [(pot, pot.asking(pot.lacks(needs, now_s), now_s)) for pot in account.pots]
+        takes = [(pot, take) for pot, take in asked if take is not None]
+        try:
+            if takes:
+                got = await self._in_thread(self._store.take, [take for _, take in takes])
+                for (pot, _), slice_ in zip(takes, got, strict=True):
+                    pot.fill(slice_.amount, slice_.left, now_s)
+            for gate in account.gates:
+                if gate.is_shut and now_s >= gate.refused_s:
+                    share = gate.asking(self._worker, now_s, max(1, gate.size // SLICES))
+                    gate.share = await self._in_thread(self._store.share, share)
+                    gate.refused_s = now_s + _SHUT_S if gate.is_shut else 0.0
+        except StorageError as error:
+            raise ApiError(
+                Diagnostic("quota_unknown", "what is left of the quota cannot be told now"),
+                status=503,
+                kind="server_error",
+                headers={"retry-after": "1"},
+            ) from error
+
+    async def _renew_always(self) -> None:
+        renewals = 0
+        while True:
+            try:
+                if renewals % _EXPIRE == 0:
+                    await self._in_thread(self._store.expire, self._clock())
+                renewals += 1
+                await self._renew()
+            except StorageError as error:
+                _log.warning("quotas cannot be renewed: %s", error.diagnostics[0].code)
+            await asyncio.sleep(_RENEW_S)
+
+    async def _renew(self, *, leaving: bool = False) -> None:
+        """Say that this worker lives, give back what it does not need, and count what was used beyond what was held."""
+        async with self._asking:
+            now_s = self._clock()
+            for pot in self._pots.values():
+                pot.idle = pot.idle or leaving
+                if spare := pot.spare(now_s):
+                    pot.balance -= spare
+                    try:
+                        await self._in_thread(self._store.add, pot.counter, -spare, pot.ends_s)
+                    except StorageError:
+                        pot.balance += spare
+                        raise
+            for gate in self._gates.values():
+                room = max(1, gate.size // SLICES) if gate.in_flight and not leaving else 0
+                if gate.share or gate.in_flight:
+                    gate.share = await self._in_thread(self._store.share, gate.asking(self._worker, now_s, room))
+
+    async def _in_thread(self, work: Callable[[Unpack[_Arguments]], _Result], *arguments: *_Arguments) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+
+def worst_prices(chains: Mapping[str, Sequence[str]], backends: Iterable[BackendSpec]) -> dict[str, tuple[int, int]]:
+    """Return what a million tokens in and out cost at most, in nano units, by the name clients ask for as a model."""
+    specs = {spec.name: spec.price for spec in backends}
+    prices = {model: [price for name in names if (price := specs[name])] for model, names in chains.items()}
+    return {
+        model: (max(price.input_nano for price in found), max(price.output_nano for price in found))
+        for model, found in prices.items()
+        if found
+    }
+
+
+def spent(rows: Sequence[MeterRow]) -> tuple[int, int | None]:
+    """Return the tokens of a request and what they cost in nano units, None where that is unknown."""
+    costs = [(row.cost_in_nano, row.cost_out_nano) for row in rows]
+    tokens = sum(row.tokens_in + row.tokens_out for row in rows)
+    known = [cost_in + cost_out for cost_in, cost_out in costs if cost_in is not None and cost_out is not None]
+    return tokens, sum(known) if len(known) == len(costs) else None
+
+
+def _most_out(body: Mapping[str, object]) -> int:
+    """Return the most tokens that a request may get, in all its choices."""
+    choices = body.get("n")
+    times = choices if isinstance(choices, int) and choices > 0 else 1
+    for name in ("max_completion_tokens", "max_tokens"):
+        most = body.get(name)
+        if isinstance(most, int) and most > 0:
+            return most * times
+    return _UNSAID * times

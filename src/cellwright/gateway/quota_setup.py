@@ -1,0 +1,60 @@
+"""The limiter of a gateway, with the store that its configuration names; it outlives changes of the configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cellwright.errors import UsageError
+from cellwright.gateway.allowance import SqlAllowances
+from cellwright.gateway.allowance_redis import SCHEMES, RedisAllowances
+from cellwright.gateway.quota import Limiter, worst_prices
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cellwright.gateway.allowance import AllowanceStore
+    from cellwright.gateway.model import GatewayConfig
+    from cellwright.gateway.pipeline import Admission
+
+
+class Quotas:
+    """What keeps to the quotas of one configuration after the other; the store stays the first one that was named."""
+
+    def __init__(self, meter_url: str, secrets: Mapping[str, str]) -> None:
+        self._meter_url = meter_url
+        self._secrets = secrets
+        self._limiter: Limiter | None = None
+
+    def renew(self, config: GatewayConfig, chains: Mapping[str, Sequence[str]]) -> tuple[Admission, ...]:
+        """Keep to the quotas of a configuration; return what lets requests in, nothing where it has none.
+
+        Raises UsageError where the environment lacks the URL, StorageError where nothing answers there.
+        """
+        if self._limiter is None:
+            if not config.quotas:
+                return ()
+            self._limiter = Limiter(open_allowances(self._url(config)))
+        self._limiter.renew(config.quotas, worst_prices(chains, config.backends))
+        return (self._limiter.admit,)
+
+    async def open(self) -> None:
+        """Do nothing: what there is to do begins with the first request."""
+
+    async def close(self) -> None:
+        """Give back what is held."""
+        if self._limiter is not None:
+            await self._limiter.close()
+
+    def _url(self, config: GatewayConfig) -> str:
+        if config.quota_url_env is None:
+            return self._meter_url
+        url = self._secrets.get(config.quota_url_env)
+        if not url:
+            message = f"the environment variable {config.quota_url_env} is not set"
+            raise UsageError.of("quota-store-not-set", message, expected="the URL of a database, or of Redis")
+        return url
+
+
+def open_allowances(url: str) -> AllowanceStore:
+    """Return the store at a URL: Redis by its schemes, else SQLite or PostgreSQL."""
+    return RedisAllowances(url) if url.startswith(SCHEMES) else SqlAllowances(url)

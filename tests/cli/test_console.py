@@ -41,6 +41,9 @@ def test_a_table_takes_room_from_its_widest_column_alone(
         "q8400851813  LossOfSignal on Port=1,",
         "             Line=22,Lane=333",
     ]
+    monkeypatch.setenv("COLUMNS", "20")
+    table(None, ("name", "what"), [("q8400851813", "LossOfSignal")])
+    assert capsys.readouterr().out.splitlines() == ["name  q8400851813", "what  LossOfSignal", ""]
     monkeypatch.setenv("COLUMNS", "80")
     table(None, ("name", "what"), [])
     assert capsys.readouterr().out.split() == ["name", "what"]

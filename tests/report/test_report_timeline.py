@@ -21,8 +21,8 @@ def drawn(view: object) -> Timeline:
 def test_each_alarm_type_has_a_lane_in_order_of_onset_and_the_root_is_named() -> None:
     found = drawn(incidents.fibre_cut())
     assert [(lane.name, lane.note, lane.is_root) for lane in found.lanes[:2]] == [
-        ("LinkDown", "1 element, 3 alarms", True),
-        ("Cell<down>", "2 elements, 2 alarms", False),
+        ("LinkDown", "on rtr-1, 3 alarms", True),
+        ("Cell<down>", "2 elements, first gnb-1; 2 alarms", False),
     ]
     assert [(lane.aside, lane.name, lane.note) for lane in found.lanes[2:]] == [
         ("counter", "DRB.UEThpDl", "1 object, -92 %"),
@@ -33,9 +33,9 @@ def test_each_alarm_type_has_a_lane_in_order_of_onset_and_the_root_is_named() ->
 
 def test_a_lane_says_in_words_what_it_shows() -> None:
     root, cells = (lane.drawing for lane in drawn(incidents.fibre_cut()).lanes[:2])
-    assert "LinkDown: 1 element, 3 alarms; first 0 s, last 60 s after the first alarm; critical; all cleared" in root
+    assert "LinkDown: on rtr-1, 3 alarms; first 0 s, last 60 s after the first alarm; critical; all cleared" in root
     assert "probable root" in root
-    assert "Cell&lt;down&gt;: 2 elements, 2 alarms; first 12 s, last 66 s" in cells
+    assert "Cell&lt;down&gt;: 2 elements, first gnb-1; 2 alarms; first 12 s, last 66 s" in cells
     assert "1 not cleared" in cells
 
 

@@ -75,13 +75,17 @@ def heading(text: str) -> None:
 def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> None:
     """Print a table without boxes below its title; columns named in `right` are aligned right.
 
-    Where it is wider than the screen, the widest columns are wrapped: at blanks and behind the signs that names have.
+    Where it is wider than the screen, the widest columns are wrapped: at blanks and behind the signs that names have;
+    where that does not do, each row is a block of lines.
     """
     if title:
         say(title)
     screen, lines = _console(sys.stdout), [list(row) for row in rows]
     grid = Table(box=None, pad_edge=False, header_style="bold")
     widths = _narrowed([max(map(len, column)) for column in zip(columns, *lines, strict=True)], screen.width)
+    if sum(widths) + _BETWEEN * (len(widths) - 1) > screen.width:
+        _blocks(columns, lines)
+        return
     for column in columns:
         grid.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in lines:
@@ -129,7 +133,12 @@ def records(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     if sum(widths) + 2 * len(widths) <= screen.width:
         table(None, columns, rows)
-        return
+    else:
+        _blocks(columns, rows)
+
+
+def _blocks(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print each row as a block of lines, a column a line."""
     longest = max(map(len, columns))
     for row in rows:
         for name, cell in zip(columns, row, strict=True):

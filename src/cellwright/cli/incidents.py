@@ -117,9 +117,7 @@ def digest(  # noqa: PLR0913 - options of a command
 def _check_page(out: Path | None) -> None:
     """Refuse a page that would not be known as one by its name."""
     if out is not None and out.suffix.lower() not in _PAGES:
-        raise UsageError.of(
-            "page-format", f"{out.name} is no HTML file by its name", expected="a name that ends in .html"
-        )
+        raise UsageError.of("page-format", f"{out} is no HTML file by its name", expected="a name that ends in .html")
 
 
 def _refuse_beside_follow(given: Mapping[str, bool]) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _ROUNDS: Final = 300  # of the layout, and of pushing apart
 _GOLDEN: Final = math.pi * (3 - math.sqrt(5))  # turns by it never meet
-_LOOSE: Final = 3.5  # times the area of all boxes that a drawing takes where it need not be higher than wide
+_LOOSE: Final = 5.0  # times the area of all boxes that a drawing takes where it need not be higher than wide
 _TIGHT: Final = 2.0  # and at the least
 _NOTHING: Final = 1e-9
 _GAP: Final = 6.0  # px between boxes

@@ -22,6 +22,7 @@ _MOST_LANES: Final = 14
 _MOST_BESIDE: Final = 4  # lanes of counters, and of log lines
 _MOST_NAMES: Final = 24  # of what shares the last lane
 _NAME_CHARACTERS: Final = 90
+_FIRST_CHARACTERS: Final = 48
 _US: Final = 1_000_000
 _HEIGHT: Final = 28.0  # px of a lane
 _AXIS_HEIGHT: Final = 18.0
@@ -181,8 +182,12 @@ def _rest_lane(spans: Sequence[Span], names: int, scale: _Scale, by: str, root: 
 
 
 def _counted(spans: Sequence[Span], other: str) -> str:
-    count = len({span.element if other == "element" else span.alarm_type for span in spans})
-    return f"{plural(count, other)}, {plural(sum(span.events for span in spans), 'alarm')}"
+    """Return how many elements or alarm types a lane is of, which of them began first, and how many alarms it has."""
+    names = [span.element if other == "element" else span.alarm_type for span in spans]
+    first, alarms = middle(names[0], _FIRST_CHARACTERS), plural(sum(span.events for span in spans), "alarm")
+    if len(set(names)) == 1:
+        return f"{'on ' if other == 'element' else ''}{first}, {alarms}"
+    return f"{plural(len(set(names)), other)}, first {first}; {alarms}"
 
 
 def _told(spans: Sequence[Span]) -> str:
@@ -203,8 +208,8 @@ def _drawn(spans: Sequence[Span], scale: _Scale, root: Span | None, described: s
     repeats = {_bin(scale.at(instant)) for span in spans for instant in span.raised_us[1:]}
     shapes = [
         *_grid(scale, root),
-        *_bands([(scale.at(span.first_us or 0), scale.at(_until(span))) for span in spans], "raised"),
         *_bands([(scale.at(span.last_us or 0), 100.0) for span in spans if span.is_open], "open"),
+        *_bands([(scale.at(span.first_us or 0), scale.at(_until(span))) for span in spans], "raised"),
         *(element("line", class_="again", x1=_per(at), x2=_per(at), y1=20, y2=25) for at in sorted(repeats)),
         *(use("cleared", _per(at), 22) for at in sorted(ends)),
         *([use("later", _per(100 - _EDGE), 22)] if any(map(scale.is_beyond, ended)) else []),

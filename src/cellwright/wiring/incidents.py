@@ -141,7 +141,7 @@ def no_such_digest(wanted: str, names: Iterable[str]) -> UsageError:
     """Return what to raise where no digest bears the name or hash that is wanted."""
     return UsageError.of(
         "no-such-digest",
-        f"no digest of this lake bears {wanted}",
+        f"no digest of this lake bears {wanted!r}",
         expected="the name of an incident or log, or eight letters or more of its sha256 from -o json",
         hint=nearest(wanted, names)
         or "other alarms and another --topology make other incidents; `cellwright digest` tells their names as of now",

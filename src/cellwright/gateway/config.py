@@ -8,12 +8,14 @@ from cellwright.errors import Diagnostic, nearest
 from cellwright.estate.single import load_single
 from cellwright.gateway.document import GatewayDocument
 from cellwright.gateway.document_quota import quota_problems
+from cellwright.gateway.knowledge_spec import GATEWAY, store_types
 from cellwright.plugins import PluginSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cellwright.estate.yaml_nodes import Node
+    from cellwright.gateway.document_knowledge import KnowledgePart
     from cellwright.gateway.model import GatewayConfig
 
 
@@ -41,10 +43,28 @@ def _inconsistencies(document: GatewayDocument, node: Node) -> Iterator[Diagnost
         yield from _unknown(server.type, types, node.descend(("spec", "tools", index, "type")), "type of tool server")
     currencies = {backend.name: backend.price.currency if backend.price else None for backend in spec.backends}
     yield from quota_problems(spec.quotas, spec.keys, currencies, node.descend(("spec", "quotas")))
+    yield from _stores(spec.knowledge, names, node)
     for name, kept in (("meter", spec.meter), ("batches", spec.batches)):
         if kept is not None and kept.file and kept.url_env:
             mark = node.descend(("spec", name)).mark
             yield Diagnostic("contradiction", f"spec.{name} has both file and urlEnv", mark, "one of the two")
+
+
+def _stores(stores: Sequence[KnowledgePart], backends: list[str], node: Node) -> Iterator[Diagnostic]:
+    """Yield what is wrong with stores of collections."""
+    yield from _repeated("knowledge", [store.name for store in stores], node)
+    for index, store in enumerate(stores):
+        at = ("spec", "knowledge", index)
+        yield from _unknown(store.type, store_types(), node.descend((*at, "type")), "type of knowledge store")
+        if store.embedder is not None:
+            yield from _unknown(store.embedder, backends, node.descend((*at, "embedder")), "backend")
+        taken = [(each.file, each.url_env) for each in stores[:index] if each.file or each.url_env]
+        if (store.file, store.url_env) in taken:
+            mark = node.descend(at).mark
+            yield Diagnostic("duplicate-store", "another store keeps its collections there", mark, "a place of its own")
+        if store.type == GATEWAY and not store.tenants:
+            mark = node.descend(at).mark
+            yield Diagnostic("missing-tenants", "a store of another site names the tenants that may ask it", mark)
 
 
 def _repeated(key: str, names: list[str], node: Node, taken: Iterable[str] = ()) -> Iterator[Diagnostic]:

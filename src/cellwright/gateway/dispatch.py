@@ -184,7 +184,8 @@ class _Asking:
         name = live.spec.name
         self.exchange.attempts += 1
         self.exchange.asked.add(name)
-        return await self.stack.enter_async_context(Attempt(live, self.dispatch.backends[name], self.request))
+        request = self.request if self.request.fit is None else self.request.fit(live.spec.boundary)
+        return await self.stack.enter_async_context(Attempt(live, self.dispatch.backends[name], request))
 
 
 async def _quickest(exchange: Exchange, race: Race) -> Asked:

@@ -22,6 +22,7 @@ from cellwright.gateway.document_access import KeyPart, MetricsPart
 from cellwright.gateway.document_aws import AwsPart
 from cellwright.gateway.document_batches import BatchesPart
 from cellwright.gateway.document_filter import EdgePart, FilterPart
+from cellwright.gateway.document_knowledge import KnowledgePart
 from cellwright.gateway.document_parts import (
     MODEL_NAME,
     DataClass,
@@ -156,6 +157,7 @@ class GatewaySpec(Part):
     breaker: BreakerPart = Field(default=BreakerPart(), description="when a backend that fails is left alone")
     filter: FilterPart = Field(default=FilterPart(), description="what becomes of raw records in requests")
     edge: EdgePart = Field(default=EdgePart(), description="what stands at the edge for the filter to work with")
+    knowledge: tuple[KnowledgePart, ...] = Field(default=(), description="a list of stores of collections")
     limits: LimitsPart = Field(default=LimitsPart(), description="what clients may ask for")
     timeouts: TimeoutsPart = Field(default=TimeoutsPart(), description="how long each step may take")
     meter: MeterPart = Field(default=MeterPart(), description="where requests are metered")
@@ -184,6 +186,7 @@ class GatewayDocument(Document):
             batches=spec.batches.build() if spec.batches else None,
             filter=spec.filter.build(),
             edge=spec.edge.build(),
+            knowledge=tuple(part.build() for part in spec.knowledge),
             host=spec.listen.host,
             port=spec.listen.port,
             limits=Limits(limits.body_bytes, limits.header_bytes, limits.connections, limits.requests),

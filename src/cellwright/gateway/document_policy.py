@@ -100,6 +100,9 @@ class RoutePart(Part):
     )
     restart: Flag = Field(default=False, description="whether a stream that breaks off begins anew elsewhere")
     filter: FilterPart | None = Field(default=None, description="what becomes of raw records on this route")
+    knowledge: tuple[Text, ...] = Field(
+        default=(), description="a list of collections that every request is given passages of, by name or id"
+    )
 
     @field_validator("prefer", "backends")
     @classmethod
@@ -114,7 +117,7 @@ class RoutePart(Part):
         budget = self.latency_budget.build() if self.latency_budget else Budget()
         policy = Policy(self.prefer, budget, self.light_below, self.hedge_after, self.restart)
         filtering = self.filter.build() if self.filter else None
-        return Route(self.name, self.backends, self.data_class, policy, filtering)
+        return Route(self.name, self.backends, self.data_class, policy, filtering, self.knowledge)
 
 
 class RulePart(Part):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.filter_policy import Filtered
     from cellwright.gateway.model import AccessKey, BackendSpec
     from cellwright.gateway.pots import Hold
+    from cellwright.gateway.retrieved import Retrieved
     from cellwright.gateway.route import Decision
     from cellwright.gateway.wire import ModelRequest
 
@@ -41,6 +42,7 @@ class Exchange:
     request: ModelRequest | None = None
     data_class: SensitivityClass | None = None  # that the request names; None: its route's
     filtered: Filtered | None = None  # what the edge filter made of it
+    retrieved: Retrieved | None = None  # passages for backends
     decision: Decision | None = None
     spec: BackendSpec | None = None  # the backend that answers, else the one asked last
     wanted: BackendSpec | None = None  # the one that would answer if none failed
@@ -93,6 +95,7 @@ class Exchange:
             "difficulty": None if self.difficulty is None else f"{self.difficulty:.2f}",
             "degraded": self.degraded,
             **(self.filtered.labels() if self.filtered else {}),
+            **(self.retrieved.labels(self.spec) if self.retrieved else {}),
         }
 
     @property

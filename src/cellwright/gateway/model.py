@@ -13,6 +13,7 @@ from cellwright.gateway.model_policy import AS_LISTED, BREAKER, Grade
 
 if TYPE_CHECKING:
     from cellwright.estate.model import SensitivityClass, Tier, TokenPrices
+    from cellwright.gateway.knowledge_spec import KnowledgeSpec
     from cellwright.gateway.model_policy import BreakerSettings, Expected, Policy
     from cellwright.gateway.model_quota import Quota
     from cellwright.gateway.wire import Operation
@@ -96,6 +97,7 @@ class Route:
     data_class: SensitivityClass | None = None  # of a request that names none; None: the gateway's
     policy: Policy = AS_LISTED
     filter: FilterPolicy | None = None  # of raw records; None: the gateway's
+    knowledge: tuple[str, ...] = ()  # collections that every request is given passages of, by id or name
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,7 @@ class GatewayConfig:
     breaker: BreakerSettings = BREAKER
     filter: FilterPolicy = DEFAULT_FILTER  # of raw records, where a route has none of its own
     edge: EdgeSpec = DEFAULT_EDGE
+    knowledge: tuple[KnowledgeSpec, ...] = ()  # stores of collections, the first one that of collections that name none
     meter_file: str | None = None  # SQLite
     meter_url_env: str | None = None  # name of the environment variable that holds the URL of a database
     quotas: tuple[Quota, ...] = ()

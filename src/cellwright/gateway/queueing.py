@@ -38,6 +38,11 @@ class Waiting:
         self._store = BatchStore(_url(settings, environ), settings)
         self.drain = Drain(self._store, settings.concurrency, settings.rest_ms / _MS_PER_S)
 
+    @property
+    def uploads(self) -> BatchStore:
+        """Where uploaded files are."""
+        return self._store
+
     def paths(self, pipeline: Pipeline, endpoints: Mapping[str, Endpoint]) -> tuple[Path, ...]:
         """Return the paths of files and batches; what waits goes through `pipeline` from now on.
 

@@ -24,10 +24,13 @@ from cellwright.gateway.endpoints.messages import Messages, TokenCount
 from cellwright.gateway.endpoints.metrics import Metrics
 from cellwright.gateway.endpoints.models import Models
 from cellwright.gateway.endpoints.responses import Responses
+from cellwright.gateway.endpoints.vector_stores import VectorStores
 from cellwright.gateway.filtering.edge import edge_filter
 from cellwright.gateway.http.client import Pool, Times
 from cellwright.gateway.http.deadlines import Deadlines
 from cellwright.gateway.keys import Callers
+from cellwright.gateway.knowledge.chat import Retrieval
+from cellwright.gateway.knowledge.opening import Surroundings, open_knowledge
 from cellwright.gateway.paths import Path, Paths
 from cellwright.gateway.pipeline import Pipeline
 from cellwright.gateway.queueing import Waiting
@@ -45,10 +48,15 @@ if TYPE_CHECKING:
     from cellwright.gateway.backend import Backend, OpenBackend
     from cellwright.gateway.egress import Guard
     from cellwright.gateway.endpoint import Endpoint
+    from cellwright.gateway.filter_policy import EdgeSpec
     from cellwright.gateway.filtering.edge import Desk
     from cellwright.gateway.http.incoming import Incoming
+    from cellwright.gateway.knowledge.service import Knowledge
+    from cellwright.gateway.knowledge.store import Store
     from cellwright.gateway.meter import Meter
     from cellwright.gateway.model import BackendSpec, GatewayConfig, Timeouts, ToolServerSpec
+    from cellwright.gateway.pipeline import Filter
+    from cellwright.gateway.route import DecisionTable
     from cellwright.gateway.tools import OpenToolServer
 
 _log: Final = logging.getLogger("cellwright.gateway")
@@ -63,17 +71,20 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
     meter: Meter,
     secrets: Mapping[str, str],
     openers: Mapping[str, OpenBackend] | None = None,
-    desk: Desk | None = None,
+    desk: Callable[[EdgeSpec], Desk] | None = None,
 ) -> Gateway:
     """Return the application of a configuration; raise UsageError where a backend cannot be set up.
 
     Every body to a backend off the premises passes `guard`. `secrets` holds the environment variables that the
-    configuration names. `openers` stands in for the installed backends. `desk` is what the edge filter works with;
-    without, no request is filtered. The meter stays the caller's to close.
+    configuration names. `openers` stands in for the installed backends. `desk` opens what the edge filter
+    works with; without, no request is filtered. The meter stays the caller's to close.
     """
     network = Network(config.timeouts)
     standings, quotas = Standings(), Quotas(meter.url, secrets)
     waiting = Waiting(config.batches, secrets) if config.batches is not None else None
+    around = Surroundings(
+        network.pool, network.stores, guard, counter, meter.record, secrets, waiting.uploads if waiting else None
+    )
 
     def build(config: GatewayConfig) -> Paths:
         backends: dict[str, Backend] = {}
@@ -83,7 +94,8 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
             backends[spec.name] = _opener(spec, openers)(spec, supplies)
         table, callers = compile_table(config), Callers(config.keys)
         abilities = Abilities.of(config.backends, backends)
-        filters = (edge_filter(config, table, desk, counter),) if desk is not None else ()
+        knowledge = open_knowledge(config, backends, around)
+        filters = _filters(config, table, desk(config.edge) if desk else None, counter, knowledge)
         tools = _tool_paths(config, callers, guard, counter, meter, secrets)
         dispatch = Dispatch(table, backends, standings.renew(config, time.monotonic()))
         admissions = quotas.renew(config, table.chains)
@@ -101,10 +113,27 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
             Path("GET", "/healthz", Health(meter, callers, standings).answer),
             Path("GET", "/metrics", Metrics(config, callers, meter).answer),
             *tools,
+            *_knowledge_paths(config, callers, knowledge),
         )
         return Paths((*paths, *(_waiting_paths(waiting, pipeline) if waiting is not None else ())))
 
     return Gateway(config, network, build, (quotas, *((waiting.drain,) if waiting is not None else ())))
+
+
+def _filters(
+    config: GatewayConfig, table: DecisionTable, desk: Desk | None, counter: TokenCounter, knowledge: Knowledge | None
+) -> tuple[Filter, ...]:
+    """Return what requests go through before they are decided on: records first, so that digests are searched for."""
+    by_route = {route.name: route.knowledge for route in config.routes if route.knowledge}
+    edge = (edge_filter(config, table, desk, counter),) if desk is not None else ()
+    return (*edge, Retrieval(knowledge, by_route, table.presumed)) if knowledge is not None else edge
+
+
+def _knowledge_paths(config: GatewayConfig, callers: Callers, knowledge: Knowledge | None) -> tuple[Path, ...]:
+    """Return the paths of collections where any store is configured."""
+    if knowledge is None:
+        return ()
+    return VectorStores(config, callers, knowledge).paths()
 
 
 def _opener(spec: BackendSpec, openers: Mapping[str, OpenBackend] | None) -> OpenBackend:
@@ -160,11 +189,14 @@ class Network:
         self.deadlines = Deadlines([wait_ms / _MS_PER_S for wait_ms in waits_ms])
         times = Times(timeouts.connect_ms / _MS_PER_S, timeouts.read_ms / _MS_PER_S)
         self.pool = Pool(times, self.deadlines)
+        self.stores: dict[tuple[str, str], Store] = {}  # of collections by type and place, open until the end
 
     def close(self) -> None:
         """Close all connections to backends."""
         self.pool.close()
         self.deadlines.close()
+        for store in self.stores.values():
+            store.close()
 
 
 class Service(Protocol):

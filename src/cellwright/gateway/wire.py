@@ -14,9 +14,10 @@ import orjson
 from cellwright.errors import CellwrightError, Diagnostic, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cellwright.digest.tokens import TokenCounter
+    from cellwright.estate.model import Boundary
 
 JsonObject = dict[str, Any]  # JSON as others wrote it: passed on whole, trusted in nothing
 
@@ -76,6 +77,7 @@ class ModelRequest:
     operation: Operation = Operation.CHAT
     marked: bool = False  # the messages hold marks, which only some backends know
     echo: JsonObject = field(default_factory=dict, repr=False)  # what the answer repeats of the request
+    fit: Callable[[Boundary], ModelRequest] | None = None  # what may go where a backend stands; None: this
 
     @property
     def prompt(self) -> str:

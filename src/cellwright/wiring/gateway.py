@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -117,7 +118,7 @@ def serve_gateway(path: Path, environ: Mapping[str, str], announce: Callable[[st
     """Serve the gateway that a document describes until Ctrl-C; raise UsageError with every problem of the document."""
     config = read_config(path)
     with Meter(meter_url(config, environ)) as meter:
-        desk = EdgeDesk(config.edge, read_settings(environ, Path.home()), path.parent)
+        desk = functools.partial(EdgeDesk, settings=read_settings(environ, Path.home()), base=path.parent)
         app = create_app(config, guard=guard_egress, counter=token_counter(), meter=meter, secrets=environ, desk=desk)
         serve(app, announce, lambda: Reloading(app, _File(path)).watch())
 

@@ -1,0 +1,311 @@
+"""/v1/vector_stores: collections of passages, their documents, and searching them where they are.
+
+Shapes: the OpenAI API reference (vector stores, vector store files). `documents` is ours: a text as it is, by its name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from cellwright.gateway.fields import read_object
+from cellwright.gateway.knowledge.attributes import read_attributes
+from cellwright.gateway.knowledge.embedder import Asker
+from cellwright.gateway.knowledge.service import Query
+from cellwright.gateway.knowledge.store import Chunking
+from cellwright.gateway.paths import Path
+from cellwright.gateway.pipeline import read_data_class
+from cellwright.gateway.wire import invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from cellwright.estate.model import SensitivityClass
+    from cellwright.gateway.connection import Call
+    from cellwright.gateway.keys import Callers
+    from cellwright.gateway.knowledge.service import Knowledge
+    from cellwright.gateway.knowledge.store import Document, Library
+    from cellwright.gateway.knowledge.travel import Found
+    from cellwright.gateway.model import GatewayConfig
+    from cellwright.gateway.wire import JsonObject
+
+_MOST_RESULTS: Final = 50
+_RESULTS: Final = 10
+_LONGEST_QUERY: Final = 16_384
+_MOST_QUERIES: Final = 8
+_LONGEST_NAME: Final = 256
+_MOST_METADATA: Final = 16
+_CHUNK_TOKENS: Final = range(50, 4_097)
+
+
+class VectorStores:
+    """The endpoints of collections."""
+
+    def __init__(self, config: GatewayConfig, callers: Callers, knowledge: Knowledge) -> None:
+        self._config = config
+        self._callers = callers
+        self._knowledge = knowledge
+
+    def paths(self) -> tuple[Path, ...]:
+        """Return the lines of the table of paths."""
+        one = "/v1/vector_stores/{id}"
+        return (
+            Path("POST", "/v1/vector_stores", self.create),
+            Path("GET", "/v1/vector_stores", self.every),
+            Path("GET", one, self.one),
+            Path("POST", one, self.change),
+            Path("DELETE", one, self.drop),
+            Path("POST", f"{one}/search", self.search),
+            Path("POST", f"{one}/documents", self.add),
+            Path("POST", f"{one}/files", self.attach),
+            Path("GET", f"{one}/files", self.documents),
+            Path("GET", f"{one}/files/{{file}}", self.document),
+            Path("GET", f"{one}/files/{{file}}/content", self.content),
+            Path("DELETE", f"{one}/files/{{file}}", self.remove),
+        )
+
+    async def create(self, call: Call) -> None:
+        """Make a collection, with files that were uploaded before where the body names some."""
+        asker, body = await self._asked(call)
+        library = await self._knowledge.create(asker, _name(body.get("name"), ""), _metadata(body.get("metadata")))
+        for file_id in _texts(body.get("file_ids"), "file_ids"):
+            library, _ = await self._attach(asker, library.id, file_id, body)
+        await self._tell(call, asker, library)
+
+    async def every(self, call: Call) -> None:
+        """Answer with all collections of the tenant."""
+        asker = await self._asker(call)
+        found = [await self._object(asker, library) for library in await self._knowledge.libraries(asker)]
+        await call.reply.json(_list(found))
+
+    async def one(self, call: Call) -> None:
+        """Answer with one collection."""
+        asker = await self._asker(call)
+        await self._tell(call, asker, (await self._knowledge.library(asker, call.parameters["id"]))[1])
+
+    async def change(self, call: Call) -> None:
+        """Give a collection another name or other metadata."""
+        asker, body = await self._asked(call)
+        name = None if body.get("name") is None else _name(body["name"])
+        metadata = None if body.get("metadata") is None else _metadata(body["metadata"])
+        await self._tell(call, asker, await self._knowledge.change(asker, call.parameters["id"], name, metadata))
+
+    async def drop(self, call: Call) -> None:
+        """Delete a collection and all that is in it."""
+        asker = await self._asker(call)
+        await self._knowledge.drop(asker, call.parameters["id"])
+        await call.reply.json(_gone(call.parameters["id"], "vector_store.deleted"))
+
+    async def add(self, call: Call) -> None:
+        """Add a text as a document by its name, in place of the one that had it."""
+        asker, body = await self._asked(call)
+        name, text = _name(body.get("name")), body.get("text")
+        if not isinstance(text, str):
+            raise invalid("invalid_type", "text must be a text", "text")
+        given = (name, text, read_attributes(body.get("attributes")), _chunking(body))
+        library, document = await self._knowledge.add(asker, call.parameters["id"], *given)
+        await call.reply.json(orjson.dumps(_file(library, document)))
+
+    async def attach(self, call: Call) -> None:
+        """Add the text of a file that was uploaded before."""
+        asker, body = await self._asked(call)
+        file_id = body.get("file_id")
+        if not isinstance(file_id, str):
+            raise invalid("invalid_type", "file_id must be the id of an uploaded file", "file_id")
+        library, document = await self._attach(asker, call.parameters["id"], file_id, body)
+        await call.reply.json(orjson.dumps(_file(library, document)))
+
+    async def documents(self, call: Call) -> None:
+        """Answer with all documents of a collection."""
+        library, found = await self._knowledge.documents(await self._asker(call), call.parameters["id"])
+        await call.reply.json(_list([_file(library, document) for document in found]))
+
+    async def document(self, call: Call) -> None:
+        """Answer with one document of a collection."""
+        wanted = call.parameters["file"]
+        library, found = await self._knowledge.documents(await self._asker(call), call.parameters["id"])
+        for document in found:
+            if document.id == wanted:
+                await call.reply.json(orjson.dumps(_file(library, document)))
+                return
+        raise invalid("not_found", f"there is no file {wanted[:80]!r}", status=404)
+
+    async def content(self, call: Call) -> None:
+        """Answer with the passages of a document."""
+        found = await self._knowledge.texts(await self._asker(call), call.parameters["id"], call.parameters["file"])
+        data = [{"type": "text", "text": text} for text in found]
+        page = {"object": "vector_store.file_content.page", "data": data, "has_more": False, "next_page": None}
+        await call.reply.json(orjson.dumps(page))
+
+    async def remove(self, call: Call) -> None:
+        """Delete a document from a collection."""
+        wanted = call.parameters["file"]
+        await self._knowledge.remove(await self._asker(call), call.parameters["id"], wanted)
+        await call.reply.json(_gone(wanted, "vector_store.file.deleted"))
+
+    async def search(self, call: Call) -> None:
+        """Answer with the passages near a query that may go to where the holder of the key stands."""
+        asker, body = await self._asked(call)
+        query = read_query(body, read_data_class(call.headers) or self._config.data_class)
+        found = await self._knowledge.search(asker, call.parameters["id"], query)
+        await call.reply.json(_page(query, self._knowledge.borders.crossing(found, asker.key.boundary)))
+
+    async def _attach(self, asker: Asker, id: str, file_id: str, body: JsonObject) -> tuple[Library, Document]:  # noqa: A002 - the word of the interface
+        name, content = await self._knowledge.upload(asker, file_id)
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise invalid("unsupported_file", "the file is no text in UTF-8", "file_id") from None
+        attributes = read_attributes(body.get("attributes"))
+        return await self._knowledge.add(asker, id, name, text, attributes, _chunking(body), file_id)
+
+    async def _asker(self, call: Call) -> Asker:
+        return Asker(await self._callers.identify(call.headers), call.reply.request_id)
+
+    async def _asked(self, call: Call) -> tuple[Asker, JsonObject]:
+        """Return who asks and the object in the body."""
+        asker = await self._asker(call)
+        return asker, read_object(await call.body() or b"{}")
+
+    async def _tell(self, call: Call, asker: Asker, library: Library) -> None:
+        await call.reply.json(orjson.dumps(await self._object(asker, library)))
+
+    async def _object(self, asker: Asker, library: Library) -> JsonObject:
+        _, documents = await self._knowledge.documents(asker, library.id)
+        counts = {"in_progress": 0, "completed": len(documents), "failed": 0, "cancelled": 0, "total": len(documents)}
+        return {
+            "id": library.id,
+            "object": "vector_store",
+            "created_at": library.created_s,
+            "name": library.name,
+            "usage_bytes": sum(document.size for document in documents),
+            "file_counts": counts,
+            "status": "completed",
+            "expires_after": None,
+            "expires_at": None,
+            "last_active_at": max((document.created_s for document in documents), default=library.created_s),
+            "metadata": dict(library.metadata) or None,
+            "cellwright": {"data_class": library.data_class, "embedder": library.embedder},
+        }
+
+
+def read_query(body: Mapping[str, Any], data_class: SensitivityClass) -> Query:
+    """Return the query in a body of the search form; raise ApiError (400)."""
+    given = body.get("query")
+    texts = tuple(_texts([given] if isinstance(given, str) else given, "query"))
+    if not texts or len(texts) > _MOST_QUERIES or any(len(text) > _LONGEST_QUERY for text in texts):
+        words = f"query must be a text, or up to {_MOST_QUERIES}, of {_LONGEST_QUERY} characters at most"
+        raise invalid("invalid_value", words, "query")
+    most = _RESULTS if body.get("max_num_results") is None else body["max_num_results"]
+    if type(most) is not int or not 1 <= most <= _MOST_RESULTS:
+        raise invalid("invalid_value", f"max_num_results must be 1 to {_MOST_RESULTS}", "max_num_results")
+    ranking = body.get("ranking_options") or {}
+    threshold = ranking.get("score_threshold") if isinstance(ranking, dict) else None
+    if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, int | float)):
+        raise invalid("invalid_type", "score_threshold must be a number", "ranking_options")
+    return Query(texts, data_class, most, -1.0 if threshold is None else float(threshold), body.get("filters"))
+
+
+def _page(query: Query, found: Found) -> bytes:
+    data = [
+        {
+            "file_id": each.hit.document,
+            "filename": each.hit.name,
+            "score": each.hit.score,
+            "attributes": dict(each.hit.attributes),
+            "content": [{"type": "text", "text": each.hit.text}],
+        }
+        for each in found.passages
+    ]
+    classes = {each.data_class for each in found.passages}
+    return orjson.dumps(
+        {
+            "object": "vector_store.search_results.page",
+            "search_query": query.texts,
+            "data": data,
+            "has_more": False,
+            "next_page": None,
+            "cellwright": {
+                "held_back": found.held_back,
+                "data_class": classes.pop() if len(classes) == 1 else None,
+            },
+        }
+    )
+
+
+def _file(library: Library, document: Document) -> JsonObject:
+    static = {"max_chunk_size_tokens": document.chunking.tokens, "chunk_overlap_tokens": document.chunking.overlap}
+    return {
+        "id": document.id,
+        "object": "vector_store.file",
+        "usage_bytes": document.size,
+        "created_at": document.created_s,
+        "vector_store_id": library.id,
+        "status": "completed",
+        "last_error": None,
+        "chunking_strategy": {"type": "static", "static": static},
+        "attributes": dict(document.attributes),
+        "cellwright": {"name": document.name, "passages": document.passages},
+    }
+
+
+def _list(found: Sequence[JsonObject]) -> bytes:
+    ids = [each["id"] for each in found]
+    ends = {"first_id": ids[0] if ids else None, "last_id": ids[-1] if ids else None}
+    return orjson.dumps({"object": "list", "data": found, **ends, "has_more": False})
+
+
+def _gone(id: str, kind: str) -> bytes:  # noqa: A002 - the word of the interface
+    return orjson.dumps({"id": id, "object": kind, "deleted": True})
+
+
+def _name(given: object, otherwise: str | None = None) -> str:
+    if given is None and otherwise is not None:
+        return otherwise
+    if not isinstance(given, str) or not given.strip() or len(given) > _LONGEST_NAME:
+        raise invalid("invalid_type", f"name must be a text of {_LONGEST_NAME} characters at most", "name")
+    return given
+
+
+def _metadata(given: object) -> dict[str, str]:
+    if given is None:
+        return {}
+    good = isinstance(given, dict) and len(given) <= _MOST_METADATA
+    if (
+        not isinstance(given, dict)
+        or not good
+        or not all(isinstance(text, str) for pair in given.items() for text in pair)
+    ):
+        raise invalid("invalid_type", f"metadata must be up to {_MOST_METADATA} texts by name", "metadata")
+    return read_attributes(given)  # type: ignore[return-value]  # every value is a text
+
+
+def _texts(given: object, param: str) -> Iterable[str]:
+    if given is None:
+        return ()
+    if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
+        raise invalid("invalid_type", f"{param} must be a list of texts", param)
+    return given
+
+
+def _chunking(body: JsonObject) -> Chunking:
+    """Return how to cut a text; raise ApiError (400) for what is no way."""
+    given = body.get("chunking_strategy")
+    if given is None or (isinstance(given, dict) and given.get("type") == "auto"):
+        return Chunking()
+    static = given.get("static") if isinstance(given, dict) else None
+    tokens = static.get("max_chunk_size_tokens") if isinstance(static, dict) else None
+    overlap = static.get("chunk_overlap_tokens") if isinstance(static, dict) else None
+    if (
+        type(tokens) is not int
+        or tokens not in _CHUNK_TOKENS
+        or type(overlap) is not int
+        or not 0 <= overlap <= tokens // 2
+    ):
+        words = (
+            f"a static strategy has max_chunk_size_tokens of {_CHUNK_TOKENS[0]} to {_CHUNK_TOKENS[-1]}, "
+            "and chunk_overlap_tokens of half of them at most"
+        )
+        raise invalid("invalid_value", words, "chunking_strategy")
+    return Chunking(tokens, overlap)

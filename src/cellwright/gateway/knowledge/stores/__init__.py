@@ -1,0 +1,1 @@
+"""Stores of collections, one file each."""

@@ -44,6 +44,12 @@ def _inconsistencies(document: GatewayDocument, node: Node) -> Iterator[Diagnost
     currencies = {backend.name: backend.price.currency if backend.price else None for backend in spec.backends}
     yield from quota_problems(spec.quotas, spec.keys, currencies, node.descend(("spec", "quotas")))
     yield from _stores(spec.knowledge, names, node)
+    if spec.listen.tls is None or spec.listen.tls.client_ca is None:
+        for index, key in enumerate(spec.keys):
+            if key.certificate is not None:
+                mark = node.descend(("spec", "keys", index, "certificate")).mark
+                message = f"key {key.name} is known by a certificate, and clients are asked for none"
+                yield Diagnostic("contradiction", message, mark, "spec.listen.tls.clientCa")
     for name, kept in (("meter", spec.meter), ("batches", spec.batches)):
         if kept is not None and kept.file and kept.url_env:
             mark = node.descend(("spec", name)).mark

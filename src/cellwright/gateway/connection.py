@@ -46,6 +46,11 @@ class Call:
         return dict(parse_qsl(self.incoming.query.decode("latin-1")))
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The names in the certificate of the client."""
+        return self.incoming.peer.names
+
+    @property
     def headers(self) -> Headers:
         """The fields of the head by their names in lower case."""
         return self.incoming.headers

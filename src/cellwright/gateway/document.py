@@ -9,7 +9,6 @@ from pydantic import Field
 from cellwright.estate.documents.parts import (
     Count,
     Document,
-    Duration,
     Name,
     Part,
     PositiveCount,
@@ -23,10 +22,10 @@ from cellwright.gateway.document_aws import AwsPart
 from cellwright.gateway.document_batches import BatchesPart
 from cellwright.gateway.document_filter import EdgePart, FilterPart
 from cellwright.gateway.document_knowledge import KnowledgePart
+from cellwright.gateway.document_network import LimitsPart, ListenPart, ServerTlsPart, TimeoutsPart
 from cellwright.gateway.document_parts import (
     MODEL_NAME,
     DataClass,
-    Port,
     ServerAddress,
     Variable,
     Within,
@@ -35,25 +34,15 @@ from cellwright.gateway.document_policy import BreakerPart, ExpectedPart, RouteP
 from cellwright.gateway.document_quota import QuotaPart, QuotaStorePart
 from cellwright.gateway.document_tools import ToolServerPart
 from cellwright.gateway.model import (
-    LOOPBACK,
     BackendSpec,
     GatewayConfig,
-    Limits,
     ModelPrice,
-    Timeouts,
     nano,
 )
 from cellwright.gateway.model_policy import Grade
 from cellwright.gateway.wire import Operation
 
 DEFAULT_METER: Final = "gateway-meter.db"
-
-
-class ListenPart(Part):
-    """Where the gateway listens."""
-
-    host: Text = Field(default=LOOPBACK, min_length=1, description="the address to listen on, such as 127.0.0.1")
-    port: Port = Field(default=0, description="the port to listen on; 0 takes any free one")
 
 
 class PricePart(Part):
@@ -93,6 +82,7 @@ class BackendPart(Part):
     )
     max_concurrency: PositiveCount | None = Field(default=None, description="requests it takes at once")
     measured: ExpectedPart | None = Field(default=None, description="how fast it is, until enough was seen here")
+    tls: ServerTlsPart | None = Field(default=None, description="how an https address is verified")
 
     def build(self) -> BackendSpec:
         """Return the frozen backend."""
@@ -111,29 +101,8 @@ class BackendPart(Part):
             grade=self.grade,
             max_concurrency=self.max_concurrency,
             expected=self.measured.build() if self.measured else None,
+            tls=self.tls.build() if self.tls else None,
         )
-
-
-class LimitsPart(Part):
-    """What clients may ask of the server."""
-
-    body_bytes: PositiveCount = Field(default=Limits().body_bytes, description="bytes of a request's body")
-    header_bytes: PositiveCount = Field(default=Limits().header_bytes, description="bytes of a request's headers")
-    connections: PositiveCount = Field(default=Limits().connections, description="connections at the same time")
-    requests: PositiveCount = Field(default=Limits().requests, description="requests for models at the same time")
-
-
-class TimeoutsPart(Part):
-    """How long each step may take."""
-
-    receive: Duration = Field(
-        default=Timeouts().receive_ms, description="until a client has sent its body, or taken a piece of its answer"
-    )
-    headers: Duration = Field(default=Timeouts().headers_ms, description="until a client has sent its headers")
-    idle: Duration = Field(default=Timeouts().idle_ms, description="for the next request of a connection")
-    connect: Duration = Field(default=Timeouts().connect_ms, description="until a backend has accepted the connection")
-    read: Duration = Field(default=Timeouts().read_ms, description="between two pieces of a backend's answer")
-    total: Duration = Field(default=Timeouts().total_ms, description="for the whole request")
 
 
 class MeterPart(Part):
@@ -175,7 +144,6 @@ class GatewayDocument(Document):
     def build(self) -> GatewayConfig:
         """Return the frozen configuration."""
         spec = self.spec
-        limits, timeouts = spec.limits, spec.timeouts
         return GatewayConfig(
             keys=tuple(part.build() for part in spec.keys),
             backends=tuple(part.build() for part in spec.backends),
@@ -189,15 +157,9 @@ class GatewayDocument(Document):
             knowledge=tuple(part.build() for part in spec.knowledge),
             host=spec.listen.host,
             port=spec.listen.port,
-            limits=Limits(limits.body_bytes, limits.header_bytes, limits.connections, limits.requests),
-            timeouts=Timeouts(
-                receive_ms=timeouts.receive,
-                headers_ms=timeouts.headers,
-                idle_ms=timeouts.idle,
-                connect_ms=timeouts.connect,
-                read_ms=timeouts.read,
-                total_ms=timeouts.total,
-            ),
+            tls=spec.listen.tls.build() if spec.listen.tls else None,
+            limits=spec.limits.build(),
+            timeouts=spec.timeouts.build(),
             breaker=spec.breaker.build(),
             meter_file=spec.meter.file or (None if spec.meter.url_env else DEFAULT_METER),
             meter_url_env=spec.meter.url_env,

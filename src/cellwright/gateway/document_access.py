@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from ipaddress import ip_network
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from cellwright.estate.documents.parts import Day, Name, Part, Text, one_of, refuse
 from cellwright.estate.model import Boundary
@@ -33,7 +33,12 @@ class KeyPart(Part):
 
     name: Name = Field(description="what meters call the key")
     tenant: Name = Field(description="whose requests it carries")
-    sha256: KeyHash = Field(description="the SHA-256 of the key, never the key itself")
+    sha256: KeyHash | None = Field(default=None, description="the SHA-256 of the key, never the key itself")
+    certificate: Text | None = Field(
+        default=None,
+        min_length=1,
+        description="in its place, a name in the client's certificate, such as DNS:noc.example",
+    )
     boundary: Within = Field(default=Boundary.NONE, description="the tightest boundary that its holder stands within")
     not_after: Day | None = Field(default=None, description="the last day it is good for, in UTC; always if absent")
     roles: tuple[Annotated[Role, one_of(Role)], ...] = Field(
@@ -43,7 +48,16 @@ class KeyPart(Part):
     def build(self) -> AccessKey:
         """Return the frozen key."""
         ends = _end_of(self.not_after) if self.not_after else None
-        return AccessKey(self.name, self.tenant, self.sha256, self.boundary, ends, frozenset(self.roles))
+        return AccessKey(
+            self.name, self.tenant, self.sha256, self.boundary, ends, frozenset(self.roles), self.certificate
+        )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.sha256 is None) == (self.certificate is None):
+            told = "both a sha256 and a certificate" if self.sha256 else "neither a sha256 nor a certificate"
+            raise refuse("contradiction", told, expected="one of the two")
+        return self
 
 
 class MetricsPart(Part):

@@ -37,15 +37,23 @@ class Callers:
     """Tells who asks, in a time that depends neither on how many keys there are nor on which one is close."""
 
     def __init__(self, keys: Iterable[AccessKey], clock: Callable[[], float] = time.time) -> None:
-        self._keys = {key.sha256: key for key in keys}
+        keys = tuple(keys)
+        self._keys = {key.sha256: key for key in keys if key.sha256 is not None}
+        self._certified = {key.certificate: key for key in keys if key.certificate is not None}
         self._clock = clock
 
-    async def identify(self, headers: Mapping[bytes, bytes]) -> AccessKey:
-        """Return whose key the headers of a request carry; raise ApiError (401)."""
+    async def identify(self, headers: Mapping[bytes, bytes], names: Iterable[str] = ()) -> AccessKey:
+        """Return whose key the headers of a request carry, else whose certificate has one of `names`.
+
+        Raises ApiError (401).
+        """
         given = credential(headers)
-        if given is None:
+        if given is not None:
+            return self._holder(given)
+        found = next((self._certified[name] for name in names if name in self._certified), None)
+        if found is None or self._has_expired(found):
             raise unauthorised(_NO_KEY)
-        return self._holder(given)
+        return found
 
     def _holder(self, given: bytes) -> AccessKey:
         """Return whose key this is.
@@ -55,11 +63,12 @@ class Callers:
         """
         presented = hashlib.sha256(given).hexdigest()
         key = self._keys.get(presented)
-        if key is None or not hmac.compare_digest(key.sha256, presented):
-            raise unauthorised(_UNKNOWN_KEY)
-        if key.not_after_s is not None and self._clock() >= key.not_after_s:
+        if key is None or not hmac.compare_digest(key.sha256 or "", presented) or self._has_expired(key):
             raise unauthorised(_UNKNOWN_KEY)
         return key
+
+    def _has_expired(self, key: AccessKey) -> bool:
+        return key.not_after_s is not None and self._clock() >= key.not_after_s
 
 
 def credential(headers: Mapping[bytes, bytes]) -> bytes | None:

@@ -14,6 +14,7 @@ from cellwright.gateway.model_policy import AS_LISTED, BREAKER, Grade
 if TYPE_CHECKING:
     from cellwright.estate.model import SensitivityClass, Tier, TokenPrices
     from cellwright.gateway.knowledge_spec import KnowledgeSpec
+    from cellwright.gateway.model_network import ServerTls, Tls
     from cellwright.gateway.model_policy import BreakerSettings, Expected, Policy
     from cellwright.gateway.model_quota import Quota
     from cellwright.gateway.wire import Operation
@@ -30,10 +31,11 @@ class AccessKey:
 
     name: str
     tenant: str
-    sha256: str  # 64 lowercase hexadecimal digits
+    sha256: str | None  # 64 lowercase hexadecimal digits; None where a certificate stands for it
     boundary: Boundary = Boundary.NONE  # the tightest one that whoever holds it stands within
     not_after_s: float | None = None  # since 1970; None: it does not expire
     roles: frozenset[str] = frozenset()
+    certificate: str | None = None  # a name in the certificate that clients show, such as DNS:noc.example
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class BackendSpec:
     grade: Grade = Grade.FULL
     max_concurrency: int | None = None  # requests in flight; None: nobody set a limit
     expected: Expected | None = None
+    tls: ServerTls | None = None  # None: verified by the system's authorities, and shown nothing
 
     @property
     def on_premises(self) -> bool:
@@ -178,6 +181,7 @@ class GatewayConfig:
     batches: BatchSettings | None = None  # None: no request may wait
     host: str = LOOPBACK
     port: int = 0  # 0: any free one
+    tls: Tls | None = None
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
     breaker: BreakerSettings = BREAKER

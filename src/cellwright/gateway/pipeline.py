@@ -68,7 +68,7 @@ class Pipeline:
 
     async def _handle(self, endpoint: Endpoint, call: Call) -> None:
         """Answer a call and meter it, also where it fails, is cut short or is left by its client."""
-        exchange = start(call.reply.request_id, await self.callers.identify(call.headers))
+        exchange = start(call.reply.request_id, await self.callers.identify(call.headers, call.names))
         try:
             async with _time_limit(self.config.timeouts.total_ms):
                 await self._answer(endpoint, call, exchange)

@@ -75,7 +75,8 @@ class _Life:
         if threading.current_thread() is threading.main_thread():
             self._heed_signals()
         await self._app.open()
-        await self._server.listen(self._bound)
+        certificate = self._app.certificate
+        await self._server.listen(self._bound, certificate.context if certificate else None)
         self.began = True
         running_beside = asyncio.ensure_future(self._beside()) if self._beside is not None else None
         self._ready()
@@ -113,7 +114,7 @@ def running(app: Gateway, beside: Callable[[], Beside] | None = None) -> Iterato
         if not life.began:
             raise UnavailableError.of("gateway-not-started", "the gateway did not start", hint="its log says why")
         try:
-            yield base_url(bound)
+            yield base_url(app, bound)
         finally:
             life.stop()
             thread.join()
@@ -125,16 +126,17 @@ def serve(app: Gateway, announce: Callable[[str], None], beside: Callable[[], Be
     `beside` gives what runs beside it in its event loop. Raises UnavailableError where the port is taken.
     """
     with contextlib.closing(bind(app.config.host, app.config.port)) as bound:
-        address = base_url(bound)
+        address = base_url(app, bound)
         gc.freeze()  # what is loaded stays: looking through it at every full collection holds requests up
         with contextlib.suppress(KeyboardInterrupt):  # the way a server is meant to be stopped
             _Life(app, bound, lambda: announce(address), beside).run()
 
 
-def base_url(bound: socket.socket) -> str:
+def base_url(app: Gateway, bound: socket.socket) -> str:
     """Return the address clients are given."""
     host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
+    scheme = "https" if app.certificate else "http"
+    return f"{scheme}://[{host}]:{port}/v1" if ":" in host else f"{scheme}://{host}:{port}/v1"
 
 
 def _run(life: _Life, settled: threading.Event) -> None:

@@ -28,6 +28,7 @@ from cellwright.gateway.endpoints.vector_stores import VectorStores
 from cellwright.gateway.filtering.edge import edge_filter
 from cellwright.gateway.http.client import Pool, Times
 from cellwright.gateway.http.deadlines import Deadlines
+from cellwright.gateway.http.tls import Certificate, backend_context
 from cellwright.gateway.keys import Callers
 from cellwright.gateway.knowledge.chat import Retrieval
 from cellwright.gateway.knowledge.opening import Surroundings, open_knowledge
@@ -89,7 +90,8 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
     def build(config: GatewayConfig) -> Paths:
         backends: dict[str, Backend] = {}
         for spec in config.backends:
-            egress = Egress(network.pool, None if spec.on_premises else guard)
+            tls = backend_context(spec.tls) if spec.tls else None
+            egress = Egress(network.pool, None if spec.on_premises else guard, tls)
             supplies = Supplies(egress, counter, _api_key(spec, secrets), secrets)
             backends[spec.name] = _opener(spec, openers)(spec, supplies)
         table, callers = compile_table(config), Callers(config.keys)
@@ -226,6 +228,7 @@ class Gateway:
         self._build = build
         self._services = services
         self._paths = build(config)
+        self.certificate = Certificate(config.tls) if config.tls else None
         self._prefix = token_hex(8)  # of the requests of this process: together with a number, their names
         self._numbers = itertools.count()
         self._busy = 0
@@ -235,8 +238,10 @@ class Gateway:
 
         Requests under way finish by the one they came in under.
         """
-        self._paths = self._build(config)
-        self.config = config
+        paths = self._build(config)
+        if self.certificate is not None:
+            self.certificate.renew()
+        self._paths, self.config = paths, config
 
     async def open(self) -> None:
         """Begin the work that no request asks for; in the event loop that answers requests."""

@@ -102,12 +102,13 @@ class _File:
     """A document in a file."""
 
     path: Path
+    beside: tuple[Path, ...] = ()  # files that it names, which are read anew with it
 
     def stamp(self) -> object:
         """Return what differs when the file was written or replaced."""
         with storage_errors("read", self.path):
-            found = self.path.stat()
-        return found.st_mtime_ns, found.st_size, found.st_ino
+            found = [path.stat() for path in (self.path, *self.beside)]
+        return tuple((each.st_mtime_ns, each.st_size, each.st_ino) for each in found)
 
     def read(self) -> GatewayConfig:
         """Return the configuration as it is now."""
@@ -120,7 +121,8 @@ def serve_gateway(path: Path, environ: Mapping[str, str], announce: Callable[[st
     with Meter(meter_url(config, environ)) as meter:
         desk = functools.partial(EdgeDesk, settings=read_settings(environ, Path.home()), base=path.parent)
         app = create_app(config, guard=guard_egress, counter=token_counter(), meter=meter, secrets=environ, desk=desk)
-        serve(app, announce, lambda: Reloading(app, _File(path)).watch())
+        shown = (Path(config.tls.certificate), Path(config.tls.key)) if config.tls else ()
+        serve(app, announce, lambda: Reloading(app, _File(path, shown)).watch())
 
 
 def _read_request(path: Path) -> ModelRequest:

@@ -47,7 +47,7 @@ class Batches:
     async def add(self, call: Call) -> None:
         """Queue the requests of a file; the data class of the call is that of them all."""
         data_class = read_data_class(call.headers)
-        key = await self._callers.identify(call.headers)
+        key = await self._callers.identify(call.headers, call.names)
         asked = _object(await call.body())
         endpoint, window_s, metadata = self._read(asked)
         file_id = asked.get("input_file_id")
@@ -73,7 +73,7 @@ class Batches:
 
     async def every(self, call: Call) -> None:
         """List the tenant's batches, the newest first."""
-        key = await self._callers.identify(call.headers)
+        key = await self._callers.identify(call.headers, call.names)
         given = call.query
         limit = given.get("limit", "20")
         if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= _MOST_LISTED:
@@ -87,12 +87,12 @@ class Batches:
 
     async def one(self, call: Call) -> None:
         """Tell how far a batch is."""
-        key = await self._callers.identify(call.headers)
+        key = await self._callers.identify(call.headers, call.names)
         await call.reply.json(orjson.dumps(await self._batch(key.tenant, call.parameters["batch"])))
 
     async def cancel(self, call: Call) -> None:
         """Let no further request of a batch begin."""
-        key = await self._callers.identify(call.headers)
+        key = await self._callers.identify(call.headers, call.names)
         await self._batch(key.tenant, call.parameters["batch"])
         await asyncio.to_thread(self._store.cancel, key.tenant, call.parameters["batch"])
         self._drain.hurry()

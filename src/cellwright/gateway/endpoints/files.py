@@ -38,7 +38,7 @@ class Files:
 
     async def add(self, call: Call) -> None:
         """Keep an uploaded file."""
-        key = await self._callers.identify(call.headers)
+        key = await self._callers.identify(call.headers, call.names)
         purpose, name, content = _uploaded(call.header(b"content-type") or b"", await call.body())
         try:
             stored = await asyncio.to_thread(self._store.add_file, key.tenant, purpose, name, content)
@@ -48,7 +48,7 @@ class Files:
 
     async def every(self, call: Call) -> None:
         """List the tenant's files."""
-        key = await self._callers.identify(call.headers)
+        key = await self._callers.identify(call.headers, call.names)
         found = await asyncio.to_thread(self._store.files, key.tenant)
         await call.reply.json(
             orjson.dumps({"object": "list", "data": [told(each) for each in found], "has_more": False})
@@ -66,13 +66,13 @@ class Files:
 
     async def remove(self, call: Call) -> None:
         """Delete a file."""
-        key = await self._callers.identify(call.headers)
+        key = await self._callers.identify(call.headers, call.names)
         if not await asyncio.to_thread(self._store.remove_file, key.tenant, call.parameters["file"]):
             raise no_such_file()
         await call.reply.json(orjson.dumps({"id": call.parameters["file"], "object": "file", "deleted": True}))
 
     async def _found(self, call: Call) -> tuple[StoredFile, bytes]:
-        key = await self._callers.identify(call.headers)
+        key = await self._callers.identify(call.headers, call.names)
         found = await asyncio.to_thread(self._store.file, key.tenant, call.parameters["file"])
         if found is None:
             raise no_such_file()

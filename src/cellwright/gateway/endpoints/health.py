@@ -30,6 +30,6 @@ class Health:
         if not self._meter.healthy:
             said = {"status": "degraded", "reason": "requests cannot be metered"}
         if credential(call.headers) is not None:
-            await self._callers.identify(call.headers)
+            await self._callers.identify(call.headers, call.names)
             said["backends"] = self._standings.states(time.monotonic())
         await call.reply.json(orjson.dumps(said), 200 if self._meter.healthy else 503)

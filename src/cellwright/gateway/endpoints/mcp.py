@@ -50,7 +50,7 @@ class Mcp:
 
     async def answer(self, call: Call) -> None:
         """Answer one message; raises ApiError for a caller without a key or from a page of another origin."""
-        key = await self._callers.identify(call.headers)
+        key = await self._callers.identify(call.headers, call.names)
         _refuse_other_origins(call)
         raw = await call.body()
         self._asking.set(_Asking(key, call.reply.request_id))

@@ -71,7 +71,7 @@ class TokenCount:
 
     async def answer(self, call: Call) -> None:
         """Answer with the tokens of a request as they are counted here."""
-        await self._callers.identify(call.headers)
+        await self._callers.identify(call.headers, call.names)
         body = read_object(await call.body())
         model_name(body)
         request = ModelRequest("", 0, "", read_messages(body), stream=False, wants_usage=False)

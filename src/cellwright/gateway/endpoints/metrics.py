@@ -44,7 +44,7 @@ class Metrics:
     async def _tenant(self, call: Call) -> str | None:
         """Return the one tenant that a caller may see, None for all of them; raise ApiError (401)."""
         if credential(call.headers) is not None:
-            key = await self._callers.identify(call.headers)
+            key = await self._callers.identify(call.headers, call.names)
             return None if ROLE in key.roles else key.tenant
         if self._is_near(call):
             return None

@@ -29,13 +29,13 @@ class Models:
 
     async def every(self, call: Call) -> None:
         """Answer with all models."""
-        await self._callers.identify(call.headers)
+        await self._callers.identify(call.headers, call.names)
         data = [self._object(name) for name in self._table.chains]
         await call.reply.json(orjson.dumps({"object": "list", "data": data}))
 
     async def one(self, call: Call) -> None:
         """Answer with the model that the path names."""
-        await self._callers.identify(call.headers)
+        await self._callers.identify(call.headers, call.names)
         name = call.parameters["model"]
         if name not in self._table.chains:
             raise unknown_model(name, self._table.chains)

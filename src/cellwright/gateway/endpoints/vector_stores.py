@@ -161,7 +161,7 @@ class VectorStores:
         return await self._knowledge.add(asker, id, name, text, attributes, _chunking(body), file_id)
 
     async def _asker(self, call: Call) -> Asker:
-        return Asker(await self._callers.identify(call.headers), call.reply.request_id)
+        return Asker(await self._callers.identify(call.headers, call.names), call.reply.request_id)
 
     async def _asked(self, call: Call) -> tuple[Asker, JsonObject]:
         """Return who asks and the object in the body."""

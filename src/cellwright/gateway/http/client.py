@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httptools
 
 from cellwright.gateway.http.deadlines import NEVER
+from cellwright.gateway.http.tls import verifying_context
 from cellwright.gateway.upstream import BrokenOffError, ConnectFailedError, NetworkError, TimedOutError, UntrustedError
 from cellwright.gateway.waits import upstream
 
@@ -383,21 +384,6 @@ class _Connection(asyncio.Protocol):
         if received is not None:
             received.end(error)
             received.wake()
-
-
-def verifying_context(
-    authority: str | None = None, certificate: str | None = None, key: str | None = None
-) -> ssl.SSLContext:
-    """Return the client side of TLS 1.2 or later; certificates are verified by the system's authorities or a file's.
-
-    `certificate` and `key` are shown to servers that ask for them. Raises OSError, of which SSLError is one.
-    """
-    context = ssl.create_default_context(cafile=authority)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    if certificate is not None:
-        context.load_cert_chain(certificate, key)
-    return context
 
 
 @functools.lru_cache(maxsize=1024)

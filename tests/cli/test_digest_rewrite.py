@@ -80,6 +80,20 @@ def test_without_a_model_it_is_said_how_to_name_one(
 
 
 @pytest.mark.integration
+def test_prose_that_is_accepted_stands_behind_its_digest_in_the_text(
+    simulated_lake: Path, edge: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["digest", str(simulated_lake), "-o", "json"]) == 0
+    *_, kept = (each for each in json.loads(capsys.readouterr().out)["digests"] if int(each["incident"][-1]) % 2 == 0)
+    assert run(["digest", str(simulated_lake), "--rewrite", "--incident", kept["incident"]]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith(kept["text"])
+    assert " came on " in said.out.removeprefix(kept["text"])
+    assert "1 digests said in prose; 0 rejected" in said.err
+    assert len(edge) == 1
+
+
+@pytest.mark.integration
 def test_a_server_that_does_not_answer_costs_the_prose_and_not_the_digests(
     simulated_lake: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

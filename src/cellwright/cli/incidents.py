@@ -109,7 +109,7 @@ def digest(  # noqa: PLR0913 - options of a command
         _print_digests(found)
     if out is not None:
         notes = tuple(each.message for each in warnings_of(known)) if known else ()
-        write_atomically(out, render_lake(lake_report(Path(lake).name, found, beside, notes)))
+        write_atomically(out, render_lake(lake_report(Path(lake).resolve().name, found, beside, notes)))
         console.note(f"wrote {out}")
     _conclude(prose, form)
 

@@ -132,7 +132,7 @@ def _seen(
     for each in companies:
         begin, end = each.span_us(*elsewhere.reach_us)
         by_chance: defaultdict[str, float] = defaultdict(float)
-        for element in each.scope.elements:
+        for element in sorted(each.scope.elements):
             for signal, rate in rates[element].items():
                 by_chance[signal] += rate * (end - begin)
         for signal, times in by_chance.items():

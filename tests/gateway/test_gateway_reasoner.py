@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+import numpy as np
 import orjson
 import pytest
 from gateway_kit import Bench, WordCounter, bench, config, remote, spec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cellwright.digest.causes import CauseGraph, learn
+from cellwright.digest.causes_artefact import Learned, to_bytes
+from cellwright.digest.causes_onsets import AlarmColumns
 from cellwright.digest.fold import Facts, Occurrence, TypeFacts
 from cellwright.digest.text import write
-from cellwright.errors import DeniedError
+from cellwright.errors import DeniedError, StorageError
 from cellwright.gateway.diagnosis import diagnose
 from cellwright.gateway.keys import hash_key
 
@@ -142,3 +147,42 @@ def test_in_place_of_a_remote_tier_it_is_behind_the_same_guard(tmp_path: Path) -
 
 def test_a_key_is_known_by_the_hash_that_configurations_hold() -> None:
     assert hash_key("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-4
+
+
+def test_what_was_learned_of_causes_is_weighed_and_told(tmp_path: Path) -> None:
+    learned = tmp_path / "causes.json"
+    learned.write_bytes(to_bytes(Learned(_taught())))
+    with bench(tmp_path, config(reasoner(causes=str(learned)))) as gateway:
+        said = ask(gateway)["choices"][0]["message"]["content"]  # type: ignore[index]
+    assert "as learned, brings about 0 of 1 other types and is brought about by 1" in said
+    assert "as learned, brings about 1 of 1 other types and is brought about by 0" in said
+    with_causes = _scores(said)
+    with bench(tmp_path, config(reasoner())) as gateway:
+        said = ask(gateway)["choices"][0]["message"]["content"]  # type: ignore[index]
+    assert "as learned" not in said
+    without = _scores(said)
+    assert with_causes["BER"] > without["BER"]
+    assert with_causes["LINK DOWN"] < without["LINK DOWN"]
+
+
+@pytest.mark.parametrize("content", [None, b"{}", b"no JSON"])
+def test_a_file_of_causes_that_is_none_is_told_at_the_start(tmp_path: Path, content: bytes | None) -> None:
+    learned = tmp_path / "causes.json"
+    if content is not None:
+        learned.write_bytes(content)
+    with pytest.raises(StorageError, match=r"causes\.json"), bench(tmp_path, config(reasoner(causes=str(learned)))):
+        pass
+
+
+def _scores(said: str) -> dict[str, float]:
+    return {name: float(score) for name, score in re.findall(r"(LINK DOWN|BER), first on \S+ \(score ([0-9.]+)", said)}
+
+
+def _taught() -> CauseGraph:
+    """Return a graph that was taught that BER brings LINK DOWN about, five seconds later, on the same element."""
+    random = np.random.default_rng(7)
+    began = np.sort(random.integers(0, 40 * 86_400, 400)) * 1_000_000
+    elements = random.integers(0, 20, 400)
+    after = began + random.integers(4_000_000, 6_000_000, 400)
+    codes = np.repeat(np.array([0, 1]), 400)
+    return learn(AlarmColumns(("BER", "LINK DOWN"), codes, np.tile(elements, 2), np.concatenate([began, after])))

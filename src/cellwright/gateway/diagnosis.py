@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cellwright.digest import Candidate, Facts
+    from cellwright.digest.causes import CauseGraph
 
 SELF: Final = (
     "This is the answer of a deterministic reasoner, a program that weighs stated evidence. It is not a language model."
@@ -29,8 +30,11 @@ _CLOSE: Final = 0.05  # a lead of less decides nothing
 _TITLE: Final = re.compile(rf"^incident {INCIDENT} ", re.MULTILINE)
 
 
-def diagnose(text: str) -> str:
-    """Return the diagnosis of the digest in `text`; what it can answer and why it did not where there is none."""
+def diagnose(text: str, causes: CauseGraph | None = None) -> str:
+    """Return the diagnosis of the digest in `text`; what it can answer and why it did not where there is none.
+
+    What past alarms taught of causes is weighed beside what the digest says.
+    """
     title = _TITLE.search(text)
     if title is None:
         return f"{SELF} The message holds no digest. {CAPABILITY}"
@@ -38,7 +42,7 @@ def diagnose(text: str) -> str:
         facts = decode(text[title.start() :].partition("\n\n")[0].rstrip())  # behind it stand counters and logs
     except CellwrightError as error:
         return f"{SELF} The digest does not read: {error.diagnostics[0].message}. {CAPABILITY}"
-    return "\n\n".join((SELF, *_paragraphs(facts, rank(facts))))
+    return "\n\n".join((SELF, *_paragraphs(facts, rank(facts, graph=causes))))
 
 
 def _paragraphs(facts: Facts, candidates: Sequence[Candidate]) -> Iterator[str]:

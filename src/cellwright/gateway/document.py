@@ -84,6 +84,10 @@ class BackendPart(Part):
     measured: ExpectedPart | None = Field(default=None, description="how fast it is, until enough was seen here")
     tls: ServerTlsPart | None = Field(default=None, description="how an https address is verified")
 
+    causes: Text | None = Field(
+        default=None, min_length=1, description="what `cellwright digest learn` wrote, for a reasoner to weigh"
+    )
+
     def build(self) -> BackendSpec:
         """Return the frozen backend."""
         return BackendSpec(
@@ -102,6 +106,7 @@ class BackendPart(Part):
             max_concurrency=self.max_concurrency,
             expected=self.measured.build() if self.measured else None,
             tls=self.tls.build() if self.tls else None,
+            causes=self.causes,
         )
 
 

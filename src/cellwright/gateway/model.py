@@ -84,6 +84,7 @@ class BackendSpec:
     max_concurrency: int | None = None  # requests in flight; None: nobody set a limit
     expected: Expected | None = None
     tls: ServerTls | None = None  # None: verified by the system's authorities, and shown nothing
+    causes: str | None = None  # a file of `cellwright digest learn`, for the reasoner
 
     @property
     def on_premises(self) -> bool:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from cellwright.digest.causes_artefact import from_bytes
+from cellwright.errors import StorageError
 from cellwright.gateway.backend import Chunk
 from cellwright.gateway.diagnosis import diagnose
 from cellwright.gateway.waits import upstream
@@ -13,6 +17,7 @@ from cellwright.gateway.wire import Operation, Usage, chunk, completion, invalid
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
+    from cellwright.digest.causes_artefact import Learned
     from cellwright.gateway.backend import Backend, Supplies
     from cellwright.gateway.model import BackendSpec
     from cellwright.gateway.wire import JsonObject, ModelRequest
@@ -23,8 +28,14 @@ _WORD: Final = re.compile(r"\s*\S+\s*")
 
 
 def open_backend(spec: BackendSpec, supplies: Supplies) -> Backend:
-    """Return the reasoner under the name of a specification."""
-    return Reasoner(spec, supplies)
+    """Return the reasoner of a specification, with what was learned of causes where it names a file of that.
+
+    Raises StorageError where that cannot be read.
+    """
+    if spec.causes is None:
+        return Reasoner(spec, supplies)
+    learned = _load(Path(spec.causes))
+    return Reasoner(spec, supplies, functools.partial(diagnose, causes=learned.causes))
 
 
 class Reasoner:
@@ -68,6 +79,20 @@ class Reasoner:
             fits = self._counter.count("".join(words[:middle])) <= limit
             low, high = (middle, high) if fits else (low, middle - 1)
         return words[:low], "length"
+
+
+def _load(path: Path) -> Learned:
+    """Return what `cellwright digest learn` wrote."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise StorageError.of(
+            "causes-unreadable",
+            f"the learned causes in {path} cannot be read",
+            cause=error.strerror,
+            hint="`cellwright digest learn` writes such a file",
+        ) from error
+    return from_bytes(raw, str(path))
 
 
 def _pieces(words: list[str], finish: str) -> list[tuple[JsonObject, str]]:

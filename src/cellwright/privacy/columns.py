@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cellwright.privacy.hints import HINTS, SLOW, any_hint
+from cellwright.privacy.hints import HINTS, SLOW, SLOW_MARKS, any_hint
 from cellwright.privacy.identifiers import DOUBTFUL, Kind, names_someone, read, scan
 from cellwright.privacy.patterns import FAMILIES, HINT, pattern_of
 from cellwright.privacy.starts import STARTS, starts_by_family
@@ -35,6 +35,7 @@ _JOINT: Final = "\n"
 _NOTHING: Final = pa.scalar("", pa.large_string())
 _SMALL: Final = 4096  # texts
 _FEW: Final = 64  # texts that take as long, one by one, as RE2 needs to compile
+_IS_DIGIT: Final = np.isin(np.arange(256), list(b"0123456789"))
 _BLOCK_BYTES: Final = 1 << 20  # of texts that are joined at once: they stay in the processor's cache
 
 
@@ -69,6 +70,16 @@ class _Block:
     def rows_of(self, places: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows in which these places are."""
         return np.searchsorted(self.begins, np.asarray(places, np.int64), "right") - 1
+
+    def row_start(self, place: int) -> int:
+        """Return the place itself where a row begins there, else 0."""
+        return place if self.written[place - 1] == _JOINT else 0
+
+    def within_digits(self, places: list[int]) -> NDArray[np.int64]:
+        """Return the places before which there is a digit as well as behind."""
+        at = np.array(places, np.int64)
+        is_digit = _IS_DIGIT[self.content]
+        return at[is_digit[at] & is_digit[at - 1]]
 
 
 @dataclass(slots=True)
@@ -181,11 +192,16 @@ def _hits(lower: pa.Array, pattern: str) -> NDArray[np.int64]:
 def _joined(texts: pa.Array, rows: NDArray[np.int64]) -> tuple[_Block, NDArray[np.int64], NDArray[np.int64]]:
     """Return the texts of these rows as a block, which rows it holds, and which have to be scanned by themselves."""
     chosen = texts.take(pa.array(rows))
-    slow = _hits(pc.ascii_lower(chosen), SLOW)
+    written = bytes(chosen.buffers()[2] or b"")
+    slow = rows[:0] if written.isascii() and not any(map(written.count, SLOW_MARKS)) else _slow(chosen)
     if not len(slow):
         return _Block(chosen), rows, rows[:0]
     kept = np.delete(np.arange(len(rows)), slow)
     return _Block(chosen.take(pa.array(kept))), rows[kept], rows[slow]
+
+
+def _slow(texts: pa.Array) -> NDArray[np.int64]:
+    return _hits(pc.ascii_lower(texts), SLOW)
 
 
 def _texts(texts: pa.Array, rows: list[NDArray[np.int64]]) -> Iterator[tuple[int, str]]:
@@ -198,30 +214,26 @@ def _matches(block: _Block) -> _Matches:
     lower = block.lower
     places, shown = _places(block)
     matchers = {flags: _pattern(flags).match for flags in np.unique(shown).tolist()}
-    row_starts = set(block.begins.tolist())
-    starts: list[int] = []
-    ends: list[int] = []
-    keys: list[tuple[str, str]] = []
-    odd: list[int] = []
-    reached = 0
+    found = _Matches()
+    add_start, add_end, add_key = found.starts.append, found.ends.append, found.keys.append
+    reached, wholes = 0, []
     for place, flags in zip(places.tolist(), shown.tolist(), strict=True):
         if place < reached or (one := matchers[flags](lower, place)) is None:
             continue
         reached = one.end()
-        if lower[reached].isdigit() and lower[reached - 1].isdigit():
-            odd.append(place)
-        group = one.lastgroup or ""
-        start, end = one.span(one.lastindex or 0)
-        if group in DOUBTFUL and not names_someone(group, lower, start, end, start if start in row_starts else 0):
+        wholes.append(reached)
+        group, index = one.lastgroup or "", one.lastindex or 0
+        if group in DOUBTFUL and not names_someone(group, lower, *one.span(index), block.row_start(one.start(index))):
             continue
-        starts.append(start)
-        ends.append(end)
-        keys.append((group, lower[start:end]))
-    found = _Matches(starts, ends, keys)
-    return _without(found, block, odd) if odd else found
+        start, end = one.span(index)
+        add_start(start)
+        add_end(end)
+        add_key((group, lower[start:end]))
+    odd = block.within_digits(wholes)
+    return _without(found, block, odd) if len(odd) else found
 
 
-def _without(found: _Matches, block: _Block, odd: list[int]) -> _Matches:
+def _without(found: _Matches, block: _Block, odd: NDArray[np.int64]) -> _Matches:
     """Return the matches outside the rows of `odd` places: there one ended within a run, in which more may begin."""
     rows = np.unique(block.rows_of(odd))
     kept = np.flatnonzero(~np.isin(block.rows_of(found.starts), rows)).tolist()
@@ -236,7 +248,7 @@ def _places(block: _Block) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     for bit, found in enumerate(places):
         shown[block.rows_of(found)] |= 1 << bit
     for bit, hint in enumerate(HINTS, len(places)):
-        rows = _hits(block.texts, hint.text)
+        rows = _hits(block.texts, hint.text) if hint.may_hold(block.lower, block.content) else places[0][:0]
         shown[rows] |= 1 << bit
         spans = zip(block.begins[rows].tolist(), block.begins[rows + 1].tolist(), strict=True)
         starts = [one.start() for begin, end in spans for one in hint.place.finditer(block.lower, begin, end)]

@@ -11,9 +11,16 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cellwright.privacy.patterns import PSEUDONYM_LETTERS
+from cellwright.privacy.starts import are_spaced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 _GAP: Final = r"[ \t._/()-]{0,2}"
 _TO_VALUE: Final = r"(?:%[0-9a-f]{2}|[^0-9a-z_\n])*(?:(?:is|was|value|id|no|nr|num|number|for)[^0-9a-z_\n]+)*"
@@ -30,6 +37,8 @@ SLOW: Final = (
     r"|(?:supi|gpsi|nai|impi|impu)[^\n]*@"
 )
 """What reads otherwise than it is written, or may begin anywhere: such a text is scanned by itself."""
+SLOW_MARKS: Final = (b"\\", b"%", b"&", b"@")
+"""Of ASCII text, one of which is in whatever `SLOW` matches."""
 
 NUMBERS: Final = (
     r"(?:^|[^0-9])(?:[02-9][0-9]{10,12}|1[0-9]{10,11})(?:[^0-9]|$)|[0-9]{14}",
@@ -51,6 +60,7 @@ class Hint:
     families: tuple[str, ...]
     text: str
     place: re.Pattern[str]
+    may_hold: Callable[[str, NDArray[np.uint8]], bool] = lambda _text, _bytes: True  # what a glance at many texts tells
 
 
 WORDS: Final = Hint(
@@ -70,6 +80,7 @@ MACS: Final = Hint(
         rf"[0-9a-f](?=[0-9a-f]{_BYTES}|[0-9a-f]{{3}}\.[0-9a-f]{{4}}\.)"
         r"|m(?=ac-[0-9a-f]{2}-)|e(?=ui-[0-9a-f]{2}-)"
     ),
+    lambda _, letters: are_spaced(letters, "-", 3, 3) or are_spaced(letters, ".", 5, 1),
 )
 SHIELDS: Final = Hint(
     ("pseudonym", "oids"),
@@ -78,6 +89,7 @@ SHIELDS: Final = Hint(
         r"\.(?=1\.3\.6\.1\.)|1(?=\.3\.6\.1\.)"
         r"|i(?=msi~|mei~|p~)|s(?=upi~|uci~)|g(?=psi~)|m(?=sisdn~|ac~)|t(?=msi~)|n(?=umber~)"
     ),
+    lambda text, _: "~" in text or "1.3.6.1." in text,
 )
 """What names nobody and keeps what it spans from being read as if it did."""
 HINTS: Final = (WORDS, MACS, SHIELDS)

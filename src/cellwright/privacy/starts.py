@@ -23,11 +23,13 @@ STARTS: Final = ("runs", "quads", "splits", "colons", "uuids")
 _LONG: Final = 11  # digits of the shortest run that is a number by itself
 _ANY: Final = 1 << 62
 _OCTET: Final = (1, 3)  # digits
+_MOST: Final = 255  # of an octet
+_LEAST_LAST: Final = 4  # digits of the last run of a number in parts
 _HEXTET: Final = 4
 _COLONS: Final = 7  # in an IPv6 address at most, and so many may stand before a pair
 _MAC_COLONS: Final = 5
 _HEXADECIMAL: Final = b"0123456789abcdefABCDEF"
-_ZERO, _PLUS, _COLON, _DASH = (np.uint8(ord(character)) for character in "0+:-")
+_ZERO, _PLUS, _COLON, _DASH, _POINT = (np.uint8(ord(character)) for character in "0+:-.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +40,25 @@ class _Runs:
     lengths: Places
     joints: NDArray[np.uint8]
 
-    def chain(self, joints: bytes, *lengths: tuple[int, int]) -> NDArray[np.bool_]:
-        """Return the runs that begin a chain with lengths within these bounds, joined by one of `joints` each."""
-        joined = _one_of(joints)[self.joints]
-        found = np.ones(len(self.begins), np.bool_)
-        for at, (least, most) in enumerate(lengths):
-            if at:
-                found &= _ahead(joined, at - 1)
-            found &= _ahead((self.lengths >= least) & (self.lengths <= most), at)
+    def chain(self, among: Places, joints: bytes, *lengths: tuple[int, int]) -> Places:
+        """Return which of `among` begin a chain with lengths within these bounds, joined by one of `joints` each."""
+        joined = _one_of(joints)
+        found = among
+        for ahead, (least, most) in enumerate(lengths):
+            length = self.lengths[found + ahead]
+            found = found[(length >= least) & (length <= most)]
+            if ahead < len(lengths) - 1:  # the last run is joined to none
+                found = found[joined[self.joints[found + ahead]]]
         return found
+
+
+def are_spaced(text: NDArray[np.uint8], character: str, distance: int, times: int) -> bool:
+    """Return whether a character comes again at this distance so many times on end."""
+    places = np.flatnonzero(text == ord(character))
+    spaced = np.diff(places) == distance
+    for _ in range(times - 1):
+        spaced = spaced[:-1] & spaced[1:]
+    return bool(spaced.any())
 
 
 def starts_by_family(text: NDArray[np.uint8]) -> dict[str, Places]:
@@ -54,7 +66,7 @@ def starts_by_family(text: NDArray[np.uint8]) -> dict[str, Places]:
     runs = _runs(text)
     return {
         "runs": runs.begins[runs.lengths >= _LONG],
-        "quads": _quads(runs),
+        "quads": _quads(text, runs),
         "splits": np.concatenate([_splits(text, runs), _pluses(text)]),
         "colons": _colons(text),
         "uuids": _uuids(text),
@@ -67,8 +79,7 @@ def _runs(text: NDArray[np.uint8]) -> _Runs:
     edges = np.flatnonzero(padded[1:] != padded[:-1])
     begins, ends = edges[::2], edges[1::2]
     joints = np.zeros(len(begins), np.uint8)
-    alone = begins[1:] == ends[:-1] + 1
-    joints[:-1][alone] = text[ends[:-1][alone]]
+    joints[:-1] = text[ends[:-1]] * (begins[1:] == ends[:-1] + 1)
     return _Runs(begins, ends - begins, joints)
 
 
@@ -86,23 +97,36 @@ def _ahead(values: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
     return moved
 
 
-def _quads(runs: _Runs) -> Places:
-    """Return the last three digits before the first point of four runs: an address may begin within a run."""
-    first = runs.chain(b".", (1, _ANY), _OCTET, _OCTET, (1, _ANY))
+def _quads(text: NDArray[np.uint8], runs: _Runs) -> Places:
+    """Return where of the digits before the first point of four runs an octet begins: it may do so within a run."""
+    pointed = np.flatnonzero(runs.joints == _POINT)
+    first = runs.chain(pointed, b".", (1, _ANY), _OCTET, _OCTET, (1, _ANY))
     point = (runs.begins + runs.lengths)[first]
-    length = runs.lengths[first]
-    return np.concatenate([(point - back)[length >= back] for back in range(1, _OCTET[1] + 1)])
+    length = np.minimum(runs.lengths[first], _OCTET[1])
+    hundreds, tens, ones = (text[point - back].astype(np.int64) - _ZERO for back in (3, 2, 1))
+    length -= (length == _OCTET[1]) & (100 * hundreds + 10 * tens + ones > _MOST)
+    octets: Places = point - length
+    return octets
 
 
 def _splits(text: NDArray[np.uint8], runs: _Runs) -> Places:
     """Return where the first run begins of an IMSI, IMEI, number or host name in parts."""
-    found = runs.chain(b" \t._:/-", (3, 3), (2, 3), (9, 10))
-    found |= runs.chain(b" /-", (2, 2), (6, 6), (6, _ANY)) | runs.chain(b" /-", (6, 6), (2, 2), (6, _ANY))
-    found |= runs.chain(b" /-", (8, 8), (6, _ANY))
-    found |= runs.chain(b" /-", (3, 5), (6, _ANY)) | runs.chain(b" /-", (3, 5), (2, 5), (4, 8))
-    hosts = runs.chain(b"-_", _OCTET, _OCTET, _OCTET, (1, _ANY)) & (runs.begins > 0)
-    hosts[hosts] = _one_of(b"-_")[text[runs.begins[hosts] - 1]]  # ip- stands before it
-    return runs.begins[found | hosts]
+    last = np.flatnonzero(runs.lengths >= _LEAST_LAST)
+    two, three = last[last > 0] - 1, last[last > 1] - 2  # where it is the second run, and where the third
+    found = [
+        runs.chain(three, b" \t._:/-", (3, 3), (2, 3), (9, 10)),
+        runs.chain(three, b" /-", (2, 2), (6, 6), (6, _ANY)),
+        runs.chain(three, b" /-", (6, 6), (2, 2), (6, _ANY)),
+        runs.chain(three, b" /-", (3, 5), (2, 5), (4, 8)),
+        runs.chain(two, b" /-", (8, 8), (6, _ANY)),
+        runs.chain(two, b" /-", (3, 5), (6, _ANY)),
+    ]
+    dashed = np.flatnonzero(_one_of(b"-_")[runs.joints])
+    hosts = runs.chain(dashed, b"-_", _OCTET, _OCTET, _OCTET, (1, _ANY))
+    hosts = hosts[runs.begins[hosts] > 0]
+    hosts = hosts[_one_of(b"-_")[text[runs.begins[hosts] - 1]]]  # ip- stands before it
+    places: Places = runs.begins[np.concatenate([*found, hosts])]
+    return places
 
 
 def _pluses(text: NDArray[np.uint8]) -> Places:

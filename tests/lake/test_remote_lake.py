@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from lake_rows import KEY, LATER, store
 
 from cellwright.errors import StorageError, UsageError
 from cellwright.lake import Address, FileState, Lake, TableRecord, remote_ledger
-from cellwright.lake.bucket import Bucket
+from cellwright.lake.bucket import Bucket, failure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -298,6 +299,38 @@ def test_plain_http_has_to_be_allowed(s3: FakeS3, tmp_path: Path, monkeypatch: p
     with pytest.raises(StorageError, match=r"store-in-the-clear.*AWS_ALLOW_HTTP"):
         Lake.open(at(tmp_path))
     assert s3.requests == []
+
+
+@pytest.mark.parametrize(
+    ("url", "mine"),
+    [
+        ("s3://b/p", "AWS_"),
+        ("gs://b/p", "GOOGLE_"),
+        ("abfss://c@a.dfs.core.windows.net/p", "AZURE_"),
+        ("az://c", "AZURE_"),
+    ],
+)
+def test_a_hint_names_the_variables_of_the_store_that_failed(url: str, mine: str) -> None:
+    said = (
+        ("opened", "no account"),
+        ("read", "<Code>AccessDenied</Code>"),
+        ("read", "builder error"),
+        ("read", "silence"),
+    )
+    for action, words in said:
+        told = str(failure(url, action, ValueError(words)))
+        assert mine in told
+        assert not [other for other in ("AWS_", "GOOGLE_", "AZURE_") if other != mine and other in told]
+
+
+def test_plain_http_has_to_be_allowed_of_each_store_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("obstore", reason="the extra `store` is not installed")
+    key = {"gcs_base_url": "http://127.0.0.1:1", "disable_oauth": True, "client_email": "", "private_key": ""}
+    (tmp_path / "key.json").write_text(json.dumps(key | {"private_key_id": ""}), encoding="utf-8")
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT", str(tmp_path / "key.json"))
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    with pytest.raises(StorageError, match=r"store-in-the-clear.*GOOGLE_ALLOW_HTTP"):
+        Bucket("gs://b/p").get("x")
 
 
 def test_a_part_that_is_gone_is_a_finding(s3: FakeS3, tmp_path: Path) -> None:

@@ -49,6 +49,27 @@ class Object(NamedTuple):
     at: datetime  # when it was stored, by the store's clock
 
 
+class _Words(NamedTuple):
+    """What it is called by which a kind of store is reached: credentials, where it is, and leave to do without TLS."""
+
+    credentials: str
+    place: str
+    allow_http: str
+
+
+_AZURE: Final = _Words(
+    "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCOUNT_NAME", "AZURE_ALLOW_HTTP"
+)
+_WORDS: Final = {
+    "s3": _Words("AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL and AWS_REGION", "AWS_ALLOW_HTTP"),
+    "gs": _Words("GOOGLE_APPLICATION_CREDENTIALS", "gcs_base_url in the service account's key", "GOOGLE_ALLOW_HTTP"),
+}
+
+
+def _words(url: str) -> _Words:
+    return _WORDS.get(url.partition(":")[0], _AZURE)
+
+
 class ExistsError(Exception):
     """There is an object of that name already."""
 
@@ -59,10 +80,8 @@ class Bucket:
     def __init__(self, url: str) -> None:
         self.url = url
         self._obstore = obs = _obstore()
-        plain = os.environ.get("AWS_ALLOW_HTTP", "").lower() in {
-            "1",
-            "true",
-        }  # obstore reads the rest of the environment
+        allowed = os.environ.get(_words(url).allow_http, "")  # obstore reads the rest of the environment
+        plain = allowed.lower() in {"1", "true"}
         options = {"timeout": _TIMEOUT, "connect_timeout": _CONNECT, "allow_http": plain}
         with self._errors(_OPENED):
             self._store = obs.store.from_url(url, client_options=options, retry_config=_RETRIES)
@@ -127,25 +146,25 @@ class Bucket:
 
 def failure(url: str, action: str, error: Exception) -> StorageError:
     """Return what a user reads when a store fails: what it answered, without its words."""
-    codes = _codes(error)
+    codes, words = _codes(error), _words(url)
     if codes & _DENIED:
         code, cause = "store-denied", "the store refuses the credentials"
-        hint = "check the credentials in the environment, such as AWS_ACCESS_KEY_ID, and what they may do"
+        hint = f"check the credentials in the environment, such as {words.credentials}, and what they may do"
     elif codes & _ABSENT:
         code, cause = "no-bucket", "there is no such bucket or container"
-        hint = "check the address, and AWS_ENDPOINT_URL and AWS_REGION where they are set; buckets are not made"
+        hint = f"check the address, and {words.place} where set; buckets and containers are not made"
     elif _PLAIN in str(error):
-        code, cause = "store-in-the-clear", "AWS_ENDPOINT_URL is http: anybody on the way could read what is stored"
-        hint = "use https, or set AWS_ALLOW_HTTP=true where the network itself is private"
+        code, cause = "store-in-the-clear", "the store is reached by http: anybody on the way could read what is stored"
+        hint = f"use https, or set {words.allow_http}=true where the network itself is private"
     elif action == _OPENED:
         code, cause = "store-unset", "the environment does not say how to reach the store, or says it wrongly"
-        hint = "set what its own tools ask for, such as AZURE_STORAGE_ACCOUNT_NAME or GOOGLE_APPLICATION_CREDENTIALS"
+        hint = f"set what its own tools ask for, such as {words.credentials}"
     elif codes:
         code, cause = "store-failed", "the store answered " + ", ".join(sorted(codes))
         hint = "run the command again; what was written stays whole"
     else:
         code, cause = "store-unreachable", "the store does not answer, or no credentials were found"
-        hint = "check the network, the credentials in the environment, and AWS_ENDPOINT_URL where it is set"
+        hint = f"check the network, credentials such as {words.credentials}, and {words.place} where set"
     return StorageError.of(code, f"the lake {url} cannot be {action}", cause=cause, hint=hint)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cellwright.estate.yaml_nodes import Node
+    from cellwright.gateway.document import GatewaySpec
     from cellwright.gateway.document_knowledge import KnowledgePart
     from cellwright.gateway.model import GatewayConfig
 
@@ -28,7 +29,7 @@ def _inconsistencies(document: GatewayDocument, node: Node) -> Iterator[Diagnost
     """Yield what no single value shows: names that occur twice, or that nothing has."""
     spec = document.spec
     names = [backend.name for backend in spec.backends]
-    yield from _repeated("keys", [key.name for key in spec.keys], node)
+    yield from _callers(spec, node)
     yield from _repeated("backends", names, node)
     yield from _repeated("routes", [route.name for route in spec.routes], node, {item.model for item in spec.backends})
     types = PluginSet[object]("backends").names()
@@ -44,16 +45,24 @@ def _inconsistencies(document: GatewayDocument, node: Node) -> Iterator[Diagnost
     currencies = {backend.name: backend.price.currency if backend.price else None for backend in spec.backends}
     yield from quota_problems(spec.quotas, spec.keys, currencies, node.descend(("spec", "quotas")))
     yield from _stores(spec.knowledge, names, node)
+    for name, kept in (("meter", spec.meter), ("batches", spec.batches)):
+        if kept is not None and kept.file and kept.url_env:
+            mark = node.descend(("spec", name)).mark
+            yield Diagnostic("contradiction", f"spec.{name} has both file and urlEnv", mark, "one of the two")
+
+
+def _callers(spec: GatewaySpec, node: Node) -> Iterator[Diagnostic]:
+    """Yield what is wrong with who may ask."""
+    yield from _repeated("keys", [key.name for key in spec.keys], node)
+    yield from _repeated("issuers", [issuer.name for issuer in spec.issuers], node, {key.name for key in spec.keys})
+    if not spec.keys and not spec.issuers:
+        yield Diagnostic("missing-value", "nobody may ask: spec has neither keys nor issuers", node.mark, "one of them")
     if spec.listen.tls is None or spec.listen.tls.client_ca is None:
         for index, key in enumerate(spec.keys):
             if key.certificate is not None:
                 mark = node.descend(("spec", "keys", index, "certificate")).mark
                 message = f"key {key.name} is known by a certificate, and clients are asked for none"
                 yield Diagnostic("contradiction", message, mark, "spec.listen.tls.clientCa")
-    for name, kept in (("meter", spec.meter), ("batches", spec.batches)):
-        if kept is not None and kept.file and kept.url_env:
-            mark = node.descend(("spec", name)).mark
-            yield Diagnostic("contradiction", f"spec.{name} has both file and urlEnv", mark, "one of the two")
 
 
 def _stores(stores: Sequence[KnowledgePart], backends: list[str], node: Node) -> Iterator[Diagnostic]:

@@ -21,6 +21,7 @@ from cellwright.gateway.document_access import KeyPart, MetricsPart
 from cellwright.gateway.document_aws import AwsPart
 from cellwright.gateway.document_batches import BatchesPart
 from cellwright.gateway.document_filter import EdgePart, FilterPart
+from cellwright.gateway.document_identity import IssuerPart
 from cellwright.gateway.document_knowledge import KnowledgePart
 from cellwright.gateway.document_network import LimitsPart, ListenPart, ServerTlsPart, TimeoutsPart
 from cellwright.gateway.document_parts import (
@@ -121,7 +122,7 @@ class GatewaySpec(Part):
     """Everything one gateway is told."""
 
     listen: ListenPart = Field(default=ListenPart(), description="where it listens")
-    keys: tuple[KeyPart, ...] = Field(min_length=1, description="a list of the keys that may ask")
+    keys: tuple[KeyPart, ...] = Field(default=(), description="a list of the keys that may ask")
     data_class: DataClass = Field(description="the class of a request where neither it nor its route names one")
     backends: tuple[BackendPart, ...] = Field(min_length=1, description="a list of what answers")
     routes: tuple[RoutePart, ...] = Field(default=(), description="a list of names that clients may ask for")
@@ -135,6 +136,7 @@ class GatewaySpec(Part):
     limits: LimitsPart = Field(default=LimitsPart(), description="what clients may ask for")
     timeouts: TimeoutsPart = Field(default=TimeoutsPart(), description="how long each step may take")
     meter: MeterPart = Field(default=MeterPart(), description="where requests are metered")
+    issuers: tuple[IssuerPart, ...] = Field(default=(), description="a list of who vouches for callers without a key")
     quotas: tuple[QuotaPart, ...] = Field(default=(), description="a list of how much tenants and keys may use")
     quota_store: QuotaStorePart = Field(default=QuotaStorePart(), description="where workers share what is left")
     metrics: MetricsPart = Field(default=MetricsPart(), description="who sees /metrics without a key")
@@ -168,6 +170,7 @@ class GatewayDocument(Document):
             breaker=spec.breaker.build(),
             meter_file=spec.meter.file or (None if spec.meter.url_env else DEFAULT_METER),
             meter_url_env=spec.meter.url_env,
+            issuers=tuple(part.build() for part in spec.issuers),
             quotas=tuple(part.build() for part in spec.quotas),
             quota_url_env=spec.quota_store.url_env,
             metrics_from=spec.metrics.networks,

@@ -1,4 +1,4 @@
-"""Who asks: keys, known by their hash alone."""
+"""Who asks: keys, known by their hash alone, and tokens of issuers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import Diagnostic
+from cellwright.gateway.identity import is_token
 from cellwright.gateway.wire import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from cellwright.gateway.identity import Tokens
     from cellwright.gateway.model import AccessKey
 
 _SCHEME: Final = b"bearer "
@@ -36,19 +38,24 @@ def new_key() -> str:
 class Callers:
     """Tells who asks, in a time that depends neither on how many keys there are nor on which one is close."""
 
-    def __init__(self, keys: Iterable[AccessKey], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, keys: Iterable[AccessKey], tokens: Tokens | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
         keys = tuple(keys)
         self._keys = {key.sha256: key for key in keys if key.sha256 is not None}
         self._certified = {key.certificate: key for key in keys if key.certificate is not None}
+        self._tokens = tokens
         self._clock = clock
 
     async def identify(self, headers: Mapping[bytes, bytes], names: Iterable[str] = ()) -> AccessKey:
-        """Return whose key the headers of a request carry, else whose certificate has one of `names`.
+        """Return whose key or token the headers of a request carry, else whose certificate has one of `names`.
 
         Raises ApiError (401).
         """
         given = credential(headers)
         if given is not None:
+            if self._tokens is not None and is_token(given):
+                return await self._tokens.identify(given)
             return self._holder(given)
         found = next((self._certified[name] for name in names if name in self._certified), None)
         if found is None or self._has_expired(found):

@@ -14,6 +14,7 @@ from cellwright.gateway.model_policy import AS_LISTED, BREAKER, Grade
 if TYPE_CHECKING:
     from cellwright.estate.model import SensitivityClass, Tier, TokenPrices
     from cellwright.gateway.knowledge_spec import KnowledgeSpec
+    from cellwright.gateway.model_identity import Issuer
     from cellwright.gateway.model_network import ServerTls, Tls
     from cellwright.gateway.model_policy import BreakerSettings, Expected, Policy
     from cellwright.gateway.model_quota import Quota
@@ -191,6 +192,7 @@ class GatewayConfig:
     knowledge: tuple[KnowledgeSpec, ...] = ()  # stores of collections, the first one that of collections that name none
     meter_file: str | None = None  # SQLite
     meter_url_env: str | None = None  # name of the environment variable that holds the URL of a database
+    issuers: tuple[Issuer, ...] = ()
     quotas: tuple[Quota, ...] = ()
     quota_url_env: str | None = None  # name of the environment variable; None: the meter's database
     metrics_from: tuple[Network, ...] = HERE  # addresses that see /metrics without a key

@@ -29,6 +29,7 @@ from cellwright.gateway.filtering.edge import edge_filter
 from cellwright.gateway.http.client import Pool, Times
 from cellwright.gateway.http.deadlines import Deadlines
 from cellwright.gateway.http.tls import Certificate, backend_context
+from cellwright.gateway.identity import Tokens
 from cellwright.gateway.keys import Callers
 from cellwright.gateway.knowledge.chat import Retrieval
 from cellwright.gateway.knowledge.opening import Surroundings, open_knowledge
@@ -94,7 +95,7 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
             egress = Egress(network.pool, None if spec.on_premises else guard, tls)
             supplies = Supplies(egress, counter, _api_key(spec, secrets), secrets)
             backends[spec.name] = _opener(spec, openers)(spec, supplies)
-        table, callers = compile_table(config), Callers(config.keys)
+        table, callers = compile_table(config), _callers(config, network)
         abilities = Abilities.of(config.backends, backends)
         knowledge = open_knowledge(config, backends, around)
         filters = _filters(config, table, desk(config.edge) if desk else None, counter, knowledge)
@@ -136,6 +137,10 @@ def _knowledge_paths(config: GatewayConfig, callers: Callers, knowledge: Knowled
     if knowledge is None:
         return ()
     return VectorStores(config, callers, knowledge).paths()
+
+
+def _callers(config: GatewayConfig, network: Network) -> Callers:
+    return Callers(config.keys, Tokens(config.issuers, network.pool) if config.issuers else None)
 
 
 def _opener(spec: BackendSpec, openers: Mapping[str, OpenBackend] | None) -> OpenBackend:

@@ -158,6 +158,7 @@ def streamed(choice: dict[str, Any], usage: Usage) -> list[Chunk]:
             {"tool_calls": [{"index": index, "function": {"arguments": part}}]} for part in function["arguments"]
         ]
     ends = [{"delta": delta} for delta in deltas] + [{"delta": {}, "finish_reason": choice["finish_reason"]}]
-    pieces = [orjson.dumps({"id": "x", "model": "m", "choices": [{"index": 0} | end]}) for end in ends]
+    head = {"id": "x", "object": "chat.completion.chunk", "created": 7, "model": "m"}
+    pieces = [orjson.dumps(head | {"choices": [{"index": 0} | end]}) for end in ends]
     last = Chunk(usage_chunk(request(), "m", usage), "", usage, closing=True)
     return [*(Chunk(piece, answer_text(orjson.loads(piece))) for piece in pieces), last]

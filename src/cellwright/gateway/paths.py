@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -13,12 +13,24 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from cellwright.gateway.connection import Call
-    from cellwright.gateway.wire import ApiError
+    from cellwright.gateway.wire import ApiError, JsonObject
 
     Handler = Callable[[Call], Awaitable[None]]
 
 _PARAMETER: Final = re.compile(r"\{(\w+)(:path)?\}")
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the description of the API says of a path."""
+
+    summary: str
+    request: JsonObject | None = None  # JSON schema of the body
+    answer: JsonObject = field(default_factory=dict)  # of a whole answer
+    streams: bool = False  # where the request asks for it
+    kind: str = "application/json"  # of a whole answer
+    keyed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,7 @@ class Path:
     template: str
     handler: Handler
     errors: Callable[[ApiError], bytes] = error_body
+    about: About | None = None  # None: not described
 
 
 class Paths:

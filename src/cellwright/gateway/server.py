@@ -9,6 +9,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cellwright.errors import Diagnostic, UsageError
+from cellwright.gateway import schemas
 from cellwright.gateway.abilities import Abilities
 from cellwright.gateway.backend import Supplies
 from cellwright.gateway.connection import Call, Reply
@@ -33,6 +34,7 @@ from cellwright.gateway.identity import Tokens
 from cellwright.gateway.keys import Callers
 from cellwright.gateway.knowledge.chat import Retrieval
 from cellwright.gateway.knowledge.opening import Surroundings, open_knowledge
+from cellwright.gateway.openapi import described
 from cellwright.gateway.paths import Path, Paths
 from cellwright.gateway.pipeline import Pipeline
 from cellwright.gateway.queueing import Waiting
@@ -103,22 +105,23 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         dispatch = Dispatch(table, backends, standings.renew(config, time.monotonic()))
         admissions = quotas.renew(config, table.chains)
         pipeline = Pipeline(config, table, abilities, dispatch, counter, meter, callers, admissions, filters)
-        models = Models(callers, table, backends)
+        models, count = Models(callers, table, backends), TokenCount(callers, counter)
         paths = (
-            Path("POST", "/v1/chat/completions", pipeline.to(ChatCompletions())),
-            Path("POST", "/v1/completions", pipeline.to(Completions())),
-            Path("POST", "/v1/embeddings", pipeline.to(Embeddings())),
-            Path("POST", "/v1/messages", pipeline.to(Messages()), messages.error_body),
-            Path("POST", "/v1/messages/count_tokens", TokenCount(callers, counter).answer, messages.error_body),
-            Path("POST", "/v1/responses", pipeline.to(Responses())),
-            Path("GET", "/v1/models", models.every),
-            Path("GET", "/v1/models/{model:path}", models.one),
-            Path("GET", "/healthz", Health(meter, callers, standings).answer),
-            Path("GET", "/metrics", Metrics(config, callers, meter).answer),
+            Path("POST", "/v1/chat/completions", pipeline.to(ChatCompletions()), about=schemas.CHAT),
+            Path("POST", "/v1/completions", pipeline.to(Completions()), about=schemas.COMPLETIONS),
+            Path("POST", "/v1/embeddings", pipeline.to(Embeddings()), about=schemas.EMBEDDINGS),
+            Path("POST", "/v1/messages", pipeline.to(Messages()), messages.error_body, schemas.MESSAGES),
+            Path("POST", "/v1/messages/count_tokens", count.answer, messages.error_body, schemas.COUNT_TOKENS),
+            Path("POST", "/v1/responses", pipeline.to(Responses()), about=schemas.RESPONSES),
+            Path("GET", "/v1/models", models.every, about=schemas.MODELS),
+            Path("GET", "/v1/models/{model:path}", models.one, about=schemas.MODEL),
+            Path("GET", "/healthz", Health(meter, callers, standings).answer, about=schemas.HEALTH),
+            Path("GET", "/metrics", Metrics(config, callers, meter).answer, about=schemas.METRICS),
             *tools,
             *_knowledge_paths(config, callers, knowledge),
         )
-        return Paths((*paths, *(_waiting_paths(waiting, pipeline) if waiting is not None else ())))
+        queued = _waiting_paths(waiting, pipeline) if waiting is not None else ()
+        return Paths(described((*paths, *queued)))
 
     return Gateway(config, network, build, (quotas, *((waiting.drain,) if waiting is not None else ())))
 

@@ -31,7 +31,8 @@ class Completions:
         body = read_object(raw)
         model, stream = model_name(body), streams(body)
         for key, harmless in _REFUSED.items():
-            if body.get(key) not in harmless:
+            given = body.get(key)
+            if not any(type(given) is type(item) and given == item for item in harmless):
                 raise refused(key, _RAW)
         options = value(body, "stream_options", dict, "an object") or {}
         kept = {key: item for key, item in body.items() if key != "prompt" and key not in _REFUSED}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from cellwright.gateway.fields import model_name, one_of, read_object, refused, value, wrong
+from cellwright.gateway.fields import model_name, one_of, read_object, refused, streams, value, wrong
 from cellwright.gateway.wire import ModelRequest, Operation
 
 if TYPE_CHECKING:
@@ -28,11 +28,12 @@ class Embeddings:
         body = read_object(raw)
         model = model_name(body)
         _check_input(body.get("input"))
-        one_of(body.get("encoding_format") or "float", ("float", "base64"), "encoding_format")
+        if body.get("encoding_format") is not None:
+            one_of(body["encoding_format"], ("float", "base64"), "encoding_format")
         dimensions = value(body, "dimensions", int, "1 or more")
         if dimensions is not None and dimensions < 1:
             raise wrong("dimensions", "1 or more")
-        if body.get("stream"):
+        if streams(body):
             raise refused("stream", "embeddings come whole")
         return ModelRequest(
             request_id, created_s, model, body, stream=False, wants_usage=False, operation=Operation.EMBEDDINGS

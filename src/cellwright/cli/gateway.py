@@ -40,13 +40,14 @@ app.add_typer(commands, name="gateway")
 def gateway(
     context: typer.Context,
     config: Annotated[Path | None, typer.Option(help="A document of kind Gateway.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that serve the port.")] = 1,
 ) -> None:
     """Serve an OpenAI-compatible, policy-routed, metered gateway until Ctrl-C."""
     if context.invoked_subcommand is not None:
         return
     if config is None:
         raise UsageError.of("no-config", "nothing says what the gateway serves", expected="--config FILE")
-    serve_gateway(config, os.environ, lambda address: console.say(f"serving {address}; Ctrl-C stops it"))
+    serve_gateway(config, os.environ, lambda address: console.say(f"serving {address}; Ctrl-C stops it"), workers)
 
 
 @commands.command("check")

@@ -18,6 +18,7 @@ from cellwright.gateway.http.server import Server
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
+    from cellwright.gateway.model import GatewayConfig
     from cellwright.gateway.server import Gateway
 
     Beside = Coroutine[object, object, None]
@@ -27,12 +28,17 @@ _GRACE_S: Final = 10.0  # for answers under way when the gateway is stopped
 _LAST_S: Final = 5.0  # for requests that are told to stop to leave their row in the meter
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Return a socket bound to an address, port 0 for any free one; raise UnavailableError that says what to do."""
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """Return a socket bound to an address, port 0 for any free one; raise UnavailableError that says what to do.
+
+    A `shared` port may be bound several times by the same user.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         bound.bind((host, port))
     except OSError as error:
         bound.close()
@@ -60,18 +66,20 @@ class _Life:
         self._stopped = asyncio.Event()
         self.began = False
 
-    def run(self) -> None:
-        """Serve until told to stop, in an event loop of its own."""
+    def run(self, lifeline: int | None = None) -> None:
+        """Serve in an event loop of its own until told to stop, or until `lifeline` can be read."""
         with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-            runner.run(self._live())
+            runner.run(self._live(lifeline))
 
     def stop(self) -> None:
         """Let answers under way be finished, then end."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._stopped.set)
 
-    async def _live(self) -> None:
+    async def _live(self, lifeline: int | None) -> None:
         self._loop = asyncio.get_running_loop()
+        if lifeline is not None:
+            self._loop.add_reader(lifeline, self._let_go, lifeline)
         if threading.current_thread() is threading.main_thread():
             self._heed_signals()
         await self._app.open()
@@ -91,6 +99,10 @@ class _Life:
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # on Windows Ctrl-C raises KeyboardInterrupt
                 asyncio.get_running_loop().add_signal_handler(number, self._leave)
+
+    def _let_go(self, lifeline: int) -> None:
+        asyncio.get_running_loop().remove_reader(lifeline)
+        self._stopped.set()
 
     def _leave(self) -> None:
         if self._stopped.is_set():
@@ -114,7 +126,7 @@ def running(app: Gateway, beside: Callable[[], Beside] | None = None) -> Iterato
         if not life.began:
             raise UnavailableError.of("gateway-not-started", "the gateway did not start", hint="its log says why")
         try:
-            yield base_url(app, bound)
+            yield base_url(app.config, bound)
         finally:
             life.stop()
             thread.join()
@@ -126,16 +138,24 @@ def serve(app: Gateway, announce: Callable[[str], None], beside: Callable[[], Be
     `beside` gives what runs beside it in its event loop. Raises UnavailableError where the port is taken.
     """
     with contextlib.closing(bind(app.config.host, app.config.port)) as bound:
-        address = base_url(app, bound)
+        address = base_url(app.config, bound)
         gc.freeze()  # what is loaded stays: looking through it at every full collection holds requests up
         with contextlib.suppress(KeyboardInterrupt):  # the way a server is meant to be stopped
             _Life(app, bound, lambda: announce(address), beside).run()
 
 
-def base_url(app: Gateway, bound: socket.socket) -> str:
+def serve_beside(
+    app: Gateway, bound: socket.socket, lifeline: int, ready: Callable[[], None], beside: Callable[[], Beside]
+) -> None:
+    """Serve in this process as one of several, on a socket of its own, until `lifeline` can be read."""
+    gc.freeze()
+    _Life(app, bound, ready, beside).run(lifeline)
+
+
+def base_url(config: GatewayConfig, bound: socket.socket) -> str:
     """Return the address clients are given."""
     host, port = bound.getsockname()[:2]
-    scheme = "https" if app.certificate else "http"
+    scheme = "https" if config.tls else "http"
     return f"{scheme}://[{host}]:{port}/v1" if ":" in host else f"{scheme}://{host}:{port}/v1"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +19,11 @@ from cellwright.gateway.meter import Meter, meter_url
 from cellwright.gateway.reload import Reloading
 from cellwright.gateway.route import compile_table
 from cellwright.gateway.select import Ask
-from cellwright.gateway.serve import serve
+from cellwright.gateway.serve import base_url, bind, serve, serve_beside
 from cellwright.gateway.server import create_app
 from cellwright.gateway.standing import supposed
 from cellwright.gateway.wire import ApiError
+from cellwright.gateway.workers import Workers
 from cellwright.privacy import guard_egress
 from cellwright.wiring.edge import EdgeDesk
 from cellwright.wiring.files import read_text, storage_errors
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from cellwright.estate.model import SensitivityClass
     from cellwright.gateway.explain import Explanation
     from cellwright.gateway.model import GatewayConfig
+    from cellwright.gateway.serve import Beside
+    from cellwright.gateway.server import Gateway
     from cellwright.gateway.wire import ModelRequest
 
 _TYPICAL_TOKENS_IN: Final = 1000
@@ -115,14 +119,39 @@ class _File:
         return read_config(self.path)
 
 
-def serve_gateway(path: Path, environ: Mapping[str, str], announce: Callable[[str], None]) -> None:
-    """Serve the gateway that a document describes until Ctrl-C; raise UsageError with every problem of the document."""
+def serve_gateway(path: Path, environ: Mapping[str, str], announce: Callable[[str], None], workers: int = 1) -> None:
+    """Serve the gateway that a document describes until Ctrl-C, by `workers` processes.
+
+    Raises UsageError with every problem of the document, UnavailableError where the port is taken.
+    """
     config = read_config(path)
+    if workers == 1:
+        with _opened(config, path, environ) as (app, beside):
+            serve(app, announce, beside)
+        return
+    with contextlib.closing(bind(config.host, config.port, shared=True)) as reserved:
+        port = reserved.getsockname()[1]
+
+        def work(lifeline: int, ready: Callable[[], None]) -> None:
+            with (
+                _opened(config, path, environ) as (app, beside),
+                contextlib.closing(bind(config.host, port, shared=True)) as bound,
+            ):
+                serve_beside(app, bound, lifeline, ready, beside)
+
+        Workers(workers, work).run(lambda: announce(base_url(config, reserved)))
+
+
+@contextlib.contextmanager
+def _opened(
+    config: GatewayConfig, path: Path, environ: Mapping[str, str]
+) -> Iterator[tuple[Gateway, Callable[[], Beside]]]:
+    """Give the application of a document, and what runs beside it; its rows are written when the block ends."""
     with Meter(meter_url(config, environ)) as meter:
         desk = functools.partial(EdgeDesk, settings=read_settings(environ, Path.home()), base=path.parent)
         app = create_app(config, guard=guard_egress, counter=token_counter(), meter=meter, secrets=environ, desk=desk)
         shown = (Path(config.tls.certificate), Path(config.tls.key)) if config.tls else ()
-        serve(app, announce, lambda: Reloading(app, _File(path, shown)).watch())
+        yield app, lambda: Reloading(app, _File(path, shown)).watch()
 
 
 def _read_request(path: Path) -> ModelRequest:

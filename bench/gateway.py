@@ -1,13 +1,14 @@
 """What the gateway costs a request, adds to it, and holds under load, beside other gateways in the same run.
 
 One model server that does no work answers all of them; load comes from a process of its own; rounds are interleaved,
-and `direct` is the load on the model server without a gateway. Ours runs as its users run it, with keys, rules, two
-tiers, latency budget, guard on all that leaves the premises, limits, filter and meter; the peers with the least they
-need. CPU is that of a gateway's processes by the kernel's own count, with its children. Peers are installed beforehand,
-in environments of their own: `--litellm` names a Python with `litellm[proxy]`, `--portkey` a folder with
-`@portkey-ai/gateway` in its node_modules (1.15.2 answers streams only with `@hono/node-server` 1.13.7 or older: name it
-under `overrides` in that folder's package.json). Machines with few cores share them between load, model server and
-gateway: read ratios, not rates.
+and `direct` is the load on the model server without a gateway. Ours runs with all of it on: keys, rules, latency budget
+against live percentiles, price, load, difficulty of the request, hedge, breakers, guard on all that leaves the
+premises, quotas of tenant and key, edge filter and meter; the peers with the least they need. CPU is that of a
+gateway's processes by the kernel's own count, with its children. Peers are installed beforehand, in environments of
+their own: `--litellm` names a Python with `litellm[proxy]`, `--portkey` a folder with `@portkey-ai/gateway` in its
+node_modules (1.15.2 answers streams only with `@hono/node-server` 1.13.7 or older: name it under `overrides` in that
+folder's package.json). Machines with few cores share them between load, model server and gateway: read ratios, not
+rates.
 """
 
 from __future__ import annotations
@@ -52,15 +53,31 @@ spec:
     - {{name: bench, tenant: bench, sha256: '{sha256}'}}
   dataClass: anonymised
   backends:
-    - {{name: edge, type: openai, model: small, tier: onprem, boundary: premises, baseUrl: 'http://127.0.0.1:{upstream}/v1',
+    - {{name: edge, type: openai, model: small, tier: onprem, boundary: premises,
+        baseUrl: 'http://127.0.0.1:{upstream}/v1',
+        price: {{currency: USD, source: bench, inputPerMillion: 3, outputPerMillion: 12}}}}
+    - {{name: light, type: openai, model: medium, tier: region, boundary: bloc, grade: light,
+        baseUrl: 'http://127.0.0.1:{upstream}/v1',
         price: {{currency: USD, source: bench, inputPerMillion: 0.1, outputPerMillion: 0.2}}}}
-    - {{name: cloud, type: openai, model: large, tier: region, boundary: bloc, baseUrl: 'http://127.0.0.1:{upstream}/v1',
+    - {{name: cloud, type: openai, model: large, tier: region, boundary: bloc,
+        baseUrl: 'http://127.0.0.1:{upstream}/v1',
         price: {{currency: USD, source: bench, inputPerMillion: 2.5, outputPerMillion: 10}}}}
   routes:
-    - {{name: auto, backends: [cloud, edge]}}
+    - name: auto
+      backends: [cloud, light, edge]
+      prefer: [latency, price, load]
+      latencyBudget: {{roundTrip: 10 s, firstToken: 5 s}}
+      lightBelow: 0.5
+      hedgeAfter: 10 s
+      restart: true
+      filter: {{mode: digest}}
   rules:
     - {{name: subscribers, classes: [subscriber_pii, location, signalling], boundary: premises, source: bench}}
     - {{name: digests, classes: [anonymised, aggregated_kpi], boundary: none, source: bench}}
+  quotas:
+    - {{tenant: bench, requestsPerMinute: 10000000, tokensPerMinute: 10000000000, atOnce: 5000,
+        budgets: [{{per: month, tokens: 100000000000000}}]}}
+    - {{key: '*', atOnce: 5000}}
   meter: {{file: '{folder}/meter.db'}}
 """
 LITELLM: Final = """
@@ -327,7 +344,7 @@ def reload(target: Target, folder: Path, seconds: float) -> Row:
     process.stdin.close()
     times = 0
     while process.poll() is None and target.process:
-        other = text.replace("backends: [cloud, edge]", "backends: [edge, cloud]") if times % 2 else text
+        other = text.replace("backends: [cloud, light, edge]", "backends: [edge, light, cloud]") if times % 2 else text
         fresh = folder / "fresh.yaml"
         fresh.write_text(other)
         fresh.replace(path)

@@ -327,6 +327,11 @@ def test_nothing_understood_is_no_success(tmp_path: Path) -> None:
     done = cellwright("mediate", "junk.bin", "--lake", "lake", cwd=tmp_path)
     assert done.returncode == 5
     assert "unknown-format" in done.stdout
+    assert "1 file of no known format and left out: 0 raw" in done.stdout
+    (tmp_path / "cut.xml").write_bytes(b"<measCollecFile><measData><r p='1'>1</r>")
+    done = cellwright("mediate", "junk.bin", "cut.xml", "--lake", "lake", cwd=tmp_path)
+    assert "1 file quarantined: 1 raw, 0 rows, 1 quarantined" in done.stdout
+    assert "1 files were in the lake before" in done.stdout
 
 
 def test_a_simulation_replaces_an_earlier_one_and_nothing_else(tmp_path: Path) -> None:

@@ -14,14 +14,14 @@ from lake_rows import KEY, LATER, store
 
 from cellwright.cli.main import run
 from cellwright.errors import ExitCode, StorageError, UsageError
-from cellwright.lake import Address, DeltaTables, Lake, StagedLake, TableRecord, open_lake
+from cellwright.lake import Address, DeltaTables, FileState, Lake, StagedLake, TableRecord, open_lake
 from cellwright.lake.sealing import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-pytest.importorskip("deltalake", reason="the extra `delta` is not installed")
+deltalake = pytest.importorskip("deltalake", reason="the extra `delta` is not installed")
 
 LINES = {"a.log": 7, "b.log": 3, "shared.log": 5, "c.log": 4}
 
@@ -192,3 +192,18 @@ def test_processes_that_mediate_overlapping_files_at_once_store_every_row_once(
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_tables_that_an_earlier_version_made_are_read_and_get_the_columns_they_lack(tmp_path: Path) -> None:
+    to = tmp_path / "delta"
+    filled(tmp_path / "one", to, "a")
+    listed = deltalake.DeltaTable(str(to / "files"))
+    earlier = listed.to_pyarrow_table().drop_columns(["state", "reasons", "rows_by_table"])
+    deltalake.write_deltalake(listed, earlier, mode="overwrite", schema_mode="overwrite")
+    with open_lake(to) as lake:
+        assert [(file.state, dict(file.rows_by_table)) for file in lake.files()] == [(FileState.PARTIAL, {"logs": 3})]
+    filled(tmp_path / "two", to, "b")
+    with open_lake(to) as lake:
+        assert lake.tables() == (TableRecord("logs", 2, 6),)
+        assert [dict(file.rows_by_table) for file in lake.files()] == [{"logs": 3}] * 2
+        assert all(balance.ok for balance in lake.verify())

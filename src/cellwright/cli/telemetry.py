@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -14,7 +16,7 @@ from cellwright.cli.app import Output, OutputOption, app
 from cellwright.cli.counts import COUNTS, print_counts
 from cellwright.cli.plans import number
 from cellwright.errors import ExitCode
-from cellwright.lake import Commit
+from cellwright.lake import Commit, FileState
 from cellwright.wiring.lakes import lake_at
 from cellwright.wiring.settings import read_settings
 from cellwright.wiring.simulation import simulate_into
@@ -80,6 +82,25 @@ def mediate(  # noqa: PLR0913, PLR0917 - options of a command
         raise console.Finish(ExitCode.PARTIAL)
 
 
+_BECAME: Final = MappingProxyType(
+    {
+        FileState.STORED: "stored",
+        FileState.PARTIAL: "stored in part",
+        FileState.QUARANTINED: "quarantined",
+        FileState.UNBALANCED: "stored with facts that nothing accounts for",
+        FileState.SKIPPED: "of no known format and left out",
+        FileState.UNREADABLE: "not readable",
+    }
+)
+
+
+def _told(states: Counter[FileState]) -> str:
+    """Return how many files became what."""
+    said = [f"{number(states[state], 0)} {became}" for state, became in _BECAME.items() if states[state]]
+    first, *others = said or ["0 stored"]
+    return ", ".join([first.replace(" ", " file " if first.startswith("1 ") else " files ", 1), *others])
+
+
 def _print_result(result: MediationResult, output: Output) -> None:
     if output is Output.JSON:
         files = [dataclasses.asdict(outcome) for outcome in result.outcomes]
@@ -88,6 +109,6 @@ def _print_result(result: MediationResult, output: Output) -> None:
     print_counts((outcome.source, outcome.format or "unknown", outcome) for outcome in result.outcomes)
     new = [outcome for outcome in result.outcomes if not outcome.duplicate]
     counts = ", ".join(f"{number(sum(getattr(outcome, name) for outcome in new), 0)} {name}" for name in COUNTS)
-    console.say(f"{len(new)} files stored: {counts}")
+    console.say(f"{_told(Counter(outcome.state for outcome in new))}: {counts}")
     if len(new) < len(result.outcomes):
         console.say(f"{len(result.outcomes) - len(new)} files were in the lake before and not stored again")

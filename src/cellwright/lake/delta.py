@@ -120,7 +120,7 @@ class _Table:
                 "another-key",
                 f"the Delta tables at {place} were made with another pseudonym key",
                 expected="the same key on every machine: with two, one subscriber would have two pseudonyms",
-                hint="name the right key file with CELLWRIGHTKEY_FILE, or write to another lake",
+                hint="name the right key file with CELLWRIGHT_KEY_FILE, or write to another lake",
             )
 
     def has(self, file_id: str) -> bool:
@@ -143,6 +143,7 @@ class _Table:
                     self._table,
                     rows,
                     mode="append",
+                    schema_mode="merge",  # tables that an earlier version made lack columns
                     commit_properties=self._delta.CommitProperties(app_transactions=marks),
                 )
             except self._failures() as error:

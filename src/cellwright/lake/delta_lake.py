@@ -20,7 +20,7 @@ from cellwright.lake.schema import TABLES
 from cellwright.lake.verify import Balance, Finding, compare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from cellwright.lake.address import Address
@@ -38,6 +38,7 @@ class DeltaLake(Lake):
         self._at, self._listed = place, listed
         self._opened = {name: table_at(place, name) for name in TABLES}
         self._files = self._read(lambda: listed.to_pyarrow_dataset(schema=FILE_COLUMNS).to_table())
+        self._counted: dict[str, dict[str, tuple[int, int]]] = {}
         self._whole = pc.field("file_id").isin(self._files["file_id"].combine_chunks())
 
     def close(self) -> None:
@@ -89,14 +90,21 @@ class DeltaLake(Lake):
             FileRecord(
                 **{
                     **each,
-                    "state": FileState(each["state"]),
-                    "reasons": dict(each["reasons"]),
-                    "rows_by_table": dict(each["rows_by_table"]),
+                    "state": FileState(each["state"] or _state(each)),
+                    "reasons": dict(each["reasons"] or ()),
+                    "rows_by_table": self._told(each["file_id"], each["rows_by_table"]),
                 }
             )
             for each in self._files.to_pylist()
         ]
         return tuple(sorted(found, key=lambda file: (file.source, file.file_id)))
+
+    def _told(self, file_id: str, rows_by_table: list[tuple[str, int]] | None) -> dict[str, int]:
+        """Return the rows of a file by table; where an earlier version did not list them, what the tables hold."""
+        if rows_by_table is not None:
+            return dict(rows_by_table)
+        self._counted = self._counted or {name: self._recount(name) for name in TABLES}
+        return {name: counts[file_id][0] for name, counts in self._counted.items() if file_id in counts}
 
     def quarantine(self) -> tuple[QuarantineRecord, ...]:
         """Return nothing: quarantine stays on the machines that filled it."""
@@ -149,6 +157,15 @@ class DeltaLake(Lake):
             f"the lake {self._at} is Delta tables and cannot be {what}",
             hint="many machines write it: keep it with Delta's own DELETE and VACUUM",
         )
+
+
+def _state(counts: Mapping[str, Any]) -> FileState:
+    """Return the state of a file of which an earlier version listed counts alone."""
+    if counts["raw"] != counts["rows"] + counts["quarantined"] + counts["filtered"]:
+        return FileState.UNBALANCED
+    if counts["quarantined"]:
+        return FileState.PARTIAL if counts["rows"] else FileState.QUARANTINED
+    return FileState.STORED
 
 
 def _balance(file: FileRecord, counted: dict[str, dict[str, tuple[int, int]]]) -> Balance:

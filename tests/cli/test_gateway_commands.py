@@ -93,6 +93,8 @@ def test_the_difficulty_of_a_request_is_told_with_what_adds_to_it_and_how_often_
     ("arguments", "code", "sentence"),
     [
         (("gateway",), 64, "--config FILE"),
+        (("gateway", "--config", EXAMPLE, "--plan", "plan.json"), 64, "--plan goes with --estate"),
+        (("gateway", "check", EXAMPLE, "--estate", "estate"), 1, "--estate goes with --plan"),
         (("gateway", "--config", "missing.yaml"), 1, "missing.yaml"),
         (("gateway", "check", "missing.yaml"), 1, "missing.yaml"),
         (("gateway", "explain", EXAMPLE), 64, "--model or --request"),

@@ -14,6 +14,7 @@ from cellwright.cli.app import Output, OutputOption, app
 from cellwright.errors import ExitCode, UsageError
 from cellwright.estate.model import SensitivityClass
 from cellwright.wiring.gateway import (
+    Documents,
     Question,
     difficulty_error,
     explain_request,
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from cellwright.gateway.model import GatewayConfig
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A document of kind Gateway.")]
+PlanOption = Annotated[
+    Path | None, typer.Option(metavar="PLAN", help="Take backends, routes and rules from this plan too.")
+]
+EstateOption = Annotated[Path | None, typer.Option(metavar="ESTATE", help="The estate that --plan was made of.")]
 ClassOption = Annotated[
     SensitivityClass | None, typer.Option(help="The class that the request names; else its route's.")
 ]
@@ -40,6 +45,8 @@ app.add_typer(commands, name="gateway")
 def gateway(
     context: typer.Context,
     config: Annotated[Path | None, typer.Option(help="A document of kind Gateway.")] = None,
+    plan: PlanOption = None,
+    estate: EstateOption = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that serve the port.")] = 1,
 ) -> None:
     """Serve an OpenAI-compatible, policy-routed, metered gateway until Ctrl-C."""
@@ -47,14 +54,17 @@ def gateway(
         return
     if config is None:
         raise UsageError.of("no-config", "nothing says what the gateway serves", expected="--config FILE")
-    serve_gateway(config, os.environ, lambda address: console.say(f"serving {address}; Ctrl-C stops it"), workers)
+    documents = Documents(config, plan, estate)
+    serve_gateway(documents, os.environ, _announce, _remark, workers)
 
 
 @commands.command("check")
-def check(config: FileArgument, output: OutputOption = Output.TABLE) -> None:
+def check(
+    config: FileArgument, plan: PlanOption = None, estate: EstateOption = None, output: OutputOption = Output.TABLE
+) -> None:
     """Report every problem of a gateway's document with file, line and column; exit 1 if there is one."""
     try:
-        found = read_config(config)
+        found, remarks = read_config(Documents(config, plan, estate))
     except UsageError as error:
         if output is Output.JSON:
             told = [plans.diagnostic_json(item) for item in error.diagnostics]
@@ -63,12 +73,12 @@ def check(config: FileArgument, output: OutputOption = Output.TABLE) -> None:
             console.tell(error.diagnostics)
             console.note(f"{len(error.diagnostics)} error(s) in {config}")
         raise console.Finish(ExitCode.ERROR) from None
-    remarks = list(unanswerable(found))
+    remarks = (*remarks, *unanswerable(found))
     if output is Output.JSON:
         console.say_json({"valid": True, "diagnostics": [], "remarks": remarks})
         return
     for remark in remarks:
-        console.note(f"remark: {remark}")
+        _remark(remark)
     console.say(_contents(found))
 
 
@@ -83,17 +93,28 @@ def explain(  # noqa: PLR0913, PLR0917 - one parameter an option
         bool | None, typer.Option("--stream/--whole", help="Whether it streams; else as the request says.")
     ] = None,
     request: Annotated[Path | None, typer.Option(help="A file with the JSON of a chat completion.")] = None,
+    plan: PlanOption = None,
+    estate: EstateOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Say which backends may answer a request, in which order, and why not the others."""
     question = Question(model, data_class, tokens, tokens_out, stream, request)
-    explanation = explain_request(read_config(config), question)
+    found, _ = read_config(Documents(config, plan, estate))
+    explanation = explain_request(found, question)
     if output is Output.JSON:
         console.say_json(asdict(explanation))
     else:
         _print(explanation)
     if not any(verdict.may_answer for verdict in explanation.verdicts):
         raise console.Finish(ExitCode.DENIED)
+
+
+def _announce(address: str) -> None:
+    console.say(f"serving {address}; Ctrl-C stops it")
+
+
+def _remark(text: str) -> None:
+    console.note(f"remark: {text}")
 
 
 def _contents(config: GatewayConfig) -> str:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cellwright.estate.yaml_nodes import Node
-    from cellwright.gateway.document import GatewaySpec
+    from cellwright.gateway.document import BackendPart, GatewaySpec, ServerPart
     from cellwright.gateway.document_knowledge import KnowledgePart
+    from cellwright.gateway.document_tools import ToolServerPart
     from cellwright.gateway.model import GatewayConfig
 
 
@@ -32,16 +33,11 @@ def _inconsistencies(document: GatewayDocument, node: Node) -> Iterator[Diagnost
     yield from _callers(spec, node)
     yield from _repeated("backends", names, node)
     yield from _repeated("routes", [route.name for route in spec.routes], node, {item.model for item in spec.backends})
-    types = PluginSet[object]("backends").names()
-    for index, backend in enumerate(spec.backends):
-        yield from _unknown(backend.type, types, node.descend(("spec", "backends", index, "type")), "type of backend")
+    yield from _types(spec, node)
     for index, route in enumerate(spec.routes):
         for place, name in enumerate(route.backends):
             yield from _unknown(name, names, node.descend(("spec", "routes", index, "backends", place)), "backend")
     yield from _repeated("tools", [server.name for server in spec.tools], node)
-    types = PluginSet[object]("tools").names()
-    for index, server in enumerate(spec.tools):
-        yield from _unknown(server.type, types, node.descend(("spec", "tools", index, "type")), "type of tool server")
     currencies = {backend.name: backend.price.currency if backend.price else None for backend in spec.backends}
     yield from quota_problems(spec.quotas, spec.keys, currencies, node.descend(("spec", "quotas")))
     yield from _stores(spec.knowledge, names, node)
@@ -63,6 +59,22 @@ def _callers(spec: GatewaySpec, node: Node) -> Iterator[Diagnostic]:
                 mark = node.descend(("spec", "keys", index, "certificate")).mark
                 message = f"key {key.name} is known by a certificate, and clients are asked for none"
                 yield Diagnostic("contradiction", message, mark, "spec.listen.tls.clientCa")
+
+
+def _types(spec: GatewaySpec, node: Node) -> Iterator[Diagnostic]:
+    """Yield types that no plugin has, and that nothing answers."""
+    if not spec.backends and not spec.servers:
+        mark = node.descend(("spec",)).mark
+        yield Diagnostic("missing-value", "nothing answers", mark, "spec.backends, or spec.servers and a plan")
+    backends, tools = PluginSet[object]("backends").names(), PluginSet[object]("tools").names()
+    placed: tuple[tuple[str, Sequence[BackendPart | ServerPart | ToolServerPart], Iterable[str], str], ...] = (
+        ("backends", spec.backends, backends, "type of backend"),
+        ("servers", spec.servers, backends, "type of backend"),
+        ("tools", spec.tools, tools, "type of tool server"),
+    )
+    for key, parts, known, noun in placed:
+        for index, part in enumerate(parts):
+            yield from _unknown(part.type, known, node.descend(("spec", key, index, "type")), noun)
 
 
 def _stores(stores: Sequence[KnowledgePart], backends: list[str], node: Node) -> Iterator[Diagnostic]:

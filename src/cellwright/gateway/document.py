@@ -16,7 +16,7 @@ from cellwright.estate.documents.parts import (
     Text,
     one_of,
 )
-from cellwright.estate.model import Tier
+from cellwright.estate.model import Boundary, Tier
 from cellwright.gateway.document_access import KeyPart, MetricsPart
 from cellwright.gateway.document_aws import AwsPart
 from cellwright.gateway.document_batches import BatchesPart
@@ -38,6 +38,7 @@ from cellwright.gateway.model import (
     BackendSpec,
     GatewayConfig,
     ModelPrice,
+    ServerSpec,
     nano,
 )
 from cellwright.gateway.model_policy import Grade
@@ -62,14 +63,11 @@ class PricePart(Part):
         return ModelPrice(self.currency, self.source, *(nano(float(amount)) for amount in amounts))
 
 
-class BackendPart(Part):
-    """What answers."""
+class ModelPart(Part):
+    """A model, and where it is asked."""
 
-    name: Name = Field(description="a unique name")
     type: Text = Field(description="the kind of backend, such as openai or reasoner")
     model: Text = Field(pattern=MODEL_NAME, description="the model it is asked for, also a name clients may ask for")
-    tier: Annotated[Tier, one_of(Tier)] = Field(description="the kind of place it stands at")
-    boundary: Within = Field(description="the tightest boundary around the operator's data that it lies within")
     base_url: ServerAddress | None = Field(default=None, description="its address, such as https://models.example/v1")
     api_key_env: Variable | None = Field(default=None, description="the environment variable that holds its key")
     aws: AwsPart | None = Field(default=None, description="what signs requests to Amazon Bedrock")
@@ -84,19 +82,18 @@ class BackendPart(Part):
     max_concurrency: PositiveCount | None = Field(default=None, description="requests it takes at once")
     measured: ExpectedPart | None = Field(default=None, description="how fast it is, until enough was seen here")
     tls: ServerTlsPart | None = Field(default=None, description="how an https address is verified")
-
     causes: Text | None = Field(
         default=None, min_length=1, description="what `cellwright digest learn` wrote, for a reasoner to weigh"
     )
 
-    def build(self) -> BackendSpec:
-        """Return the frozen backend."""
+    def at(self, name: str, tier: Tier, boundary: Boundary) -> BackendSpec:
+        """Return the frozen backend at a place."""
         return BackendSpec(
-            name=self.name,
+            name=name,
             type=self.type,
             model=self.model,
-            tier=self.tier,
-            boundary=self.boundary,
+            tier=tier,
+            boundary=boundary,
             base_url=self.base_url,
             api_key_env=self.api_key_env,
             aws=self.aws.build() if self.aws else None,
@@ -109,6 +106,29 @@ class BackendPart(Part):
             tls=self.tls.build() if self.tls else None,
             causes=self.causes,
         )
+
+
+class BackendPart(ModelPart):
+    """What answers, and where it stands."""
+
+    name: Name = Field(description="a unique name")
+    tier: Annotated[Tier, one_of(Tier)] = Field(description="the kind of place it stands at")
+    boundary: Within = Field(description="the tightest boundary around the operator's data that it lies within")
+
+    def build(self) -> BackendSpec:
+        """Return the frozen backend."""
+        return self.at(self.name, self.tier, self.boundary)
+
+
+class ServerPart(ModelPart):
+    """The model of a workload that a plan places: where it stands comes from the plan."""
+
+    workload: Name = Field(description="the workload, a name of the estate")
+    site: Name | None = Field(default=None, description="the site it stands at; any that the plan names if absent")
+
+    def build(self) -> ServerSpec:
+        """Return the frozen server, out of every boundary until a plan says where it stands."""
+        return ServerSpec(self.workload, self.site, self.at(self.workload, Tier.REGION, Boundary.NONE))
 
 
 class MeterPart(Part):
@@ -124,7 +144,8 @@ class GatewaySpec(Part):
     listen: ListenPart = Field(default=ListenPart(), description="where it listens")
     keys: tuple[KeyPart, ...] = Field(default=(), description="a list of the keys that may ask")
     data_class: DataClass = Field(description="the class of a request where neither it nor its route names one")
-    backends: tuple[BackendPart, ...] = Field(min_length=1, description="a list of what answers")
+    backends: tuple[BackendPart, ...] = Field(default=(), description="a list of what answers")
+    servers: tuple[ServerPart, ...] = Field(default=(), description="a list of where workloads of a plan are asked")
     routes: tuple[RoutePart, ...] = Field(default=(), description="a list of names that clients may ask for")
     rules: tuple[RulePart, ...] = Field(default=(), description="a list of what data may not leave")
     batches: BatchesPart | None = Field(default=None, description="the queue of requests that may wait; none if absent")
@@ -154,6 +175,7 @@ class GatewayDocument(Document):
         return GatewayConfig(
             keys=tuple(part.build() for part in spec.keys),
             backends=tuple(part.build() for part in spec.backends),
+            servers=tuple(part.build() for part in spec.servers),
             routes=tuple(part.build() for part in spec.routes),
             rules=tuple(part.build() for part in spec.rules),
             data_class=spec.data_class,

@@ -94,6 +94,15 @@ class BackendSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerSpec:
+    """Where a workload of a plan is asked."""
+
+    workload: str
+    site: str | None  # None: any that the plan names
+    backend: BackendSpec  # its name, tier and boundary come from the plan
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """A name that clients ask for as a model, the backends that may answer, and what decides among them."""
 
@@ -179,6 +188,7 @@ class GatewayConfig:
     routes: tuple[Route, ...]
     rules: tuple[Rule, ...]
     data_class: SensitivityClass  # of a request that names none, where its route names none either
+    servers: tuple[ServerSpec, ...] = ()  # of workloads that a plan places
     tools: tuple[ToolServerSpec, ...] = ()
     batches: BatchSettings | None = None  # None: no request may wait
     host: str = LOOPBACK

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from cellwright.gateway.server import Gateway
 
 EVERY_S: Final = 1.0
-OF_THE_START: Final = ("host", "port", "tls", "limits", "timeouts", "edge", "meter_file", "meter_url_env")
+OF_THE_START: Final = (
+    "host",
+    "port",
+    "tls",
+    "limits",
+    "timeouts",
+    "batches",
+    "meter_file",
+    "meter_url_env",
+    "quota_url_env",
+)
 """Fields of a configuration that what is open depends on; changes to them wait for the next start."""
 
 _log: Final = logging.getLogger("cellwright.gateway")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cellwright.estate.model import Estate, PriceBook, TokenPrices
+    from cellwright.estate.model import Estate, PriceBook, Site, TokenPrices
     from cellwright.wiring.settings import ModelServer, Settings
 
 REASONER: Final = "cellwright-reasoner"
@@ -63,7 +63,7 @@ def gateway_config(estate: Estate, settings: Settings, key: str, port: int) -> G
         keys=(AccessKey("factory", settings.tenant, hash_key(key)),),
         backends=(_cloud_backend(estate, settings.cloud),),
         routes=(Route(ROUTE, ("cloud",), SensitivityClass.ANONYMISED),),
-        rules=_rules(estate),
+        rules=rules_of(estate),
         data_class=SensitivityClass.ANONYMISED,
         port=port,
     )
@@ -101,14 +101,20 @@ def _price(priced: tuple[PriceBook, TokenPrices] | None, prefix: str) -> ModelPr
     return ModelPrice.of(prices, book.currency, f"{prefix}{prices.model}: {book.source}")
 
 
-def _rules(estate: Estate) -> tuple[Rule, ...]:
-    """Return the regulations of the country where most of the operator's own sites stand."""
-    countries = Counter(site.jurisdiction for site in estate.sites.values() if site.control is Control.OPERATOR)
-    home = min(countries, key=lambda country: (-countries[country], country), default=None)
+def home_of(estate: Estate) -> Site | None:
+    """Return a site of the operator's own in the country where most of them stand; None where it has none."""
+    mine = [site for site in estate.sites.values() if site.control is Control.OPERATOR]
+    countries = Counter(site.jurisdiction for site in mine)
+    return min(mine, key=lambda site: (-countries[site.jurisdiction], site.jurisdiction, site.name), default=None)
+
+
+def rules_of(estate: Estate) -> tuple[Rule, ...]:
+    """Return the regulations of the operator's home."""
+    home = home_of(estate)
     return tuple(
         Rule(regulation.name, regulation.classes, regulation.boundary, regulation.source)
         for regulation in estate.regulations.values()
-        if home in regulation.jurisdictions
+        if home is not None and home.jurisdiction in regulation.jurisdictions
     )
 
 

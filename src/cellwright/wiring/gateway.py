@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +27,9 @@ from cellwright.gateway.wire import ApiError
 from cellwright.gateway.workers import Workers
 from cellwright.privacy import guard_egress
 from cellwright.wiring.edge import EdgeDesk
+from cellwright.wiring.estates import load_estate, load_plan
 from cellwright.wiring.files import read_text, storage_errors
+from cellwright.wiring.planned import with_plan
 from cellwright.wiring.settings import read_settings
 
 if TYPE_CHECKING:
@@ -54,9 +57,29 @@ class Question:
     body: Path | None = None  # JSON of a chat completion
 
 
-def read_config(path: Path) -> GatewayConfig:
-    """Return the configuration in a document; raise UsageError with every problem of it, StorageError."""
-    return load_config(read_text(path), str(path))
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """What a gateway is set up by: its own document, and a plan with its estate where those say what is placed."""
+
+    config: Path
+    plan: Path | None = None
+    estate: Path | None = None
+
+
+def read_config(documents: Documents) -> tuple[GatewayConfig, tuple[str, ...]]:
+    """Return the configuration in documents, and remarks; raise UsageError with every problem, StorageError."""
+    config = load_config(read_text(documents.config), str(documents.config))
+    if (documents.plan is None) != (documents.estate is None):
+        given, lacking = ("--plan", "--estate") if documents.plan else ("--estate", "--plan")
+        raise UsageError.of("plan-and-estate", f"{given} goes with {lacking}", expected="--plan PLAN --estate ESTATE")
+    if documents.plan is not None and documents.estate is not None:
+        today = datetime.now(tz=UTC).date()
+        return with_plan(config, load_plan(documents.plan), load_estate(documents.estate, today))
+    if not config.backends:
+        message = "the document names servers of a plan alone"
+        raise UsageError.of("no-plan", message, expected="--plan PLAN --estate ESTATE, or spec.backends")
+    notes = ("spec.servers is for --plan, and is not used without",) if config.servers else ()
+    return config, notes
 
 
 def unanswerable(config: GatewayConfig) -> Iterator[str]:
@@ -103,30 +126,41 @@ def difficulty_error() -> str:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A document in a file."""
+    """Documents in files."""
 
-    path: Path
-    beside: tuple[Path, ...] = ()  # files that it names, which are read anew with it
+    documents: Documents
+    beside: tuple[Path, ...] = ()  # files that they name, which are read anew with them
 
     def stamp(self) -> object:
         """Return what differs when the file was written or replaced."""
-        with storage_errors("read", self.path):
-            found = [path.stat() for path in (self.path, *self.beside)]
+        documents = self.documents
+        named = [path for path in (documents.config, documents.plan, *self.beside) if path is not None]
+        with storage_errors("read", documents.config):
+            found = [path.stat() for path in named]
         return tuple((each.st_mtime_ns, each.st_size, each.st_ino) for each in found)
 
     def read(self) -> GatewayConfig:
         """Return the configuration as it is now."""
-        return read_config(self.path)
+        config, _ = read_config(self.documents)
+        return config
 
 
-def serve_gateway(path: Path, environ: Mapping[str, str], announce: Callable[[str], None], workers: int = 1) -> None:
-    """Serve the gateway that a document describes until Ctrl-C, by `workers` processes.
+def serve_gateway(
+    documents: Documents,
+    environ: Mapping[str, str],
+    announce: Callable[[str], None],
+    remark: Callable[[str], None],
+    workers: int = 1,
+) -> None:
+    """Serve the gateway that documents describe until Ctrl-C, by `workers` processes.
 
-    Raises UsageError with every problem of the document, UnavailableError where the port is taken.
+    Raises UsageError with every problem of the documents, UnavailableError where the port is taken.
     """
-    config = read_config(path)
+    config, remarks = read_config(documents)
+    for each in remarks:
+        remark(each)
     if workers == 1:
-        with _opened(config, path, environ) as (app, beside):
+        with _opened(config, documents, environ) as (app, beside):
             serve(app, announce, beside)
         return
     with contextlib.closing(bind(config.host, config.port, shared=True)) as reserved:
@@ -134,7 +168,7 @@ def serve_gateway(path: Path, environ: Mapping[str, str], announce: Callable[[st
 
         def work(lifeline: int, ready: Callable[[], None]) -> None:
             with (
-                _opened(config, path, environ) as (app, beside),
+                _opened(config, documents, environ) as (app, beside),
                 contextlib.closing(bind(config.host, port, shared=True)) as bound,
             ):
                 serve_beside(app, bound, lifeline, ready, beside)
@@ -144,14 +178,14 @@ def serve_gateway(path: Path, environ: Mapping[str, str], announce: Callable[[st
 
 @contextlib.contextmanager
 def _opened(
-    config: GatewayConfig, path: Path, environ: Mapping[str, str]
+    config: GatewayConfig, documents: Documents, environ: Mapping[str, str]
 ) -> Iterator[tuple[Gateway, Callable[[], Beside]]]:
-    """Give the application of a document, and what runs beside it; its rows are written when the block ends."""
+    """Give the application of documents, and what runs beside it; its rows are written when the block ends."""
     with Meter(meter_url(config, environ)) as meter:
-        desk = functools.partial(EdgeDesk, settings=read_settings(environ, Path.home()), base=path.parent)
+        desk = functools.partial(EdgeDesk, settings=read_settings(environ, Path.home()), base=documents.config.parent)
         app = create_app(config, guard=guard_egress, counter=token_counter(), meter=meter, secrets=environ, desk=desk)
         shown = (Path(config.tls.certificate), Path(config.tls.key)) if config.tls else ()
-        yield app, lambda: Reloading(app, _File(path, shown)).watch()
+        yield app, lambda: Reloading(app, _File(documents, shown)).watch()
 
 
 def _read_request(path: Path) -> ModelRequest:

@@ -36,6 +36,7 @@ _PATIENCE_S: Final = 2.0  # the longest Retry-After that is waited for here
 _UNAVAILABLE: Final = frozenset({502, 503, 504, 529})  # 529: Anthropic is overloaded
 _REFUSED_KEY: Final = frozenset({401, 403})
 _CLIENT_MISTAKES: Final = frozenset({400, 413, 415, 422})  # what another backend would refuse too
+REFUSED: Final = "upstream_refused_request"
 _PASSING: Final = frozenset(  # what is worth another attempt at the same address
     {"upstream_unreachable", "upstream_broke_off", "upstream_unavailable", "upstream_rate_limited"}
 )
@@ -133,7 +134,7 @@ class Remote:
         if status in _CLIENT_MISTAKES:
             words = f"refused the request: {said(read_object(await response.read(_ERROR_LIMIT)))}"
             kind = "invalid_request_error"
-            return self.error("upstream_refused_request", words, status=status, kind=kind, elsewhere=False)
+            return self.error(REFUSED, words, status=status, kind=kind, elsewhere=False)
         if status == HTTPStatus.NOT_FOUND:
             return self.error("upstream_unknown_model", f"knows no model {self._spec.model} at its address")
         code = "upstream_unavailable" if status in _UNAVAILABLE else "upstream_failed"

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from cellwright.errors import Diagnostic, UsageError
-from cellwright.gateway.backend import Chunk, NotAskedError
+from cellwright.gateway.backend import BackendError, Chunk, NotAskedError
+from cellwright.gateway.dialects import is_error, put_right
 from cellwright.gateway.marks import unmarked
-from cellwright.gateway.remote import Remote, said
+from cellwright.gateway.remote import REFUSED, Remote, said
 from cellwright.gateway.sse import EventReader
 from cellwright.gateway.vectors import fit_vectors
 from cellwright.gateway.wire import Operation, answer_text, read_usage
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.wire import JsonObject, ModelRequest
 
 _DONE: Final = b"[DONE]"
+_USAGE: Final = "stream_options"
 
 
 def open_backend(spec: BackendSpec, supplies: Supplies) -> Backend:
@@ -47,6 +49,7 @@ class OpenAIBackend:
         self._spec = spec
         self._remote = Remote(spec, supplies.egress)
         self._url = base_url
+        self._asks_usage = True  # of streams, until the server refuses to say it
         self._headers = {"authorization": f"Bearer {supplies.api_key}"} if supplies.api_key else {}
 
     async def answer(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
@@ -54,25 +57,38 @@ class OpenAIBackend:
         if request.operation is Operation.EMBEDDINGS:
             yield await self._embed(request)
             return
-        response = await self._remote.post(f"{self._url}/chat/completions", self._headers, self._outgoing(request))
+        response = await self._respond(request)
         async with response:
             with self._remote.failures():
                 if not request.stream:
-                    yield self._whole(await self._remote.read(response))
+                    yield self._whole(await self._remote.read(response), request)
                     return
                 if "/event-stream" not in response.headers.get("content-type", ""):
                     raise self._remote.error("upstream_not_streaming", "did not stream its answer", spent=True)
-                async with contextlib.aclosing(self._chunks(response)) as chunks:
+                async with contextlib.aclosing(self._chunks(response, request)) as chunks:
                     async for chunk in chunks:
                         yield chunk
 
+    async def _respond(self, request: ModelRequest) -> Response:
+        """Return a response that began well; where the server will not be asked for usage, it is counted here."""
+        url = f"{self._url}/chat/completions"
+        try:
+            return await self._remote.post(url, self._headers, self._outgoing(request))
+        except BackendError as error:
+            if error.code != REFUSED or _USAGE not in error.diagnostics[0].message or not self._asks_usage:
+                raise
+        self._asks_usage = False
+        return await self._remote.post(url, self._headers, self._outgoing(request))
+
     def _outgoing(self, request: ModelRequest) -> JsonObject:
         body = (unmarked(request.body) if request.marked else request.body) | {"model": self._spec.model}
-        if request.stream:
-            body["stream_options"] = (body.get("stream_options") or {}) | {"include_usage": True}
+        if request.stream and self._asks_usage:
+            body[_USAGE] = (body.get(_USAGE) or {}) | {"include_usage": True}
+        else:
+            body.pop(_USAGE, None)
         return body
 
-    async def _chunks(self, response: Response) -> AsyncGenerator[Chunk, None]:
+    async def _chunks(self, response: Response, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
         reader = EventReader()
         finished = False
         async for piece in response.pieces():
@@ -80,18 +96,18 @@ class OpenAIBackend:
                 if data == _DONE:
                     await response.drain()
                     return
-                chunk, ends = self._chunk(data)
+                chunk, ends = self._chunk(data, request)
                 finished = finished or ends
                 yield chunk
         if not finished:
             raise self._remote.error("upstream_broke_off", "broke off its answer", spent=True)
 
-    def _chunk(self, data: bytes) -> tuple[Chunk, bool]:
+    def _chunk(self, data: bytes, request: ModelRequest) -> tuple[Chunk, bool]:
         """Return a piece of the stream, and whether a choice ends with it."""
         body = self._object(data)
         choices = body.get("choices")
         ends = any(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices or ())
-        line = orjson.dumps(body) if b"\n" in data else data
+        line = orjson.dumps(body) if put_right(body, request.id) or b"\n" in data else data
         usage = read_usage(body)
         return Chunk(line, answer_text(body), usage, closing=not choices and usage is not None), ends
 
@@ -116,17 +132,18 @@ class OpenAIBackend:
         counted = read_usage({"usage": {"completion_tokens": 0} | usage}) if isinstance(usage, dict) else None
         return Chunk(orjson.dumps(answer) if changed else data, "", counted)
 
-    def _whole(self, data: bytes) -> Chunk:
+    def _whole(self, data: bytes, request: ModelRequest) -> Chunk:
         body = self._object(data)
         if not body.get("choices"):
             raise self._remote.error("upstream_garbled", "sent an answer without choices", spent=True)
-        return Chunk(data, answer_text(body), read_usage(body))
+        line = orjson.dumps(body) if put_right(body, request.id) else data
+        return Chunk(line, answer_text(body), read_usage(body))
 
     def _object(self, data: bytes) -> JsonObject:
         """Return the JSON object of an answer; raise BackendError for an error or ValueError for no JSON."""
         body = orjson.loads(data)
+        if isinstance(body, dict) and is_error(body):
+            raise self._remote.error("upstream_failed", f"failed: {said(body)}", spent=True)
         if not isinstance(body, dict) or not isinstance(body.get("choices"), list | None):
             raise self._remote.error("upstream_garbled", "sent an answer without choices", spent=True)
-        if body.get("error"):
-            raise self._remote.error("upstream_failed", f"failed: {said(body)}", spent=True)
         return body

@@ -11,6 +11,7 @@ import typer
 
 from cellwright.cli import console, plans
 from cellwright.cli.app import Output, OutputOption, app
+from cellwright.cli.metering import commands
 from cellwright.errors import ExitCode, UsageError
 from cellwright.estate.model import SensitivityClass
 from cellwright.wiring.gateway import (
@@ -37,7 +38,6 @@ ClassOption = Annotated[
 ]
 _STRONGEST: Final = 6  # contributions that are printed
 
-commands = typer.Typer(help="Serve models behind one address by policy; check and explain the policy.")
 app.add_typer(commands, name="gateway")
 
 

@@ -37,7 +37,7 @@ def test_every_problem_is_told_with_its_place(told: Callable[..., Any], tmp_path
     text = (
         EXAMPLE.read_text()
         .replace("tier: onprem", "tier: onprm")
-        .replace("{name: auto,", "{name: auto, prefer: [prize],")
+        .replace("backends: [cloud, edge]", "backends: [cloud, edge]\n      prefer: [prize]")
     )
     wrong.write_text(text)
     code, _, err = told("gateway", "check", wrong)
@@ -79,7 +79,8 @@ def test_the_difficulty_of_a_request_is_told_with_what_adds_to_it_and_how_often_
     told: Callable[..., Any], tmp_path: Path
 ) -> None:
     document, body = tmp_path / "gateway.yaml", tmp_path / "request.json"
-    document.write_text(EXAMPLE.read_text().replace("{name: auto,", "{name: auto, lightBelow: 0.5,"))
+    route = "backends: [cloud, edge]"
+    document.write_text(EXAMPLE.read_text().replace(route, f"{route}\n      lightBelow: 0.5"))
     body.write_text('{"model": "auto", "messages": [{"role": "user", "content": "What does AMF stand for?"}]}')
     code, out, _ = told("gateway", "explain", document, "--request", body)
     assert code == 0

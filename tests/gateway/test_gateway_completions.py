@@ -71,7 +71,9 @@ def test_a_broken_stream_ends_with_an_error(tmp_path: Path) -> None:
         ({"prompt": [""]}, "prompt must be"),
         ({"prompt": [1, 2]}, "prompt is not supported: send text"),
         ({"prompt": [[1]]}, "prompt is not supported: send text"),
-        ({"prompt": ["a", "b"]}, "prompt is not supported: send one text"),
+        ({"prompt": ["a", "b"], "stream": True}, "prompt is not supported: a stream takes one text"),
+        ({"prompt": ["a"] * 129}, "prompt is not supported: a stream takes one text"),
+        ({"prompt": ["a", 1]}, "prompt is not supported: a stream and"),
         ({"echo": True}, "echo is not supported"),
         ({"suffix": "x"}, "suffix is not supported"),
         ({"logprobs": 3}, "logprobs is not supported"),
@@ -85,6 +87,30 @@ def test_what_only_a_model_without_turns_could_do_is_refused(
         response = gateway.ask(HELLO | change, path=PATH)
     assert response.status == 400
     assert response.json["error"]["message"].startswith(named)
+
+
+def test_a_list_of_prompts_is_answered_in_its_order_and_each_is_metered(tmp_path: Path) -> None:
+    backend = Scripted((whole("four five", USED),))
+    with bench(tmp_path, config(), opener(backend)) as gateway:
+        answer = gateway.ask({"model": "auto", "prompt": ["one", "two", "three"]}, path=PATH).json
+        rows = list(gateway.meter.rows())
+    assert sorted(request.prompt for request in backend.asked) == ["one", "three", "two"]
+    assert [(choice["index"], choice["text"]) for choice in answer["choices"]] == [(n, "four five") for n in range(3)]
+    assert sum(row.tokens_in + row.tokens_out for row in rows) == answer["usage"]["total_tokens"] == 15
+    assert len({row.request_id for row in rows}) == 3
+
+
+def test_a_list_of_prompts_fails_as_the_one_of_them_that_does(tmp_path: Path) -> None:
+    down = BackendError(Diagnostic("upstream_unreachable", "backend x cannot be reached"))
+    with bench(tmp_path, config(), opener(Scripted((down,)))) as gateway:
+        response = gateway.ask({"model": "auto", "prompt": ["one", "two"]}, path=PATH)
+    assert (response.status, response.error) == (502, "upstream_unreachable")
+
+
+def test_a_list_of_prompts_needs_a_key(tmp_path: Path) -> None:
+    with bench(tmp_path, config(), opener(Scripted(()))) as gateway:
+        response = gateway.ask({"model": "auto", "prompt": ["one", "two"]}, path=PATH, key=None)
+    assert (response.status, response.error) == (401, "invalid_api_key")
 
 
 @given(answers())

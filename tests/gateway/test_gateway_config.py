@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from cellwright.errors import UsageError
 from cellwright.estate.model import Boundary, SensitivityClass, Tier
 from cellwright.gateway.config import load_config
 from cellwright.gateway.meter import meter_url
-from cellwright.gateway.model import Route, Timeouts
+from cellwright.gateway.model import AwsAccess, Route, Timeouts
 from cellwright.gateway.wire import Operation
 
 HASH = "ab" * 32
@@ -113,3 +115,14 @@ def test_a_gateway_always_knows_where_to_meter() -> None:
 def test_a_secret_in_the_wrong_place_is_refused_and_not_repeated(old: str, new: str) -> None:
     (problem,) = problems(WHOLE.replace(old, new))
     assert "PLANTED" not in problem
+
+
+def test_the_backends_of_the_how_to_are_read_as_it_says() -> None:
+    page = Path(__file__).parents[2] / "docs/how-to/connect-clients-and-models.md"
+    block = page.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    keys = f"  dataClass: anonymised\n  keys:\n    - {{name: noc, tenant: operator, sha256: {HASH}}}\n"
+    head = "apiVersion: cellwright.io/v1alpha1\nkind: Gateway\nmetadata: {name: edge}\n"
+    edge, vectors, claude, bedrock = load_config(head + block + keys, "g.yaml").backends
+    assert [spec.type for spec in (edge, vectors, claude, bedrock)] == ["openai", "openai", "anthropic", "bedrock"]
+    assert vectors.operations == frozenset({Operation.EMBEDDINGS})
+    assert bedrock.aws == AwsAccess()

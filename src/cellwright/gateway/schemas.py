@@ -93,7 +93,7 @@ COMPLETIONS: Final = About(
     "Answer a prompt, as a turn of a conversation",
     _request(
         ("prompt",),
-        prompt={"anyOf": [_WORDS, _TEXTS | {"maxItems": 1}]},
+        prompt={"anyOf": [_WORDS, _TEXTS | {"maxItems": 128}]},
         stream_options=_OBJECT,
         suffix={"enum": ["", None]},
         echo={"enum": [False, None]},

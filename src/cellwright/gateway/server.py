@@ -17,7 +17,7 @@ from cellwright.gateway.dispatch import Dispatch
 from cellwright.gateway.egress import Egress
 from cellwright.gateway.endpoints import messages
 from cellwright.gateway.endpoints.chat import ChatCompletions
-from cellwright.gateway.endpoints.completions import Completions
+from cellwright.gateway.endpoints.completions import PromptLists
 from cellwright.gateway.endpoints.embeddings import Embeddings
 from cellwright.gateway.endpoints.health import Health
 from cellwright.gateway.endpoints.mcp import Mcp
@@ -108,7 +108,7 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         models, count = Models(callers, table, backends), TokenCount(callers, counter)
         paths = (
             Path("POST", "/v1/chat/completions", pipeline.to(ChatCompletions()), about=schemas.CHAT),
-            Path("POST", "/v1/completions", pipeline.to(Completions()), about=schemas.COMPLETIONS),
+            Path("POST", "/v1/completions", PromptLists(pipeline).answer, about=schemas.COMPLETIONS),
             Path("POST", "/v1/embeddings", pipeline.to(Embeddings()), about=schemas.EMBEDDINGS),
             Path("POST", "/v1/messages", pipeline.to(Messages()), messages.error_body, schemas.MESSAGES),
             Path("POST", "/v1/messages/count_tokens", count.answer, messages.error_body, schemas.COUNT_TOKENS),

@@ -33,6 +33,7 @@ _ECHOED: Final[JsonObject] = {  # what an answer repeats of its request, and wha
     "top_p": None,
     "user": None,
 }
+_PREFIXES: Final = {"message": "msg", "function_call": "fc", "reasoning": "rs"}
 _INCOMPLETE: Final = {"length": "max_output_tokens", "content_filter": "content_filter"}
 _TEXT: Final = ("output_text", "text", "response.output_text")
 _REFUSAL: Final = ("refusal", "refusal", "response.refusal")
@@ -195,7 +196,9 @@ class _Told:
         events = self.close()
         self._open = about
         place = len(self._output)
-        self._output.append({"id": f"{kind}_{self._request.id}_{place}", "type": kind, "status": "in_progress", **item})
+        self._output.append(
+            {"id": f"{_PREFIXES[kind]}_{self._request.id}_{place}", "type": kind, "status": "in_progress", **item}
+        )
         opened = self._output[-1] | ({"content": []} if "content" in item else {})
         return [*events, self._numbered("response.output_item.added", output_index=place, item=opened)]
 

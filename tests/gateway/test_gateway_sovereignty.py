@@ -44,11 +44,13 @@ FAULTS: Final = (
 CHUNK: Final = b'data: {"choices":[{"index":0,"delta":{"content":"word "}}]}\n\n'
 USAGE: Final = b'data: {"choices":[],"usage":{"prompt_tokens":%d,"completion_tokens":1}}\n\ndata: [DONE]\n\n'
 HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+PAUSES_S: Final = {"slow": 0.03, "hang": 0.3}
 EMPTY: Final = b"content-length: 0\r\nconnection: close\r\n\r\n"
 MOVED: Final = b"HTTP/1.1 307 Moved\r\nlocation: http://127.0.0.1:%d/v1/chat/completions\r\n" + EMPTY
 SAID: Final = {
     "answer": HEAD + CHUNK + USAGE % 3,
     "slow": HEAD + CHUNK + USAGE % 3,
+    "hang": HEAD + CHUNK + USAGE % 3,
     "misuse": HEAD + CHUNK + USAGE % -7,
     "reset": HEAD + CHUNK,
     "cut": HEAD + CHUNK,
@@ -90,8 +92,8 @@ class Recorder:
         self.received += await reader.readexactly(length)
 
     async def _answer(self, fault: str) -> bytes:
-        if fault == "slow":
-            await asyncio.sleep(0.03)
+        if fault in PAUSES_S:
+            await asyncio.sleep(PAUSES_S[fault])
         if fault == "elsewhere":
             return MOVED % self.others[self.calls % len(self.others)].port
         return SAID[fault]

@@ -9,11 +9,14 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 import pytest
-from gateway_kit import KEY, QUESTION, Scripted, bench, call, config, opener, piece, whole
+from gateway_kit import KEY, QUESTION, Memory, Scripted, WordCounter, bench, call, config, opener, piece, whole
 
 from cellwright.gateway import waits
+from cellwright.gateway.exchange import start
+from cellwright.gateway.http.server import Connection, Server
 from cellwright.gateway.keys import Callers, hash_key, new_key
 from cellwright.gateway.model import AccessKey
+from cellwright.gateway.server import Network
 from cellwright.gateway.waits import Waits
 from cellwright.gateway.wire import ApiError
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
     from gateway_kit import Response
 
+    from cellwright.gateway.http.incoming import Incoming
     from cellwright.gateway.server import Gateway
 
 OTHER, WATCH = "another-key", "a-key-that-watches"
@@ -171,3 +175,38 @@ def test_waiting_for_a_backend_is_told_from_the_gateways_own_time(
     assert (row.ttft_ms, row.duration_ms, row.upstream_ms, row.overhead_ms) == (2500, 6750, 6000, 750)
     assert (row.gaps, row.gap_ms, row.longest_gap_ms, row.per_token_ms) == (2, 4250, 3000, 2125)
     assert row.operation == "chat"
+
+
+def test_a_client_that_takes_its_time_is_no_overhead(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now_s[0])
+    setup, found = config(), []
+
+    def take(connection: Connection) -> None:
+        now_s[0] += 2.0
+        connection.resume_writing()
+
+    async def answer(incoming: Incoming) -> None:
+        exchange = start("r", KEYS[0])
+        connection = next(iter(server.connections))
+        connection.pause_writing()
+        asyncio.get_running_loop().call_soon(take, connection)
+        incoming.start(200, b"")
+        await incoming.send(b"piece")
+        incoming.finish(b"")
+        found.append(exchange.row(WordCounter()))
+
+    async def main() -> None:
+        nonlocal server
+        network = Network(setup.timeouts)
+        server = Server(answer, setup.limits, setup.timeouts, network.deadlines)
+        transport = Memory()
+        transport.connect(Connection(server))
+        next(iter(server.connections)).data_received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await transport.ended.wait()
+        await server.stop(5, 0)
+        network.close()
+
+    server: Server
+    asyncio.run(main())
+    assert (found[0].duration_ms, found[0].overhead_ms) == (2000, 0)

@@ -15,9 +15,10 @@ import pytest
 from gateway_kit import KEY, PRICE, QUESTION, Scripted, bench, call, config, opener, whole
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import create_engine
 
 from cellwright.errors import StorageError, UsageError
-from cellwright.gateway.allowance import Share, SqlAllowances, Take
+from cellwright.gateway.allowance import TABLES, Share, SqlAllowances, Take
 from cellwright.gateway.exchange import start
 from cellwright.gateway.keys import hash_key
 from cellwright.gateway.model import AccessKey
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.server import Gateway
 
 NOW_S = 1_800_000_000.0  # the beginning of a minute, of an hour, and no beginning of a day
+POSTGRESQL = os.environ.get("CELLWRIGHT_TEST_POSTGRESQL")
 SERVER = shutil.which("redis-server", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 CALLER = AccessKey("tests", "operator", hash_key(KEY))
 BODY = {"model": "auto", "messages": [{"role": "user", "content": "x" * 36}], "max_tokens": 40}  # 10 and 40 tokens
@@ -52,11 +54,21 @@ def quota(*bounds: Bound, at_once: int | None = None, holder: Holder = Holder.TE
     return Quota(holder, name, bounds, at_once)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.integration)])
+@pytest.fixture(
+    params=["sqlite", *(pytest.param(name, marks=pytest.mark.integration) for name in ("redis", "postgresql"))]
+)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A store, empty at first."""
     if request.param == "sqlite":
         yield sqlite_url(str(tmp_path / "quota.db"))
+        return
+    if request.param == "postgresql":
+        if POSTGRESQL is None:
+            pytest.skip("SKIPPED LOUDLY: CELLWRIGHT_TEST_POSTGRESQL names no database of PostgreSQL to empty")
+        engine = create_engine(POSTGRESQL)
+        TABLES.drop_all(engine)
+        engine.dispose()
+        yield POSTGRESQL
         return
     if SERVER is None:
         pytest.skip("SKIPPED LOUDLY: there is no redis-server on PATH")

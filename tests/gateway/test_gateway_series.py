@@ -48,6 +48,7 @@ ROWS = st.lists(
         tokens_in=st.integers(0, 10**9),
         tokens_out=st.integers(0, 10**9),
         tokens_cached=st.integers(0, 10**6),
+        tokens_saved=st.integers(-9, 10**6),
         cost_in_nano=SMALL([None, 0, 7, 10**15]),
         currency=SMALL(["USD", "EUR"]),
         ttft_ms=st.none() | st.floats(0, 20_000),
@@ -108,6 +109,7 @@ def recounted(found: tuple[Series, ...], rows: list[MeterRow]) -> None:
     assert total(series.TOKENS, "input") == sum(row.tokens_in for row in rows)
     assert total(series.TOKENS, "output") == sum(row.tokens_out for row in rows)
     assert total(series.CACHED) == sum(row.tokens_cached for row in rows)
+    assert total(series.SAVED) == sum(max(0, row.tokens_saved) for row in rows)
     assert total(series.ESTIMATED) == sum(row.estimated for row in rows)
     assert total(series.UNPRICED) == sum(row.cost_in_nano is None for row in rows)
     assert total(series.COST) == sum(row.cost_in_nano + 50 for row in rows if row.cost_in_nano is not None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from cellwright.gateway.meter import charge
 from cellwright.gateway.meter_row import MeterRow
 from cellwright.gateway.tally import Tally
-from cellwright.gateway.waits import UPSTREAM, Waits
+from cellwright.gateway.waits import CLIENT, UPSTREAM, Waits
 from cellwright.gateway.wire import Operation, Usage
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Exchange:
     lost: list[tuple[BackendSpec, str, Tally]] = field(default_factory=list)  # who else worked, and why in vain
     ttft_ms: float | None = None
     upstream: Waits = field(default_factory=Waits)  # for backends
-    client: Waits = field(default_factory=Waits)  # for the client's body
+    client: Waits = field(default_factory=Waits)  # for the client
     _gaps: int = 0  # between pieces that say something
     _heard_ms: float = 0.0  # when the last of them came
     _longest_gap_ms: float = 0.0
@@ -191,4 +191,5 @@ def start(request_id: str, key: AccessKey) -> Exchange:
     """Return the exchange of a request that came in just now."""
     exchange = Exchange(request_id, time.time_ns() // (1_000_000_000 // _US_PER_S), key, time.perf_counter())
     UPSTREAM.set(exchange.upstream)
+    CLIENT.set(exchange.client)
     return exchange

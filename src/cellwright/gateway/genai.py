@@ -45,6 +45,9 @@ INSTRUMENTS: Final[Mapping[Measure, Instrument]] = MappingProxyType(
         series.CACHED: Instrument(
             "cellwright.gateway.tokens.cached", "{token}", 1, None, "Tokens in that the backend had cached."
         ),
+        series.SAVED: Instrument(
+            "cellwright.gateway.tokens.saved", "{token}", 1, None, "Tokens in that the edge filter saved."
+        ),
         series.ESTIMATED: Instrument(
             "cellwright.gateway.requests.estimated",
             "{request}",

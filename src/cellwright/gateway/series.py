@@ -48,6 +48,7 @@ _OWN: Final = _microseconds(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0
 REQUESTS: Final = Measure("requests")  # detail: the HTTP status
 TOKENS: Final = Measure("tokens", tuple(4**power for power in range(14)))  # detail: input or output
 CACHED: Final = Measure("tokens-cached")
+SAVED: Final = Measure("tokens-saved")  # by the edge filter, where it saved any: a counter never falls
 ESTIMATED: Final = Measure("estimated")  # requests, and attempts in vain, whose tokens were counted here
 COST: Final = Measure("cost")  # detail: the currency
 UNPRICED: Final = Measure("unpriced")  # the same, whose cost is unknown
@@ -57,7 +58,7 @@ OVERHEAD: Final = Measure("overhead", _OWN)
 FIRST_TOKEN: Final = Measure("first-token", _FIRST)  # of streams
 PER_TOKEN: Final = Measure("per-token", _NEXT)  # after the first one, of streams that are whole
 MEASURES: Final = (
-    REQUESTS, TOKENS, CACHED, ESTIMATED, COST, UNPRICED, DURATION, UPSTREAM, OVERHEAD, FIRST_TOKEN, PER_TOKEN,
+    REQUESTS, TOKENS, CACHED, SAVED, ESTIMATED, COST, UNPRICED, DURATION, UPSTREAM, OVERHEAD, FIRST_TOKEN, PER_TOKEN,
 )  # fmt: skip
 
 TABLES: Final = MetaData()
@@ -117,10 +118,13 @@ class Summing:
 
 def _amounts(row: MeterRow) -> Iterator[tuple[Measure, str, int]]:
     """Yield what one row adds, as measure, detail and amount; an attempt in vain adds what it spent."""
-    yield TOKENS, "input", row.tokens_in
-    yield TOKENS, "output", row.tokens_out
+    if row.tokens_in or row.tokens_out:
+        yield TOKENS, "input", row.tokens_in
+        yield TOKENS, "output", row.tokens_out
     if row.tokens_cached:
         yield CACHED, "", row.tokens_cached
+    if row.tokens_saved > 0:
+        yield SAVED, "", row.tokens_saved
     if row.estimated:
         yield ESTIMATED, "", 1
     if row.cost_in_nano is None or row.cost_out_nano is None:

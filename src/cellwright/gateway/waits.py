@@ -37,8 +37,15 @@ class Waits:
 
 UPSTREAM: Final[ContextVar[Waits]] = ContextVar("cellwright.gateway.upstream")
 """The waits for backends of the request that is being answered."""
+CLIENT: Final[ContextVar[Waits]] = ContextVar("cellwright.gateway.client")
+"""Its waits for its client: to send the body, and to take the answer."""
 
 
 def upstream() -> Waits:
     """Return where to count waiting for a backend; outside a request what nobody reads."""
     return UPSTREAM.get(None) or Waits()
+
+
+def client() -> Waits:
+    """Return where to count waiting for the client; outside a request what nobody reads."""
+    return CLIENT.get(None) or Waits()

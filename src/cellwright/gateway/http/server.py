@@ -16,6 +16,7 @@ import httptools
 
 from cellwright.gateway.http.deadlines import NEVER
 from cellwright.gateway.http.incoming import Incoming, Peer
+from cellwright.gateway.waits import client
 from cellwright.gateway.wire import error_body, invalid
 
 if TYPE_CHECKING:
@@ -254,7 +255,8 @@ class Connection(asyncio.Protocol):
     async def writable(self) -> None:
         """Return when the client has taken enough of what was written."""
         if self._drained is not None:
-            await self._drained
+            with client():
+                await self._drained
 
     def retire(self) -> None:
         """Take no further request; close when none is under way."""

@@ -22,11 +22,15 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from cellwright.gateway.backend import Chunk
+from cellwright.gateway.openapi import document
+from cellwright.gateway.paths import Path as Line
 from cellwright.gateway.serve import running
 from cellwright.gateway.wire import ModelRequest, Operation, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
+
+    from cellwright.gateway.connection import Call
 
 USED = Usage(30, 20)
 SAID = {"index": 0, "message": {"role": "assistant", "content": "four five"}, "finish_reason": "stop"}
@@ -119,3 +123,16 @@ def test_the_server_does_what_its_description_says(api: Any, method: str, path: 
     assert 200 in heard or "{" in path
     if method == "POST":
         ask_wrongly()
+
+
+def test_a_path_that_says_nothing_of_itself_is_told_by_what_its_handler_does() -> None:
+    async def count(_: Call) -> None:
+        """Count the stars. Slowly."""
+
+    paths = document([Line("PUT", "/v1/stars/{star:path}", count)])["paths"]
+    operation = paths["/v1/stars/{star}"]["put"]
+    assert (operation["summary"], [item["name"] for item in operation["parameters"]]) == (
+        "Count the stars. Slowly",
+        ["star"],
+    )
+    assert list(operation["responses"]) == ["2XX", "4XX", "5XX"]

@@ -99,7 +99,6 @@ def test_a_request_becomes_a_chat_request_and_its_answer_a_response(tmp_path: Pa
         },
         "reasoning_effort": "low",
         "parallel_tool_calls": False,
-        "metadata": {"k": "v"},
     }
     assert (response["object"], response["status"], response["model"], response["store"]) == (
         "response",
@@ -121,6 +120,14 @@ def test_a_request_becomes_a_chat_request_and_its_answer_a_response(tmp_path: Pa
         "max_output_tokens": 9,
         "temperature": None,
     }
+
+
+def test_how_to_use_tools_is_left_out_where_there_are_none(tmp_path: Path) -> None:
+    backend = Scripted((whole("four five", USED),))
+    body = HELLO | {"tools": [], "tool_choice": "auto", "parallel_tool_calls": True}
+    with bench(tmp_path, config(), opener(backend)) as gateway:
+        gateway.ask(body, path=PATH)
+    assert backend.asked[0].body == {"model": "auto", "messages": [{"role": "user", "content": "one two three"}]}
 
 
 def test_a_stream_numbers_its_events_from_its_creation_to_its_completion(tmp_path: Path) -> None:

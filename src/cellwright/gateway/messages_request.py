@@ -11,6 +11,7 @@ import orjson
 
 from cellwright.gateway.fields import needed, one_of, refused, value, wrong
 from cellwright.gateway.marks import CACHE, ERROR, THINKING
+from cellwright.gateway.wire import chat_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,18 +33,17 @@ def read_messages(body: JsonObject) -> JsonObject:
     for key in body:
         if key not in _READ and body[key] is not None:
             raise refused(key, "the gateway cannot pass it on")
-    chat = {
-        "model": body["model"],
-        "messages": [*_system(body.get("system")), *_messages(body.get("messages"))],
-        "max_tokens": _limit(body),
-        "stop": _stop(body),
-        "tools": [_tool(tool, f"tools[{index}]") for index, tool in enumerate(_list(body, "tools"))] or None,
+    return chat_request(
+        model=body["model"],
+        messages=[*_system(body.get("system")), *_messages(body.get("messages"))],
+        max_tokens=_limit(body),
+        stop=_stop(body),
+        tools=[_tool(tool, f"tools[{index}]") for index, tool in enumerate(_list(body, "tools"))],
         **_tool_choice(value(body, "tool_choice", dict, _BLOCKS)),
         **_output(value(body, "output_config", dict, "an object") or {}),
-        "user": value(value(body, "metadata", dict, "an object") or {}, "user_id", str, "a text", "metadata."),
+        user=value(value(body, "metadata", dict, "an object") or {}, "user_id", str, "a text", "metadata."),
         **{key: body.get(key) for key in _SAME},
-    }
-    return {key: item for key, item in chat.items() if item is not None}
+    )
 
 
 def _limit(body: JsonObject) -> int | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from cellwright import __version__
-from cellwright.gateway.paths import Path
+from cellwright.gateway.paths import About, Path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,12 +45,11 @@ def described(paths: Iterable[Path]) -> tuple[Path, ...]:
 
 
 def document(paths: Iterable[Path]) -> JsonObject:
-    """Return the description of paths; those that say nothing of themselves are left out."""
+    """Return the description of paths; those that say nothing of themselves are told by what their handler does."""
     described: JsonObject = {}
     for path in paths:
-        if path.about is not None:
-            operations = described.setdefault(_PARAMETER.sub(r"{\1}", path.template), {})
-            operations[path.method.lower()] = _operation(path)
+        operations = described.setdefault(_PARAMETER.sub(r"{\1}", path.template), {})
+        operations[path.method.lower()] = _operation(path, path.about or _plainly(path))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -69,10 +68,11 @@ def document(paths: Iterable[Path]) -> JsonObject:
     }
 
 
-def _operation(path: Path) -> JsonObject:
-    about = path.about
-    if about is None:
-        return {}
+def _plainly(path: Path) -> About:
+    return About((path.handler.__doc__ or path.template).partition("\n")[0].rstrip("."), kind="*/*")
+
+
+def _operation(path: Path, about: About) -> JsonObject:
     content = {about.kind: {"schema": about.answer}} | (_STREAM if about.streams else {})
     named: list[JsonObject] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
@@ -82,7 +82,7 @@ def _operation(path: Path) -> JsonObject:
         "summary": about.summary,
         "operationId": f"{path.method.lower()} {path.template}",
         "parameters": named + (_HEADERS if about.streams else []),
-        "responses": {"200": {"description": "The answer", "content": content}, **_ERRORS},
+        "responses": {"200" if path.about else "2XX": {"description": "The answer", "content": content}, **_ERRORS},
         "security": [{"bearer": []}, {"key": []}] if about.keyed else [],
     }
     if about.request is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from cellwright.gateway.fields import needed, one_of, refused, value, wrong
+from cellwright.gateway.wire import chat_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
     from cellwright.gateway.wire import JsonObject
 
 _SAME: Final = (  # go on as they are
-    *("temperature", "top_p", "parallel_tool_calls", "metadata", "user", "service_tier"),
+    *("temperature", "top_p", "parallel_tool_calls", "user", "service_tier"),
     *("safety_identifier", "prompt_cache_key", "prompt_cache_retention"),
 )
 _READ: Final = {
     *("model", "input", "instructions", "max_output_tokens", "stream", "stream_options", "tools", "tool_choice"),
-    *("text", "reasoning", "store", "truncation", "include", "max_tool_calls", "background", *_SAME),
+    *("text", "reasoning", "store", "truncation", "include", "max_tool_calls", "background", "metadata", *_SAME),
 }
 _NOTHING_STORED: Final = "nothing is stored here: send the whole conversation as input"
 _STATEFUL: Final = ("previous_response_id", "conversation", "prompt")
@@ -33,18 +34,17 @@ def read_responses(body: JsonObject) -> JsonObject:
     instructions = value(body, "instructions", str, "a text")
     text = value(body, "text", dict, "an object") or {}
     reasoning = value(body, "reasoning", dict, "an object") or {}
-    chat = {
-        "model": body["model"],
-        "messages": ([{"role": "system", "content": instructions}] if instructions else []) + _input(body.get("input")),
-        "max_completion_tokens": _limit(body),
-        "tools": [_tool(tool, f"tools[{index}]") for index, tool in enumerate(_list(body, "tools"))] or None,
-        "tool_choice": _tool_choice(body.get("tool_choice")),
-        "response_format": _format(value(text, "format", dict, "an object with a type", "text.")),
-        "verbosity": value(text, "verbosity", str, "a text", "text."),
-        "reasoning_effort": value(reasoning, "effort", str, "a text", "reasoning."),
+    return chat_request(
+        model=body["model"],
+        messages=([{"role": "system", "content": instructions}] if instructions else []) + _input(body.get("input")),
+        max_completion_tokens=_limit(body),
+        tools=[_tool(tool, f"tools[{index}]") for index, tool in enumerate(_list(body, "tools"))],
+        tool_choice=_tool_choice(body.get("tool_choice")),
+        response_format=_format(value(text, "format", dict, "an object with a type", "text.")),
+        verbosity=value(text, "verbosity", str, "a text", "text."),
+        reasoning_effort=value(reasoning, "effort", str, "a text", "reasoning."),
         **{key: body.get(key) for key in _SAME},
-    }
-    return {key: item for key, item in chat.items() if item is not None}
+    )
 
 
 def _refuse(body: JsonObject) -> None:

@@ -155,6 +155,16 @@ def choices(body: JsonObject) -> Iterator[tuple[JsonObject, JsonObject]]:
             yield choice, message if isinstance(message, dict) else {}
 
 
+def chat_request(**fields: Any) -> JsonObject:  # noqa: ANN401 - JSON
+    """Return a chat request, less the fields that say nothing: nulls, and how to use tools where there are none."""
+    body = {key: item for key, item in fields.items() if item is not None}
+    if not body.get("tools"):
+        for key, idle in (("tools", ([],)), ("parallel_tool_calls", (True, False)), ("tool_choice", ("auto", "none"))):
+            if body.get(key) in idle:
+                del body[key]
+    return body
+
+
 def answer_text(body: JsonObject) -> str:
     """Return what the choices of a completion or of a chunk say."""
     return "".join(text for _, message in choices(body) for text in message_texts(message))

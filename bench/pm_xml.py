@@ -150,8 +150,8 @@ def own_work(work: str, path: str) -> Done:
     from cellwright.telemetry.formats.pm_xml import PmXml  # noqa: PLC0415 - as above
 
     if "durable" in work:
-        importlib.import_module("cellwright.telemetry.mediate")
-        importlib.import_module("cellwright.lake")
+        for module in ("cellwright.telemetry.mediate", "cellwright.lake", "cellwright.privacy"):
+            importlib.import_module(module)
     started = time.process_time()
     if "numba" in work:
         from cellwright.telemetry.formats.pm_kernel import KernelScanner  # noqa: PLC0415 - only where it is measured

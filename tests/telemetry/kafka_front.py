@@ -1,7 +1,8 @@
 """A door before the mock broker of librdkafka that can be shut, wants TLS or a password, and makes topics.
 
-The mock speaks the protocol of messages and groups, but not that of administration, SASL or static members; that is
-done here, after https://kafka.apache.org/protocol. Where the mock names its own address, the door names its own.
+The mock speaks the protocol of messages, but not that of administration, SASL or static members, and takes three
+seconds to let anybody into a group; that is done here, after https://kafka.apache.org/protocol, for a group of one
+static member. Where the mock names its own address, the door names its own.
 """
 
 from __future__ import annotations
@@ -25,8 +26,7 @@ PRODUCE, FETCH, METADATA, COMMIT, JOIN, HEARTBEAT, SYNC, HANDSHAKE, VERSIONS = 0
 LEAVE, CREATE, CONFIGS, AUTHENTICATE = 13, 19, 32, 36
 OURS = {HANDSHAKE: 1, CREATE: 4, CONFIGS: 1, AUTHENTICATE: 0}  # with the highest version
 TOPIC_DENIED, SASL_FAILED, FENCED = 29, 58, 82
-
-SESSION_MS = 4500
+GROUPS = {JOIN: 5, SYNC: 3, HEARTBEAT: 3, LEAVE: 1}  # with the version that clients of the mock speak
 
 
 def text(value: str | None) -> bytes:
@@ -114,8 +114,7 @@ class Front:
     cut_before: Callable[[int], bool] = lambda _: False  # whether the link breaks before a kind of request
     cut_after: Callable[[int], bool] = lambda _: False  # whether it breaks when the broker has done it
     shut_before: Callable[[int], bool] = lambda _: False  # whether the door is shut, until it is opened again
-    member: str = ""  # of the one group, static: who joins anew takes its place
-    replaced: set[str] = field(default_factory=set)  # members whose place was taken
+    members: list[str] = field(default_factory=list)  # of the one group, static: who joins anew takes the place
     port: int = 0
     is_open: bool = False
 
@@ -201,38 +200,42 @@ class Front:
             reader = Reader(request, 8)
             reader.text()
             return request[4:8] + self._ours(kind, reader, login)
-        if kind in {JOIN, SYNC, HEARTBEAT} and self._is_replaced(kind, request):
-            return request[4:8] + struct.pack(">ih", 0, FENCED)
-        if kind == JOIN and self.member not in {"", self._member(kind, request)}:
-            self.replaced.add(self.member)
-            leave = struct.pack(">hhih", LEAVE, 1, 0, -1) + text(self._group(request)) + text(self.member)
-            await _exchange(leave, upstream, there)
-        if kind == JOIN:
-            request = _with_short_session(request)
-        answer = await _exchange(request, upstream, there)
-        if kind == JOIN:
-            self.replaced.discard(_joined(answer))  # the mock gives the name of one that left to another
+        if kind in GROUPS:
+            assert version == GROUPS[kind], (kind, version)
+            answer = request[4:8] + self._of_group(kind, request)
+        else:
+            answer = await _exchange(request, upstream, there)
         if self.cut_after(kind):
             self._break()
         return self._rewritten(kind, version, answer)
 
-    def _is_replaced(self, kind: int, request: bytes) -> bool:
-        member = self._member(kind, request)
-        if kind == SYNC and member not in self.replaced:
-            self.member = member
-        return member in self.replaced
-
-    def _group(self, request: bytes) -> str:
-        reader = Reader(request, 8)
-        reader.text()
-        return reader.text()
-
-    def _member(self, kind: int, request: bytes) -> str:
+    def _of_group(self, kind: int, request: bytes) -> bytes:
         reader = Reader(request, 8)
         for _ in "name", "group":
             reader.text()
-        reader.raw(8 if kind == JOIN else 4)  # timeouts or generation
-        return reader.text()
+        reader.raw({JOIN: 8, LEAVE: 0}.get(kind, 4))  # timeouts or generation
+        member = reader.text()
+        if kind == LEAVE:
+            return struct.pack(">ih", 0, 0)
+        instance = reader.text()
+        if kind == JOIN and not member:
+            self.members.append(f"member-{len(self.members)}")
+            member = self.members[-1]
+        if member != self.members[-1]:
+            return struct.pack(">ih", 0, FENCED)
+        if kind == HEARTBEAT:
+            return struct.pack(">ih", 0, 0)
+        if kind == SYNC:
+            assert reader.take("i") == 1
+            reader.text()
+            return struct.pack(">ih", 0, 0) + request[reader.at :]  # what the member, its own leader, assigned
+        reader.text()  # the type of protocol
+        reader.take("i")
+        protocol = reader.text()
+        metadata = reader.raw(reader.take("i"))
+        one = text(member) + text(instance) + struct.pack(">i", len(metadata)) + metadata
+        head = struct.pack(">ihi", 0, 0, len(self.members)) + text(protocol) + text(member) + text(member)
+        return head + struct.pack(">i", 1) + one
 
     def _rewritten(self, kind: int, version: int, answer: bytes) -> bytes:
         if kind == VERSIONS and version == 0:  # to a later one the mock says that it knows this alone
@@ -271,21 +274,6 @@ class Front:
         )
         head = struct.pack(">iih", 0, 1, 0) + text(None) + struct.pack(">b", 2) + text(reader.text())
         return head + struct.pack(">i", len(self.configs)) + lines
-
-
-def _joined(answer: bytes) -> str:
-    reader = Reader(answer, 14)
-    for _ in "protocol", "leader":
-        reader.text()
-    return reader.text()
-
-
-def _with_short_session(request: bytes) -> bytes:
-    """Return a request to join in which the session is short: the mock waits for so long before it lets one in."""
-    reader = Reader(request, 8)
-    for _ in "name", "group":
-        reader.text()
-    return request[: reader.at] + struct.pack(">i", SESSION_MS) + request[reader.at + 4 :]
 
 
 async def _exchange(request: bytes, upstream: asyncio.StreamReader, there: asyncio.StreamWriter) -> bytes:

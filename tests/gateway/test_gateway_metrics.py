@@ -170,8 +170,9 @@ def test_waiting_for_a_backend_is_told_from_the_gateways_own_time(
 
     backend = Scripted((work(0.5, 2.0), piece("four "), work(0.25, 1.0), piece("five "), work(0.0, 3.0), piece("six")))
     with bench(tmp_path, config(), opener(backend)) as gateway:
-        gateway.ask(QUESTION | {"stream": True})
+        response = gateway.ask(QUESTION | {"stream": True})
         (row,) = gateway.meter.rows()
+    assert response.headers["server-timing"] == "gateway;dur=500.000, upstream;dur=2000.000"
     assert (row.ttft_ms, row.duration_ms, row.upstream_ms, row.overhead_ms) == (2500, 6750, 6000, 750)
     assert (row.gaps, row.gap_ms, row.longest_gap_ms, row.per_token_ms) == (2, 4250, 3000, 2125)
     assert row.operation == "chat"

@@ -67,6 +67,12 @@ class Exchange:
         """Return the time since the request began."""
         return (time.perf_counter() - self._started_s) * _MS_PER_S
 
+    def timing(self) -> str:
+        """Return the header line that says what this hop and those behind it took so far (W3C Server Timing)."""
+        upstream_ms = self.upstream.total_ms
+        own_ms = max(0.0, self.elapsed_ms() - upstream_ms - self.client.total_ms)
+        return f"server-timing: gateway;dur={own_ms:.3f}, upstream;dur={upstream_ms:.3f}\r\n"
+
     def hear(self, chunk: Chunk) -> None:
         """Take note of a piece of the answer."""
         self.tally.hear(chunk)

@@ -193,10 +193,9 @@ class Pipeline:
 
 
 def _tell(exchange: Exchange, reply: Reply) -> None:
-    """Say in the headers of a reply who answers, and what its caller may still ask for."""
+    """Say in the headers of a reply who answers, where the time went, and what its caller may still ask for."""
     reply.label(**exchange.labels())
-    if exchange.hold is not None:
-        reply.more = exchange.hold.headers
+    reply.more = exchange.timing() + (exchange.hold.headers if exchange.hold is not None else "")
 
 
 @contextlib.asynccontextmanager

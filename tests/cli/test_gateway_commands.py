@@ -108,3 +108,11 @@ def test_what_is_missing_or_unknown_is_told(
 ) -> None:
     found, _, err = told(*arguments)
     assert (found, sentence in err) == (code, True), err
+
+
+def test_several_processes_do_not_share_an_embedded_store(told: Callable[..., Any], tmp_path: Path) -> None:
+    document = tmp_path / "gateway.yaml"
+    document.write_text(EXAMPLE.read_text().replace("port: 8781", "port: 0"))
+    code, _, err = told("gateway", "--config", document, "--workers", 2)
+    assert code != 0
+    assert "embedded knowledge store site" in " ".join(err.split())

@@ -10,6 +10,7 @@ from cellwright.plugins import PluginSet
 if TYPE_CHECKING:
     from cellwright.estate.model import Boundary, SensitivityClass
 
+EMBEDDED: Final = "embedded"  # one file, which one process has open at a time
 GATEWAY: Final = "gateway"  # a store of another site, asked through its gateway
 
 

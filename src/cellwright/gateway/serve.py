@@ -139,8 +139,7 @@ def serve(app: Gateway, announce: Callable[[str], None], beside: Callable[[], Be
     """
     with contextlib.closing(bind(app.config.host, app.config.port)) as bound:
         address = base_url(app.config, bound)
-        gc.freeze()  # what is loaded stays: looking through it at every full collection holds requests up
-        with contextlib.suppress(KeyboardInterrupt):  # the way a server is meant to be stopped
+        with _frozen(), contextlib.suppress(KeyboardInterrupt):  # the way a server is meant to be stopped
             _Life(app, bound, lambda: announce(address), beside).run()
 
 
@@ -148,8 +147,18 @@ def serve_beside(
     app: Gateway, bound: socket.socket, lifeline: int, ready: Callable[[], None], beside: Callable[[], Beside]
 ) -> None:
     """Serve in this process as one of several, on a socket of its own, until `lifeline` can be read."""
+    with _frozen():
+        _Life(app, bound, ready, beside).run(lifeline)
+
+
+@contextlib.contextmanager
+def _frozen() -> Iterator[None]:
+    """Spare full collections what is loaded: it is freed at the end all the same."""
     gc.freeze()
-    _Life(app, bound, ready, beside).run(lifeline)
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def base_url(config: GatewayConfig, bound: socket.socket) -> str:

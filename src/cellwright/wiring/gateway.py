@@ -16,6 +16,7 @@ from cellwright.gateway.config import load_config
 from cellwright.gateway.difficulty import contributions, shipped
 from cellwright.gateway.endpoints.chat import ChatCompletions
 from cellwright.gateway.explain import explain
+from cellwright.gateway.knowledge_spec import EMBEDDED
 from cellwright.gateway.meter import Meter, meter_url
 from cellwright.gateway.reload import Reloading
 from cellwright.gateway.route import compile_table
@@ -159,6 +160,13 @@ def serve_gateway(
     config, remarks = read_config(documents)
     for each in remarks:
         remark(each)
+    if workers > 1 and (alone := [store.name for store in config.knowledge if store.type == EMBEDDED]):
+        raise UsageError.of(
+            "one-process-only",
+            f"{workers} processes cannot share the embedded knowledge store {alone[0]}",
+            expected="one process (--workers 1)",
+            hint="serve the collections by a gateway of their own, and name it as a store of type gateway",
+        )
     if workers == 1:
         with _opened(config, documents, environ) as (app, beside):
             serve(app, announce, beside)

@@ -29,6 +29,7 @@ _TOOL: Final = "file_search"
 _MOST_COLLECTIONS: Final = 8
 _MOST_PASSAGES: Final = 50
 _PASSAGES: Final = 5
+_LEAST_SCORE: Final = 0.1  # of a passage that nobody asked for: below, it has next to nothing in common with the query
 _QUERY_CHARS: Final = 8_000  # of the last message of the user
 _HEAD: Final = (
     "These passages were found in documents of the operator. Use them where they answer the question, and cite them by "
@@ -77,7 +78,7 @@ class Retrieval:
         asker = Asker(exchange.key, exchange.id)
         wanted = [_read(tool) for tool in asked]
         if route:
-            wanted.append(_Wanted(await self._ids(asker, route), required=False))
+            wanted.append(_Wanted(await self._ids(asker, route), threshold=_LEAST_SCORE, required=False))
         found = await asyncio.gather(*(self._search(asker, each, text, data_class) for each in wanted))
         merged = _merged(found, max(each.most for each in wanted))
         exchange.retrieved = Retrieved(functools.cache(functools.partial(_counts, self._knowledge.borders, merged)))

@@ -22,7 +22,7 @@ from cellwright.gateway.meter_row import MeterRow
 from cellwright.store import open_store, sqlite_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from sqlalchemy import Engine, Row
 
@@ -76,10 +76,6 @@ _MILLION: Final = 1_000_000
 _log: Final = logging.getLogger("cellwright.gateway")
 
 
-_NAMES: Final = tuple(field.name for field in fields(MeterRow))
-_values: Final = attrgetter(*_NAMES)  # a third of the time of `asdict`, which copies
-
-
 @dataclass(frozen=True, slots=True)
 class Total:
     """Sums over the rows of one group. Costs are None where one is unknown or currencies are mixed."""
@@ -131,6 +127,7 @@ class Meter:
     def __init__(self, url: str) -> None:
         self.url = url
         self._engine: Engine = open_store(url, series.TABLES)
+        self._statement, self._parameters = _insertion(self._engine)
         self._summing = series.Summing()
         self._rows: queue.SimpleQueue[MeterRow | threading.Event | None] = queue.SimpleQueue()
         self._pending: list[MeterRow] = []
@@ -241,8 +238,21 @@ class Meter:
                 known = set(connection.scalars(select(REQUESTS.c.request_id).where(REQUESTS.c.request_id.in_(ids))))
                 rows = [row for row in rows if row.request_id not in known]
             if rows:
-                connection.execute(insert(REQUESTS), [dict(zip(_NAMES, _values(row), strict=True)) for row in rows])
+                connection.exec_driver_sql(self._statement, [self._parameters(row) for row in rows])
                 series.add(connection, self._summing.increments(rows))
+
+
+def _insertion(engine: Engine) -> tuple[str, Callable[[MeterRow], Any]]:
+    """Return the statement that stores rows as the driver takes it, and what makes parameters of a row.
+
+    Compiled once, and given values that need no conversion: less than half the time of having both done for each row.
+    """
+    compiled = insert(REQUESTS).compile(dialect=engine.dialect)
+    names = tuple(compiled.positiontup or (field.name for field in fields(MeterRow)))
+    values: Callable[[MeterRow], Any] = attrgetter(*names)
+    if compiled.positional:
+        return str(compiled), values
+    return str(compiled), lambda row: dict(zip(names, values(row), strict=True))
 
 
 def _sum(name: str) -> Any:  # noqa: ANN401 - an SQL expression of a type SQLAlchemy keeps to itself

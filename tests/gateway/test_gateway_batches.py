@@ -14,6 +14,7 @@ from cellwright.estate.model import SensitivityClass
 from cellwright.gateway.backend import BackendError
 from cellwright.gateway.keys import hash_key
 from cellwright.gateway.model import AccessKey, BatchSettings
+from cellwright.gateway.model_quota import Bound, Holder, Period, Quota, Unit
 from cellwright.gateway.wire import Usage
 
 if TYPE_CHECKING:
@@ -79,9 +80,9 @@ async def get(app: Gateway, path: str, key: str = KEY) -> Response:
     return await call(app, b"", path=path, method="GET", key=key)
 
 
-async def ended(app: Gateway, batch: str) -> dict[str, Any]:
+async def ended(app: Gateway, batch: str, key: str = KEY) -> dict[str, Any]:
     for _ in range(2000):
-        told = (await get(app, f"/v1/batches/{batch}")).json
+        told = (await get(app, f"/v1/batches/{batch}", key)).json
         if told["status"] in ENDED:
             return dict(told)
         await asyncio.sleep(0.005)
@@ -250,7 +251,48 @@ def test_batches_are_listed_page_by_page(tmp_path: Path) -> None:
         rest = (await get(app, f"/v1/batches?limit=2&after={first['last_id']}")).json
         assert (len(rest["data"]), rest["has_more"]) == (1, False)
         assert {each["id"] for each in (*first["data"], *rest["data"])} == set(made)
-        assert (await get(app, "/v1/batches?limit=x")).error == "invalid_value"
+        for limit in ("x", "0", "101", "9" * 5000):
+            assert (await get(app, f"/v1/batches?limit={limit}")).error == "invalid_value"
 
     with bench(tmp_path, queueing(tmp_path), opener(Scripted((whole(),)))) as opened:
         run(opened, talk)
+
+
+class Breaks(Scripted):
+    """A backend with a mistake that only some requests find."""
+
+    async def answer(self, request: Any) -> Any:  # noqa: ANN401 - as inherited
+        if "break" in request.prompt:
+            raise ZeroDivisionError
+        async for chunk in super().answer(request):
+            yield chunk
+
+
+def test_a_request_that_the_gateway_fails_at_is_told_and_stops_no_other(tmp_path: Path) -> None:
+    breaks = QUESTION | {"messages": [{"role": "user", "content": "break"}]}
+
+    async def talk(app: Gateway) -> list[dict[str, Any]]:
+        first = (await queued(app, requests(1, body=breaks))).json["id"]
+        told = [await ended(app, batch) for batch in (first, (await queued(app, requests(1))).json["id"])]
+        (error,) = await lines(app, told[0]["error_file_id"])
+        assert (error["response"]["status_code"], error["response"]["body"]["error"]["code"]) == (500, "internal_error")
+        return told
+
+    with bench(tmp_path, queueing(tmp_path), opener(Breaks((whole(usage=Usage(3, 2)),)))) as opened:
+        first, second = run(opened, talk)
+    assert (first["request_counts"]["failed"], second["request_counts"]["completed"]) == (1, 1)
+
+
+def test_requests_that_cannot_be_answered_now_keep_no_others_waiting(tmp_path: Path) -> None:
+    spent = Quota(Holder.TENANT, "operator", (Bound(Unit.TOKENS, Period.DAY, 1),))
+
+    async def talk(app: Gateway) -> dict[str, Any]:
+        await queued(app, requests(5))
+        file = (await uploaded(app, requests(2), OTHER_KEY)).json["id"]
+        asked = {"input_file_id": file, "endpoint": CHAT, "completion_window": "24h"}
+        return await ended(app, (await call(app, asked, path="/v1/batches", key=OTHER_KEY)).json["id"], OTHER_KEY)
+
+    setup = queueing(tmp_path, batches={"rest_ms": 1.0, "concurrency": 2}, quotas=(spent,))
+    with bench(tmp_path, setup, opener(Scripted((whole(usage=Usage(3, 2)),)))) as opened:
+        done = run(opened, talk)
+    assert done["request_counts"]["completed"] == 2

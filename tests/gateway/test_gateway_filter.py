@@ -145,6 +145,10 @@ def test_a_record_among_others_that_cannot_be_read_is_refused_or_left_out_and_to
     "body",
     [
         asked("hello", metadata={"note": lines(1)}),
+        asked("hello", user=lines(1)),
+        asked("hello", stop=[syslog(1)]),
+        asked("hello", seed=lines(1)),
+        asked("hello", stream_options={"note": lines(1)}),
         asked("hello", tools=[{"type": "function", "function": {"name": "f", "description": syslog(3)}}]),
         QUESTION
         | {"messages": [{"role": "assistant", "content": "x", "tool_calls": [{"function": {"arguments": lines(1)}}]}]},
@@ -220,6 +224,8 @@ def test_a_digest_may_leave_where_its_records_may_not(tmp_path: Path) -> None:
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,"}},
     ]
     assert exchange(tmp_path, asked(picture), setup, headers=headers)[0].error == "sovereignty"
+    few, sent = exchange(tmp_path, asked(f"Why?\n{syslog(1)}"), setup, headers=headers)  # no digest stands for them
+    assert (few.error, sent) == ("sovereignty", [])
 
 
 def test_more_runs_of_records_than_digests_fit_the_budget_are_refused(tmp_path: Path) -> None:

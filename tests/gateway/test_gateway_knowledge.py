@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 import orjson
 import pytest
-from gateway_kit import KEY, QUESTION, RULE, Scripted, bench, call, config, opener, remote, spec, whole
+from aiohttp import web
+from gateway_kit import KEY, QUESTION, RULE, Scripted, Upstream, alive, bench, call, config, opener, remote, spec, whole
 
 from cellwright.errors import StorageError, UsageError
 from cellwright.estate.model import Boundary, SensitivityClass
@@ -370,6 +372,38 @@ async def _asked(app: Gateway, id: str) -> tuple[Response, ...]:  # noqa: A002 -
         await Talk(app)("POST", "/v1/chat/completions", body),
         await Talk(app, OTHER).search(id, "fibre"),
     )
+
+
+@pytest.mark.parametrize("collection", ["vs_1/../../batches/b/cancel?", "vs_1#", "vs 1"])
+def test_a_site_is_told_the_class_of_a_query_and_asked_for_nothing_but_a_search(
+    tmp_path: Path, collection: str
+) -> None:
+    upstream = Upstream(_finds_nothing)
+
+    async def talk() -> Response:
+        async with upstream.open():
+            far = KnowledgeSpec(
+                "oslo", "gateway", Boundary.NONE, TICKETS, frozenset({"operator"}), base_url=upstream.url
+            )
+            free = Rule("free", frozenset({TICKETS}), Boundary.NONE, "Act 1, article 9")
+            with opened(tmp_path, setup(tmp_path, remote(), knowledge=(far,), rules=(free,))) as gateway:
+                tool = {"type": "file_search", "vector_store_ids": [f"oslo.{collection}"]}
+                headers = {"x-cellwright-data-class": "trouble_ticket"}
+                async with alive(gateway.app) as app:
+                    return await call(app, QUESTION | {"tools": [tool]}, headers=headers)
+
+    assert asyncio.run(talk()).status == 200
+    assert upstream.paths == [f"/v1/vector_stores/{quote(collection, safe='')}/search"]
+    assert upstream.headers[0]["x-cellwright-data-class"] == "trouble_ticket"
+
+
+async def _finds_nothing(_: web.Request) -> web.StreamResponse:
+    return web.json_response({"object": "vector_store.search_results.page", "data": []})
+
+
+def test_tools_that_are_no_list_are_the_backends_to_refuse(tmp_path: Path) -> None:
+    with opened(tmp_path, setup(tmp_path)) as gateway:
+        assert gateway.ask(QUESTION | {"tools": 5}).status == 200
 
 
 def test_the_official_client_works_unchanged(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from gateway_kit import Bench
 
+    from cellwright.gateway.server import Gateway
+
 pytestmark = pytest.mark.integration
 OTHER_KEY, HOME_KEY = "another-key", "a-key-at-home"
 KEYS = (
@@ -258,3 +260,28 @@ def test_no_key_no_tools_and_no_pages_of_another_origin(tmp_path: Path) -> None:
         assert opened.ask(ping, path="/mcp", headers=headers).status == 403
         assert opened.ask(b"no json", path="/mcp", headers={"content-type": "application/json"}).status in (400, 406)
         assert opened.run(lambda app: call(app, path="/mcp", method="GET")).status == 405
+
+
+def test_arguments_of_a_class_go_to_no_server_outside_its_boundary(tmp_path: Path) -> None:
+    abroad = site(None, name="abroad", boundary=Boundary.NONE)
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
+    message |= {"params": {"name": "placement.explain", "arguments": {"workload": "x"}}}
+    accept = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+    setup = config(spec("edge", type="reasoner"), keys=KEYS, tools=(abroad,), rules=(RULE, FREE))
+
+    async def ask(app: Gateway, data_class: str) -> str:
+        headers = accept | {"x-cellwright-data-class": data_class}
+        answer = await call(app, message, path="/mcp", headers=headers)
+        return str(answer.json["result"]["content"][0]["text"])
+
+    with bench(tmp_path, setup) as opened:
+        said = opened.run(lambda app: ask(app, "subscriber_pii"))
+        assert said.startswith("sovereignty: rule stay-home keeps data of class subscriber_pii")
+        assert not opened.run(lambda app: ask(app, "anonymised")).startswith("sovereignty")
+
+
+def test_a_name_that_no_tool_has_is_not_kept_by_the_meter(simulated_lake: Path, tmp_path: Path) -> None:
+    with gateway(tmp_path, site(simulated_lake, data_class=SensitivityClass.SUBSCRIBER_PII)) as (opened, url):
+        assert called(url, "IMSI 262019876543210").is_error
+        (row,) = opened.meter.rows()
+    assert (row.model, row.error) == ("", "sovereignty")

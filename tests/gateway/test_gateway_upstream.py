@@ -125,8 +125,9 @@ def test_usage_is_always_asked_of_a_stream_and_kept_from_clients_that_did_not(tm
     assert row.tokens_in == 30
 
 
-def test_usage_that_makes_no_sense_is_counted_here(tmp_path: Path) -> None:
-    wrong = {"prompt_tokens": -1, "completion_tokens": "many"}
+@pytest.mark.parametrize("tokens_in", [-1, 10**12, 2**63, 1e30])
+def test_usage_that_makes_no_sense_is_counted_here(tmp_path: Path, tokens_in: float) -> None:
+    wrong = {"prompt_tokens": tokens_in, "completion_tokens": 20}
     response, row, _ = asked(tmp_path, says(ANSWER | {"usage": wrong}))
     assert response.json["usage"]["total_tokens"] == 5
     assert (row.tokens_in, row.tokens_out, row.estimated) == (3, 2, True)
@@ -250,7 +251,7 @@ def test_the_guard_sees_every_value_as_it_reads_after_its_keys(tmp_path: Path) -
     body = {
         "model": "auto",
         "messages": [{"role": "user", "content": [{"type": "text", "text": "one\n\u00e9"}]}],
-        "metadata": {"imsi": {"value": 7}},
+        "metadata": {"imsi": {"value": 7}, "none of": [], "nothing": {}},
     }
     asked(tmp_path, says(ANSWER), body, guard=seen.append)
     assert seen[0].split("\n") == [
@@ -260,6 +261,8 @@ def test_the_guard_sees_every_value_as_it_reads_after_its_keys(tmp_path: Path) -
         "messages content text: one",
         "\u00e9",
         "metadata imsi value: 7",
+        "metadata none of: []",
+        "metadata nothing: {}",
     ]
 
 

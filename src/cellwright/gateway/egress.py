@@ -85,7 +85,7 @@ def _gather(path: str, value: Any, found: list[str]) -> None:  # noqa: ANN401 - 
     elif isinstance(value, dict) and value:
         for key, item in value.items():
             _gather(f"{path} {key}" if path else key, item, found)
-    elif isinstance(value, list):
+    elif isinstance(value, list) and value:
         for item in value:
             _gather(path, item, found)
     else:

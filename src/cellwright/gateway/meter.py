@@ -225,7 +225,7 @@ class Meter:
             while self._pending:
                 self._insert_batch(self._pending[:_BATCH])
                 del self._pending[:_BATCH]
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OverflowError, ValueError) as error:  # the latter two: a value that no column holds
             if self.healthy:
                 _log.error("metered requests cannot be stored: %s", type(error).__name__)
             return str(getattr(error, "orig", None) or type(error).__name__)

@@ -18,7 +18,7 @@ from cellwright.estate.model import SensitivityClass
 from cellwright.gateway.backend import BackendError
 from cellwright.gateway.exchange import CLIENT_GONE, start
 from cellwright.gateway.quota import spent
-from cellwright.gateway.wire import ApiError, error_body, invalid, unknown_model
+from cellwright.gateway.wire import CLASS_HEADER, ApiError, error_body, invalid, unknown_model
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 _log: Final = logging.getLogger("cellwright.gateway")
 _MS_PER_S: Final = 1000.0
 _OK: Final = 200
-_CLASS: Final = b"x-cellwright-data-class"
+_CLASS: Final = CLASS_HEADER.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,4 +222,4 @@ def read_data_class(headers: Mapping[bytes, bytes]) -> SensitivityClass | None:
     except ValueError:
         known = [item.value for item in SensitivityClass]
         hint = nearest(text, known) or f"known are {', '.join(known)}"
-        raise invalid("unknown_data_class", f"there is no such data class; {hint}", _CLASS.decode()) from None
+        raise invalid("unknown_data_class", f"there is no such data class; {hint}", CLASS_HEADER) from None

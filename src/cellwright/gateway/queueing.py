@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
-from cellwright.errors import UsageError
+from cellwright.errors import Diagnostic, UsageError
 from cellwright.estate.model import SensitivityClass
 from cellwright.gateway.batches.drain import Drain, Outcome
 from cellwright.gateway.batches.store import BatchStore
@@ -13,7 +14,7 @@ from cellwright.gateway.endpoints.batches import Batches
 from cellwright.gateway.endpoints.files import Files
 from cellwright.gateway.model import AccessKey
 from cellwright.gateway.paths import Path
-from cellwright.gateway.wire import error_body, invalid
+from cellwright.gateway.wire import ApiError, error_body, invalid
 from cellwright.store import sqlite_url
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from cellwright.gateway.pipeline import Pipeline
 
 _MS_PER_S: Final = 1000.0
+_log: Final = logging.getLogger("cellwright.gateway")
+_FAILED: Final = ApiError(
+    Diagnostic("internal_error", "the gateway failed; its log names this request"), status=500, kind="server_error"
+)
 _UNKNOWN: Final = invalid("invalid_api_key", "the key that queued this request is no longer known", status=401)
 
 
@@ -78,9 +83,13 @@ class _Asker:
         if key is None and task.key_sha256:
             return Outcome(_UNKNOWN.status, request_id, error_body(_UNKNOWN))
         holder = key or AccessKey(task.key_name, task.tenant, "")
-        data_class = None if task.data_class is None else SensitivityClass(task.data_class)
-        endpoint = self._endpoints[task.endpoint]
-        status, body = await self._pipeline.once(endpoint, holder, request_id, task.body, data_class)
+        try:
+            data_class = None if task.data_class is None else SensitivityClass(task.data_class)
+            endpoint = self._endpoints[task.endpoint]
+            status, body = await self._pipeline.once(endpoint, holder, request_id, task.body, data_class)
+        except Exception as error:  # noqa: BLE001 - the request boundary: one that cannot be answered stops no other
+            _log.error("request %s failed with %s", request_id, type(error).__name__)
+            return Outcome(_FAILED.status, request_id, error_body(_FAILED))
         return Outcome(status, request_id, body)
 
 

@@ -1,7 +1,8 @@
 """Tools of sites, called through the rules, the guard and the meter that stand before models as well.
 
 Where a tool's results belong to a data class, and where the caller stands outside the boundary that a rule draws around
-it, the tool is neither shown nor called. What goes to a server off the premises and what comes back to a caller off the
+it, the tool is neither shown nor called. Where the arguments belong to a class that may not go to where a tool's server
+stands, it is not called either. What goes to a server off the premises and what comes back to a caller off the
 premises passes the guard.
 """
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cellwright.digest.tokens import TokenCounter
+    from cellwright.estate.model import SensitivityClass
     from cellwright.gateway.egress import Guard
     from cellwright.gateway.meter import Meter
     from cellwright.gateway.model import AccessKey, Rule, ToolServerSpec
@@ -99,6 +101,7 @@ class _Call:
     key: AccessKey
     request_id: str
     name: str
+    data_class: SensitivityClass  # of the arguments
     started_us: int = field(default_factory=lambda: time.time_ns() // 1000)
     began_s: float = field(default_factory=time.perf_counter)
     spec: ToolServerSpec | None = None
@@ -127,9 +130,14 @@ class ToolDesk:
         """Return the tools that the holder of a key may call; a server that does not answer shows none."""
         return [replace(tool, name=name) for name, (tool, _) in (await self._offers(key)).items()]
 
-    async def call(self, key: AccessKey, request_id: str, name: str, arguments: JsonObject) -> ToolResult:
-        """Return what a tool found, and meter it; a refusal or a failure is a result that says why."""
-        call = _Call(key, request_id, name, sent=_flat(arguments))
+    async def call(
+        self, key: AccessKey, request_id: str, name: str, arguments: JsonObject, data_class: SensitivityClass
+    ) -> ToolResult:
+        """Return what a tool found, and meter it; a refusal or a failure is a result that says why.
+
+        `data_class` is that of the arguments.
+        """
+        call = _Call(key, request_id, name, data_class, sent=_flat(arguments))
         status, error = 500, "internal_error"
         try:
             result = await self._called(call, arguments)
@@ -151,6 +159,9 @@ class ToolDesk:
             raise await self._refusal(call, tuple(offers))
         offer = offers[call.name][1]
         call.spec = offer.spec
+        if rules := standing_against(self._rules, call.data_class, offer.spec.boundary):
+            where = f"tool server {offer.spec.name} stands within {offer.spec.boundary}"
+            raise _kept(rules, call.data_class, where)
         if offer.spec.boundary is not Boundary.PREMISES:
             self._pass(call.sent)
         try:
@@ -188,13 +199,8 @@ class ToolDesk:
         for spec in self._servers:
             rules = standing_against(self._rules, spec.data_class, call.key.boundary)
             if rules and call.key.tenant in spec.tenants and call.name.startswith(spec.prefix):
-                call.spec = spec
-                words = "; ".join(
-                    f"rule {rule.name} keeps data of class {spec.data_class} within {rule.boundary} ({rule.source}), "
-                    f"and key {call.key.name} stands within {call.key.boundary}"
-                    for rule in rules
-                )
-                return ApiError(Diagnostic("sovereignty", words), status=403, kind="permission_error")
+                call.spec, call.name = spec, ""  # no server was asked whether it has such a tool
+                return _kept(rules, spec.data_class, f"key {call.key.name} stands within {call.key.boundary}")
         hint = nearest(call.name, shown) or f"known are {', '.join(shown) or 'none'}"
         message = f"there is no such tool; {hint}"
         return ApiError(Diagnostic("unknown_tool", message), status=404, kind="invalid_request_error")
@@ -247,6 +253,15 @@ async def _listed(spec: ToolServerSpec, server: ToolServer) -> Sequence[Tool]:
             return await server.tools()
     except (CellwrightError, TimeoutError):
         return ()
+
+
+def _kept(rules: Sequence[Rule], data_class: SensitivityClass, where: str) -> ApiError:
+    """Return the refusal that names the rules against data of a class where something stands."""
+    words = "; ".join(
+        f"rule {rule.name} keeps data of class {data_class} within {rule.boundary} ({rule.source}), and {where}"
+        for rule in rules
+    )
+    return ApiError(Diagnostic("sovereignty", words), status=403, kind="permission_error")
 
 
 def _flat(value: Any) -> str:  # noqa: ANN401 - JSON

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 JsonObject = dict[str, Any]  # JSON as others wrote it: passed on whole, trusted in nothing
 
+CLASS_HEADER: Final = "x-cellwright-data-class"  # of a request: ours
 DONE: Final = b"data: [DONE]\n\n"
+_MOST_TOKENS: Final = 1_000_000_000  # of one request: no model takes or gives a thousandth of that
 
 
 class ApiError(CellwrightError):
@@ -184,8 +186,9 @@ def read_usage(body: JsonObject) -> Usage | None:
 
 
 def tokens(count: object) -> int | None:
-    """Return a count of tokens as others wrote it; None where it is none."""
-    return count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else None
+    """Return a count of tokens as others wrote it; None where it is none, or more than any model handles."""
+    good = isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= _MOST_TOKENS
+    return count if good else None  # type: ignore[return-value]  # an integer
 
 
 def usage_object(usage: Usage) -> JsonObject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.wire import ModelRequest
 
 _TYPICAL_TOKENS_IN: Final = 1000
+_PRIVATE: Final = 0o077  # meters, batches and collections, with their logs of writes, are for the gateway's user alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,7 @@ def serve_gateway(
             expected="one process (--workers 1)",
             hint="serve the collections by a gateway of their own, and name it as a store of type gateway",
         )
+    os.umask(_PRIVATE)
     if workers == 1:
         with _opened(config, documents, environ) as (app, beside):
             serve(app, announce, beside)

@@ -73,9 +73,9 @@ class Drain:
                 await self._rest()
 
     async def _answer_all(self, tasks: list[Task]) -> bool:
-        """Ask for all of some requests; return whether one found no backend that answers."""
+        """Ask for all of some requests; return whether none of them could be answered now."""
         outcomes = await asyncio.gather(*(self._answer(task) for task in tasks))
-        return any(outcomes)
+        return bool(outcomes) and all(outcomes)
 
     async def _answer(self, task: Task) -> bool:
         try:

@@ -81,7 +81,8 @@ REQUESTS: Final = Table(
     Column("custom_id", String, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("state", String, nullable=False),
-    Column("lease_us", BigInteger, nullable=False),  # a worker that died holds a request until then
+    # Under way: a worker that died holds it until then. Waiting: when it was put back, 0 where it was never tried.
+    Column("lease_us", BigInteger, nullable=False),
     Column("status", Integer),
     Column("request_id", String),
     Column("answer", LargeBinary),
@@ -237,14 +238,17 @@ class BatchStore:
                 self._give_up(connection, REQUESTS.c.batch_id == batch_id, "batch_cancelled", "the batch was cancelled")
 
     def take(self, most: int, lease_s: float) -> list[Task]:
-        """Take on requests that wait, or that a worker took on and left; the oldest batches first."""
+        """Take on requests that wait, or that a worker took on and left.
+
+        Those never tried go first, of the oldest batch; then those tried longest ago: none keeps others waiting.
+        """
         now_us = int(self._clock_s() * _US_PER_S)
         free = or_(REQUESTS.c.state == PENDING, and_(REQUESTS.c.state == RUNNING, REQUESTS.c.lease_us < now_us))
         query = (
             select(REQUESTS.c.batch_id, REQUESTS.c.ordinal, REQUESTS.c.body, BATCHES)
             .join(BATCHES, REQUESTS.c.batch_id == BATCHES.c.id)
             .where(free, BATCHES.c.status == "in_progress")
-            .order_by(BATCHES.c.created_s, REQUESTS.c.batch_id, REQUESTS.c.ordinal)
+            .order_by(REQUESTS.c.lease_us, BATCHES.c.created_s, REQUESTS.c.batch_id, REQUESTS.c.ordinal)
             .limit(most)
         )
         with self._writing() as connection:
@@ -262,10 +266,11 @@ class BatchStore:
         return won
 
     def put_back(self, task: Task) -> None:
-        """Let a request wait again."""
+        """Let a request wait again, behind the others."""
         with self._writing() as connection:
             held = and_(_of(task.batch_id, task.ordinal), REQUESTS.c.state == RUNNING)
-            connection.execute(update(REQUESTS).where(held).values(state=PENDING, lease_us=0))
+            now_us = int(self._clock_s() * _US_PER_S)
+            connection.execute(update(REQUESTS).where(held).values(state=PENDING, lease_us=now_us))
 
     def settle(self, task: Task, status: int, request_id: str, answer: bytes) -> None:
         """Keep the answer to a request; an answer to one that was given up meanwhile is dropped."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _WINDOWS: Final = {"1h": 3_600, "24h": 86_400, "7d": 604_800}
 _MOST_REQUESTS: Final = 50_000
 _MOST_LISTED: Final = 100
+_LIMITS: Final = frozenset(map(str, range(1, _MOST_LISTED + 1)))
 _MOST_METADATA: Final = 16
 _LONGEST_ID: Final = 200
 _ENDED: Final = {"completed": "completed_at", "expired": "expired_at", "cancelled": "cancelled_at"}
@@ -76,7 +77,7 @@ class Batches:
         key = await self._callers.identify(call.headers, call.names)
         given = call.query
         limit = given.get("limit", "20")
-        if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= _MOST_LISTED:
+        if limit not in _LIMITS:
             raise invalid("invalid_value", f"limit must be 1 to {_MOST_LISTED}", "limit")
         found = await asyncio.to_thread(self._store.batches, key.tenant, int(limit) + 1, given.get("after"))
         data = [_told(*each) for each in found[: int(limit)]]

@@ -10,10 +10,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from cellwright.gateway.pipeline import read_data_class
 from cellwright.gateway.wire import invalid
 from cellwright.plugins import load_extra
 
 if TYPE_CHECKING:
+    from cellwright.estate.model import SensitivityClass
     from cellwright.gateway.connection import Call
     from cellwright.gateway.keys import Callers
     from cellwright.gateway.model import AccessKey, GatewayConfig
@@ -30,6 +32,7 @@ _INSTRUCTIONS: Final = (
 class _Asking:
     key: AccessKey
     request_id: str
+    data_class: SensitivityClass
 
 
 class Mcp:
@@ -53,7 +56,8 @@ class Mcp:
         key = await self._callers.identify(call.headers, call.names)
         _refuse_other_origins(call)
         raw = await call.body()
-        self._asking.set(_Asking(key, call.reply.request_id))
+        data_class = read_data_class(call.headers) or self._config.data_class
+        self._asking.set(_Asking(key, call.reply.request_id, data_class))
         answer = _Answer(raw)
         size = self._config.limits.body_bytes
         manager = self._manager(self._server, stateless=True, json_response=True, max_request_body_size=size)
@@ -67,7 +71,9 @@ class Mcp:
 
     async def _call(self, _context: object, params: Any) -> Any:  # noqa: ANN401 - types of the SDK
         asking = self._asking.get()
-        found = await self._desk.call(asking.key, asking.request_id, params.name, params.arguments or {})
+        found = await self._desk.call(
+            asking.key, asking.request_id, params.name, params.arguments or {}, asking.data_class
+        )
         return self._result(found)
 
     def _told(self, tool: Tool) -> Any:  # noqa: ANN401 - a type of the SDK

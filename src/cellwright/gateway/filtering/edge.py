@@ -34,18 +34,12 @@ if TYPE_CHECKING:
     Leaves = Callable[[str, "SensitivityClass"], bool]  # whether a model and class may lead off the premises
 
 _NAMED: Final = re.compile(re.escape(INCIDENT) + r"([A-Za-z0-9]{8,64})")
-_PLAIN: Final = frozenset(
-    (
-        *("model", "messages", "stream", "stream_options", "temperature", "top_p", "max_tokens"),
-        *("max_completion_tokens", "n", "seed", "stop", "user", "presence_penalty", "frequency_penalty"),
-        *("logprobs", "top_logprobs"),
-    )
-)
-"""Members of a request that hold no text of others."""
+_OWN: Final = ("model", "messages")  # members of a request that are looked at by themselves, or replaced
 _TEXTS: Final = ("content", "reasoning_content", "reasoning", "refusal")
 _REMEMBERED: Final = 256  # digests of records that come again, as they do with each turn of a conversation
 _HASH_LETTERS: Final = 16  # of a ledger's hash, in headers
 _NAMED_DIGESTS: Final = 16  # in headers, at most
+_AS_THEY_ARE: Final = "as they are"  # runs of records that no digest stands for
 _UNREADABLE: Final = "(records that could not be read were left out at the edge)"
 
 
@@ -140,7 +134,7 @@ class EdgeFilter:
         if filtered is None:
             return request
         exchange.filtered = filtered
-        if after is not named and not _has_more_than_text(changed):
+        if after is not named and _AS_THEY_ARE not in filtered.counts and not _has_more_than_text(changed):
             exchange.data_class = after
         return replace(request, body=changed)
 
@@ -153,7 +147,7 @@ class EdgeFilter:
                     return True
             elif any(suspects(text) for text in _texts(message)) or suspects(_as_text(_beyond(message))):
                 return True
-        return not body.keys() <= _PLAIN and suspects(_as_text(_beside(body)))
+        return suspects(_as_text(_beside(body)))
 
     def _digest(self, raw: str, tenant: str, budget: int) -> Told | None:
         """Return the digest of a run of records, None where no format reads it."""
@@ -248,7 +242,7 @@ class _Work:
 
     def _small(self, run: str, tokens: int, books: _Books) -> str:
         """Return records of which a digest would be no shorter: as they are, without identifiers."""
-        books.counts["as they are"] = books.counts.get("as they are", 0) + 1
+        books.counts[_AS_THEY_ARE] = books.counts.get(_AS_THEY_ARE, 0) + 1
         return self._counted(self.desk.without_identifiers(run, self.tenant), tokens, books)
 
     def _counted(self, text: str, tokens: int, books: _Books) -> str:
@@ -350,12 +344,16 @@ def _beyond(message: JsonObject) -> JsonObject:
 
 
 def _beside(body: JsonObject) -> JsonObject:
-    return {name: value for name, value in body.items() if name not in _PLAIN}
+    """Return what of a request may hold text beside its messages; nothing keeps a client to what a member is for."""
+    return {name: value for name, value in body.items() if isinstance(value, str | list | dict) and name not in _OWN}
 
 
 def _as_text(value: JsonObject) -> str:
-    """Return JSON as one text whose line ends are line ends."""
-    return orjson.dumps(value).decode().replace("\\n", "\n") if value else ""
+    """Return JSON as text with its line ends, and once more with a line for each string: records begin one."""
+    if not value:
+        return ""
+    text = orjson.dumps(value).decode().replace("\\n", "\n")
+    return text + "\n" + text.replace('"', "\n")
 
 
 def _has_more_than_text(body: JsonObject) -> bool:

@@ -67,7 +67,8 @@ class Retrieval:
     async def __call__(self, exchange: Exchange, request: ModelRequest) -> ModelRequest:
         """Return the request with passages; raise ApiError for a collection that is not there."""
         tools = request.body.get("tools")
-        asked = [tool for tool in tools if isinstance(tool, dict) and tool.get("type") == _TOOL] if tools else []
+        given = tools if isinstance(tools, list) else []
+        asked = [tool for tool in given if isinstance(tool, dict) and tool.get("type") == _TOOL]
         route = self._by_route.get(request.model)
         if not asked and not route:
             return request

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import orjson
 
 from cellwright.estate.model import Boundary, SensitivityClass
 from cellwright.gateway.knowledge.store import Hit
 from cellwright.gateway.knowledge.travel import Found, Passage
+from cellwright.gateway.wire import CLASS_HEADER
 
 if TYPE_CHECKING:
     from cellwright.gateway.knowledge_spec import KnowledgeSpec
@@ -32,10 +34,13 @@ class RemoteSite:
         """Within which boundary the site stands: what is asked goes there."""
         return self._spec.boundary
 
-    async def search(self, collection: str, body: JsonObject) -> Found:
-        """Return what the site finds in a collection by its id there; raises ApiError."""
-        url = f"{self._url}/vector_stores/{collection}/search"
-        response = await self._remote.post(url, self._headers, body)
+    async def search(self, collection: str, body: JsonObject, data_class: SensitivityClass) -> Found:
+        """Return what the site finds in a collection by its id there; raises ApiError.
+
+        The site is told the class of the query, so that its own rules hold for what it does with it.
+        """
+        url = f"{self._url}/vector_stores/{quote(collection, safe='')}/search"
+        response = await self._remote.post(url, self._headers | {CLASS_HEADER: data_class.value}, body)
         async with response:
             with self._remote.failures():
                 return _read(await self._remote.read(response), f"{self._spec.name}.{collection}")

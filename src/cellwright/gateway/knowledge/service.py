@@ -224,7 +224,7 @@ class Knowledge:
         name, dot, rest = id.partition(".")
         if dot and (site := self._sites.get(name)) is not None and site.serves(asker.key.tenant):
             self.borders.check(query.data_class, site.spec.boundary, f"site {name}")
-            return await site.remote.search(rest, query.body())
+            return await site.remote.search(rest, query.body(), query.data_class)
         place, library = await self.library(asker, id)
         if library.dimensions is None:
             return Found()

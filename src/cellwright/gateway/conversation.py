@@ -138,7 +138,10 @@ def _assistant(message: JsonObject, place: str) -> Iterator[Part]:
         if message.get(key):
             msg = f"{place}.{key}"
             raise UnfitError(msg)
-    for block in value(message, THINKING, list, "a list", f"{place}.") or ():
+    for index, block in enumerate(value(message, THINKING, list, "a list", f"{place}.") or ()):
+        if not isinstance(block, dict):
+            where = f"{place}.{THINKING}[{index}]"
+            raise wrong(where, "an object with a type")
         yield Thought(block)
     yield from _content(message.get("content"), place)
     if refusal := value(message, "refusal", str, "a text", f"{place}."):

@@ -115,7 +115,8 @@ class _Told:
             events += self._say("message", _REFUSAL, said.get("refusal"))
             for index, (call, function) in enumerate(tool_calls(said)):
                 events += self._call(call.get("index", index), call, function)
-            self._finish = choice.get("finish_reason") or self._finish
+            end = choice.get("finish_reason")
+            self._finish = end if isinstance(end, str) and end else self._finish
         return events
 
     def close(self) -> list[JsonObject]:

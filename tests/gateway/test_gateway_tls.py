@@ -190,7 +190,10 @@ def test_a_renewed_certificate_is_shown_and_no_connection_dropped(
 @pytest.mark.parametrize("broken", ["certificate", "key", "client_ca"])
 def test_files_that_do_not_do_are_told_before_anything_starts(tmp_path: Path, ours: Authority, broken: str) -> None:
     tls = replace(Tls(*ours.sign("gateway.example")), **{broken: str(tmp_path / "none.pem")})
-    with pytest.raises(UsageError, match=r"tls-unusable.*PEM"), bench(tmp_path, config(tls=tls), opener(Scripted(()))):
+    with (
+        pytest.raises(UsageError, match=r"tls-unusable.*none\.pem.*PEM"),
+        bench(tmp_path, config(tls=tls), opener(Scripted(()))),
+    ):
         pass
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from cellwright.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cellwright.gateway.model_network import ServerTls, Tls
 
 
@@ -34,7 +36,7 @@ def backend_context(files: ServerTls) -> ssl.SSLContext:
     try:
         return verifying_context(files.ca, files.certificate, files.key)
     except OSError as error:
-        raise _unusable(_BACKEND, error) from error
+        raise _unusable(_BACKEND, (files.ca, files.certificate, files.key), error) from error
 
 
 def verifying_context(
@@ -59,15 +61,16 @@ def _server_side(files: Tls) -> ssl.SSLContext:
             context.load_verify_locations(files.client_ca)
             context.verify_mode = ssl.CERT_REQUIRED
     except OSError as error:
-        raise _unusable(_GATEWAY, error) from error
+        raise _unusable(_GATEWAY, (files.certificate, files.key, files.client_ca), error) from error
     return context
 
 
-def _unusable(told: tuple[str, str], error: OSError) -> UsageError:
+def _unusable(told: tuple[str, str], files: Iterable[str | None], error: OSError) -> UsageError:
     whose, expected = told
+    named = ", ".join(name for name in files if name is not None)
     return UsageError.of(
         "tls-unusable",
-        f"the TLS files of {whose} cannot be used",
+        f"the TLS files of {whose} cannot be used: {named}",
         cause=error.strerror or type(error).__name__,
         expected=expected,
     )

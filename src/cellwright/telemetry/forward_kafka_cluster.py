@@ -128,11 +128,18 @@ class Cluster:
             await asyncio.to_thread(self._admin.poll, POLL_S)
             self.check()
             if self.is_down or clock() > end:
+                await self._hear_out()
                 raise unreachable(self.address, self._cause())
         try:
             return future.result()
         except self.kafka.KafkaException as error:
+            await self._hear_out()
             raise self.failure(error.args[0]) from error
+
+    async def _hear_out(self) -> None:
+        """Raise why a broker was left if that is told yet: it may come behind the word that all of them are down."""
+        await asyncio.to_thread(self._admin.poll, POLL_S)
+        self.check()
 
     def check(self) -> None:
         """Raise what was told in the background and is not mended by waiting."""
@@ -145,7 +152,7 @@ class Cluster:
         """Return what is told of an error of the client; its text names brokers and topics, never a secret."""
         name = error.name()
         for each in _MEANINGS:
-            if name in each.names and (name != "_SSL" or _UNTRUSTED in error.str()):
+            if name in each.names and (name != "_SSL" or _is_untrusted(error)):
                 message = f"the server at {self.address} {each.message}"
                 return each.kind.of(each.code, message, cause=error.str(), hint=each.hint)
         self._note(error)
@@ -160,7 +167,8 @@ class Cluster:
         self._note(error)
 
     def _note(self, error: Any) -> None:  # noqa: ANN401 - as above
-        if self._last is None or error.name() not in _UNSAID:
+        """Keep an error unless one that says more is kept already, such as a certificate that is not trusted."""
+        if self._last is None or (error.name() not in _UNSAID and not _is_untrusted(self._last)):
             self._last = error
 
     async def topic(self, name: str) -> Topic:
@@ -211,6 +219,10 @@ class Cluster:
         except UnavailableError:
             return False
         return True
+
+
+def _is_untrusted(error: Any) -> bool:  # noqa: ANN401 - of the optional client
+    return error.name() == "_SSL" and _UNTRUSTED in error.str()
 
 
 def _silent() -> logging.Logger:

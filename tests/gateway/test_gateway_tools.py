@@ -18,6 +18,7 @@ from cellwright.errors import DeniedError
 from cellwright.estate.model import Boundary, SensitivityClass, Tier
 from cellwright.gateway.keys import hash_key
 from cellwright.gateway.model import AccessKey, ToolServerSpec
+from cellwright.gateway.model_quota import Bound, Holder, Period, Quota, Unit
 from cellwright.gateway.serve import running
 
 if TYPE_CHECKING:
@@ -55,9 +56,12 @@ def site(lake: Path | None, **changes: Any) -> ToolServerSpec:  # noqa: ANN401 -
 
 @contextlib.contextmanager
 def gateway(
-    folder: Path, *servers: ToolServerSpec, guard: Callable[[str], None] | None = None
+    folder: Path,
+    *servers: ToolServerSpec,
+    guard: Callable[[str], None] | None = None,
+    quotas: tuple[Quota, ...] = (),
 ) -> Iterator[tuple[Bench, str]]:
-    setup = config(spec("edge", type="reasoner"), keys=KEYS, tools=servers, rules=(RULE, FREE))
+    setup = config(spec("edge", type="reasoner"), keys=KEYS, tools=servers, rules=(RULE, FREE), quotas=quotas)
     with bench(folder, setup, **({"guard": guard} if guard else {})) as opened, running(opened.app) as url:
         yield opened, url.removesuffix("/v1") + "/mcp"
 
@@ -125,6 +129,17 @@ def test_a_placement_is_explained_where_it_is_and_where_it_is_not(tmp_path: Path
     assert elsewhere["violations"]
     assert unknown.is_error
     assert "slice-policy" in unknown.content[0].text
+
+
+@pytest.mark.parametrize(("unit", "size"), [(Unit.REQUESTS, 1), (Unit.TOKENS, 5)])
+def test_calls_of_tools_keep_to_the_quota_of_their_caller(tmp_path: Path, unit: Unit, size: int) -> None:
+    quotas = (Quota(Holder.TENANT, None, (Bound(unit, Period.MONTH, size),)),)
+    with gateway(tmp_path, site(None), quotas=quotas) as (opened, url):
+        found = [called(url, "placement.explain", workload="slice-policy") for _ in range(2)]
+        rows = sorted(opened.meter.rows(), key=lambda row: row.started_us)
+    assert [each.is_error for each in found] == [False, True]
+    assert f"may use {size} {unit} a month" in found[1].content[0].text
+    assert [(row.status, row.error) for row in rows] == [(200, None), (429, "insufficient_quota")]
 
 
 def test_a_tenant_sees_its_own_rows_alone(simulated_lake: Path, tmp_path: Path) -> None:

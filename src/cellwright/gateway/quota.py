@@ -83,9 +83,16 @@ class Limiter:
 
     async def admit(self, exchange: Exchange, request: ModelRequest, _stack: contextlib.AsyncExitStack) -> None:
         """Let a request in and note what it holds; raise ApiError (429, or 503 where that cannot be told)."""
-        account = self._account(exchange.key)
+        exchange.hold = await self.hold(exchange.key, request)
+
+    async def hold(self, key: AccessKey, request: ModelRequest | None = None) -> Hold | None:
+        """Return what a request holds, None where nothing limits it; raise ApiError as above.
+
+        What is no request of a model, such as a call of a tool, reserves no tokens: they are taken off afterwards.
+        """
+        account = self._account(key)
         if not account.pots and not account.gates:
-            return
+            return None
         if self._renewing is None:
             self._renewing = asyncio.create_task(self._renew_always())
         needs, now_s = self._needs(account, request), self._clock()
@@ -95,7 +102,7 @@ class Limiter:
                     await self._ask(account, needs, now_s)
                     if not account.reserve(needs, now_s):
                         raise account.refusal(needs, now_s)
-        exchange.hold = Hold(account, needs, now_s)
+        return Hold(account, needs, now_s)
 
     def _account(self, key: AccessKey) -> Account:
         """Return what limits a caller."""
@@ -119,9 +126,9 @@ class Limiter:
         gate.size = size
         return gate
 
-    def _needs(self, account: Account, request: ModelRequest) -> Needs:
+    def _needs(self, account: Account, request: ModelRequest | None) -> Needs:
         """Return what a request reserves."""
-        if account.rates_only:
+        if request is None or account.rates_only:
             return _NONE
         tokens_in = len(request.prompt) // _CHARACTERS + request.tokens_given + 1
         tokens_out = 0 if request.operation is Operation.EMBEDDINGS else _most_out(request.body)

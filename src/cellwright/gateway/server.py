@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.meter import Meter
     from cellwright.gateway.model import BackendSpec, GatewayConfig, Timeouts, ToolServerSpec
     from cellwright.gateway.pipeline import Filter
+    from cellwright.gateway.quota import Limiter
     from cellwright.gateway.route import DecisionTable
     from cellwright.gateway.tools import OpenToolServer
 
@@ -101,9 +102,9 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         abilities = Abilities.of(config.backends, backends)
         knowledge = open_knowledge(config, backends, around)
         filters = _filters(config, table, desk(config.edge) if desk else None, counter, knowledge)
-        tools = _tool_paths(config, callers, guard, counter, meter, secrets)
         dispatch = Dispatch(table, backends, standings.renew(config, time.monotonic()))
         admissions = quotas.renew(config, table.chains)
+        tools = _tool_paths(config, callers, guard, counter, meter, secrets, quotas.limiter)
         pipeline = Pipeline(config, table, abilities, dispatch, counter, meter, callers, admissions, filters)
         models, count = Models(callers, table, backends), TokenCount(callers, counter)
         paths = (
@@ -166,6 +167,7 @@ def _tool_paths(  # noqa: PLR0913, PLR0917 - what create_app was given
     counter: TokenCounter,
     meter: Meter,
     secrets: Mapping[str, str],
+    limiter: Limiter | None,
 ) -> tuple[Path, ...]:
     """Return the path of tools where any are offered; without, the SDK of the protocol is not needed."""
     if not config.tools:
@@ -174,7 +176,7 @@ def _tool_paths(  # noqa: PLR0913, PLR0917 - what create_app was given
     servers = {
         spec: openers.get(spec.type)(spec, ToolSupplies(secrets, _api_key(spec, secrets))) for spec in config.tools
     }
-    desk = ToolDesk(servers, config.rules, guard, counter, meter)
+    desk = ToolDesk(servers, config.rules, guard, counter, meter, limiter)
     return (Path("POST", "/mcp", Mcp(config, callers, desk).answer),)
 
 

@@ -19,6 +19,7 @@ from cellwright.errors import CellwrightError, DeniedError, Diagnostic, nearest
 from cellwright.estate.model import Boundary
 from cellwright.gateway.egress import leaves
 from cellwright.gateway.meter_row import MeterRow
+from cellwright.gateway.quota import spent
 from cellwright.gateway.route import standing_against
 from cellwright.gateway.wire import ApiError
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.egress import Guard
     from cellwright.gateway.meter import Meter
     from cellwright.gateway.model import AccessKey, Rule, ToolServerSpec
+    from cellwright.gateway.quota import Limiter
     from cellwright.gateway.wire import JsonObject
 
 ROUTE: Final = "tools"  # in the meter
@@ -112,19 +114,21 @@ class _Call:
 class ToolDesk:
     """Shows callers the tools that they may call, and calls them."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a call passes through
         self,
         servers: Mapping[ToolServerSpec, ToolServer],
         rules: Sequence[Rule],
         guard: Guard,
         counter: TokenCounter,
         meter: Meter,
+        limiter: Limiter | None = None,
     ) -> None:
         self._servers = servers
         self._rules = tuple(rules)
         self._guard = guard
         self._counter = counter
         self._meter = meter
+        self._limiter = limiter
 
     async def shown(self, key: AccessKey) -> list[Tool]:
         """Return the tools that the holder of a key may call; a server that does not answer shows none."""
@@ -138,8 +142,9 @@ class ToolDesk:
         `data_class` is that of the arguments.
         """
         call = _Call(key, request_id, name, data_class, sent=_flat(arguments))
-        status, error = 500, "internal_error"
+        status, error, hold = 500, "internal_error", None
         try:
+            hold = await self._limiter.hold(key) if self._limiter is not None else None
             result = await self._called(call, arguments)
             call.got = result.flat
             status, error = _OK, "tool_failed" if result.failed else ""
@@ -150,7 +155,10 @@ class ToolDesk:
             status, error = 424, failure.diagnostics[0].code
             result = _told(failure)
         finally:
-            self._meter.record(self._row(call, status, error or None))
+            row = self._row(call, status, error or None)
+            self._meter.record(row)
+            if hold is not None:
+                hold.settle(*spent((row,)))
         return result
 
     async def _called(self, call: _Call, arguments: JsonObject) -> ToolResult:

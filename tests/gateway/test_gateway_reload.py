@@ -73,7 +73,7 @@ def test_requests_that_come_in_later_find_the_new_rules_and_those_under_way_fini
     async def talk(app: Gateway) -> tuple[Response, Response]:
         before = asyncio.create_task(call(app, STREAM))
         await cloud.begun.wait()
-        assert await Reloading(app, Document(CLOSED)).reload()
+        assert await Reloading(app, Document(CLOSED), 0).reload()
         after = await call(app, STREAM)
         cloud.go.set()
         return await before, after
@@ -92,7 +92,7 @@ def test_a_document_with_mistakes_keeps_the_old_policy_and_the_log_says_where(
     problem = UsageError(Diagnostic("unknown-key", "there is no key 'rulez'", Mark("g.yaml", 7, 3)))
 
     async def talk(app: Gateway) -> tuple[bool, Response]:
-        done = await Reloading(app, Document(CLOSED, problem=problem)).reload()
+        done = await Reloading(app, Document(CLOSED, problem=problem), 0).reload()
         return done, await call(app, STREAM)
 
     with bench(tmp_path, BOTH, by_name(cloud=Scripted(GOOD), edge=Scripted(()))) as gateway:  # type: ignore[arg-type]
@@ -105,7 +105,7 @@ def test_a_backend_that_cannot_be_set_up_changes_nothing(tmp_path: Path, caplog:
     wrong = replace(BOTH, backends=(remote(api_key_env="NOT_SET"), spec()), rules=(TIGHT,))
 
     async def talk(app: Gateway) -> Response:
-        assert not await Reloading(app, Document(wrong)).reload()
+        assert not await Reloading(app, Document(wrong), 0).reload()
         return await call(app, STREAM)
 
     with bench(tmp_path, BOTH, by_name(cloud=Scripted(GOOD), edge=Scripted(()))) as gateway:  # type: ignore[arg-type]
@@ -117,7 +117,7 @@ def test_keys_and_routes_change_with_the_document(tmp_path: Path) -> None:
     other = replace(BOTH, keys=(AccessKey("new", "operator", hash_key("other")),), routes=(Route("fresh", ("edge",)),))
 
     async def talk(app: Gateway) -> list[int]:
-        await Reloading(app, Document(other)).reload()
+        await Reloading(app, Document(other), 0).reload()
         asked = [(KEY, QUESTION), ("other", QUESTION), ("other", QUESTION | {"model": "fresh"})]
         return [(await call(app, body | {"stream": True}, key=key)).status for key, body in asked]
 
@@ -132,7 +132,7 @@ def test_what_is_known_of_a_server_outlives_a_reload_and_a_new_server_starts_ane
     async def talk(app: Gateway) -> list[int]:
         counts = []
         for found in (BOTH, CLOSED, BOTH, moved):
-            await Reloading(app, Document(found)).reload()
+            await Reloading(app, Document(found), 0).reload()
             await call(app, STREAM)
             counts.append(len(cloud.asked))
         return counts
@@ -169,13 +169,13 @@ def test_a_change_is_noticed_once_it_is_seen_twice_and_a_signal_is_heeded_at_onc
     async def main(app: Gateway) -> int:
         loop, read = asyncio.get_running_loop(), asyncio.Event()
         document.on_read = lambda: loop.call_soon_threadsafe(read.set)
-        watching = asyncio.create_task(Reloading(app, document, every_s=0.002).watch())
+        watching = asyncio.create_task(Reloading(app, document, document.stamp(), every_s=0.002).watch())
         await asyncio.sleep(0.02)
         assert document.reads == 0
         document.write(CLOSED)
         await asyncio.wait_for(read.wait(), 10)
         read.clear()
-        slow = asyncio.create_task(Reloading(app, document, every_s=3600.0).watch())
+        slow = asyncio.create_task(Reloading(app, document, document.stamp(), every_s=3600.0).watch())
         await asyncio.sleep(0.02)
         os.kill(os.getpid(), signal.SIGHUP)
         await asyncio.wait_for(read.wait(), 10)
@@ -189,6 +189,27 @@ def test_a_change_is_noticed_once_it_is_seen_twice_and_a_signal_is_heeded_at_onc
         assert gateway.run(main) == 2
 
 
+def test_what_was_written_between_the_start_and_the_first_look_is_read_at_once(tmp_path: Path) -> None:
+    document = Document(BOTH)
+
+    async def main(app: Gateway) -> Response:
+        loaded = document.stamp()
+        document.write(CLOSED)
+        loop, read = asyncio.get_running_loop(), asyncio.Event()
+        document.on_read = lambda: loop.call_soon_threadsafe(read.set)
+        watching = asyncio.create_task(Reloading(app, document, loaded, every_s=3600.0).watch())
+        await asyncio.wait_for(read.wait(), 10)
+        for _ in range(100_000):
+            if app.config == CLOSED:
+                break
+            await asyncio.sleep(0)
+        watching.cancel()
+        return await call(app, STREAM)
+
+    with bench(tmp_path, BOTH, by_name(cloud=Scripted(GOOD), edge=Scripted(GOOD))) as gateway:  # type: ignore[arg-type]
+        assert gateway.run(main).headers["x-cellwright-backend"] == "edge"
+
+
 @pytest.mark.integration
 def test_no_request_fails_while_the_policy_changes_under_load(tmp_path: Path) -> None:
     document, asked = Document(BOTH), []
@@ -200,7 +221,7 @@ def test_no_request_fails_while_the_policy_changes_under_load(tmp_path: Path) ->
         return asked
 
     async def rewrite(stop: asyncio.Event) -> int:
-        reloading, count = Reloading(app.app, document), 0
+        reloading, count = Reloading(app.app, document, 0), 0
         while not stop.is_set():
             document.write(CLOSED if count % 2 else BOTH)
             assert await reloading.reload()

@@ -50,11 +50,12 @@ class Source(Protocol):
 
 
 class Reloading:
-    """Gives a gateway every new version of its document."""
+    """Gives a gateway each new version of its document; `loaded` is its stamp from before it was read for the start."""
 
-    def __init__(self, app: Gateway, source: Source, every_s: float = EVERY_S) -> None:
+    def __init__(self, app: Gateway, source: Source, loaded: object, every_s: float = EVERY_S) -> None:
         self._app = app
         self._source = source
+        self._loaded = loaded
         self._every_s = every_s
         self._asked = asyncio.Event()
 
@@ -63,14 +64,16 @@ class Reloading:
         if threading.current_thread() is threading.main_thread():
             with contextlib.suppress(NotImplementedError, AttributeError):
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
-        loaded = before = await asyncio.to_thread(self._stamp)
+        if (before := await asyncio.to_thread(self._stamp)) != self._loaded:  # it changed since the start was read
+            self._loaded = before
+            await self.reload()
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), self._every_s)
             asked, found = self._asked.is_set(), await asyncio.to_thread(self._stamp)
             self._asked.clear()
-            if asked or (found != loaded and found == before):  # seen twice: nobody is in the middle of writing it
-                loaded = found
+            if asked or (found != self._loaded and found == before):  # seen twice: nobody is writing it
+                self._loaded = found
                 await self.reload()
             before = found
 

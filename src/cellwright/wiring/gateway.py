@@ -35,7 +35,7 @@ from cellwright.wiring.planned import with_plan
 from cellwright.wiring.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cellwright.estate.model import SensitivityClass
     from cellwright.gateway.explain import Explanation
@@ -68,13 +68,22 @@ class Documents:
     plan: Path | None = None
     estate: Path | None = None
 
+    def __post_init__(self) -> None:
+        """Raise UsageError where one of plan and estate is missing."""
+        if (self.plan is None) != (self.estate is None):
+            given, lacking = ("--plan", "--estate") if self.plan else ("--estate", "--plan")
+            expected = "--plan PLAN --estate ESTATE"
+            raise UsageError.of("plan-and-estate", f"{given} goes with {lacking}", expected=expected)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files whose change is looked for; an estate changes by a new plan."""
+        return (self.config,) if self.plan is None else (self.config, self.plan)
+
 
 def read_config(documents: Documents) -> tuple[GatewayConfig, tuple[str, ...]]:
     """Return the configuration in documents, and remarks; raise UsageError with every problem, StorageError."""
     config = load_config(read_text(documents.config), str(documents.config))
-    if (documents.plan is None) != (documents.estate is None):
-        given, lacking = ("--plan", "--estate") if documents.plan else ("--estate", "--plan")
-        raise UsageError.of("plan-and-estate", f"{given} goes with {lacking}", expected="--plan PLAN --estate ESTATE")
     if documents.plan is not None and documents.estate is not None:
         today = datetime.now(tz=UTC).date()
         return with_plan(config, load_plan(documents.plan), load_estate(documents.estate, today))
@@ -135,17 +144,21 @@ class _File:
     beside: tuple[Path, ...] = ()  # files that they name, which are read anew with them
 
     def stamp(self) -> object:
-        """Return what differs when the file was written or replaced."""
-        documents = self.documents
-        named = [path for path in (documents.config, documents.plan, *self.beside) if path is not None]
-        with storage_errors("read", documents.config):
-            found = [path.stat() for path in named]
-        return tuple((each.st_mtime_ns, each.st_size, each.st_ino) for each in found)
+        """Return what differs when a file was written or replaced."""
+        return (*_stamps(self.documents.files), *_stamps(self.beside))
 
     def read(self) -> GatewayConfig:
         """Return the configuration as it is now."""
         config, _ = read_config(self.documents)
         return config
+
+
+def _stamps(paths: Iterable[Path]) -> tuple[tuple[int, int, int], ...]:
+    found = []
+    for path in paths:
+        with storage_errors("read", path):
+            found.append(path.stat())
+    return tuple((each.st_mtime_ns, each.st_size, each.st_ino) for each in found)
 
 
 def serve_gateway(
@@ -159,6 +172,7 @@ def serve_gateway(
 
     Raises UsageError with every problem of the documents, UnavailableError where the port is taken.
     """
+    stamps = _stamps(documents.files)
     config, remarks = read_config(documents)
     for each in remarks:
         remark(each)
@@ -171,7 +185,7 @@ def serve_gateway(
         )
     os.umask(_PRIVATE)
     if workers == 1:
-        with _opened(config, documents, environ) as (app, beside):
+        with _opened(config, documents, stamps, environ) as (app, beside):
             serve(app, announce, beside)
         return
     with contextlib.closing(bind(config.host, config.port, shared=True)) as reserved:
@@ -179,7 +193,7 @@ def serve_gateway(
 
         def work(lifeline: int, ready: Callable[[], None]) -> None:
             with (
-                _opened(config, documents, environ) as (app, beside),
+                _opened(config, documents, stamps, environ) as (app, beside),
                 contextlib.closing(bind(config.host, port, shared=True)) as bound,
             ):
                 serve_beside(app, bound, lifeline, ready, beside)
@@ -189,14 +203,18 @@ def serve_gateway(
 
 @contextlib.contextmanager
 def _opened(
-    config: GatewayConfig, documents: Documents, environ: Mapping[str, str]
+    config: GatewayConfig, documents: Documents, stamps: tuple[object, ...], environ: Mapping[str, str]
 ) -> Iterator[tuple[Gateway, Callable[[], Beside]]]:
-    """Give the application of documents, and what runs beside it; its rows are written when the block ends."""
+    """Give the application of documents, and what runs beside it; its rows are written when the block ends.
+
+    `stamps` are those of the documents from before they were read: what was written since is read at once.
+    """
     with Meter(meter_url(config, environ)) as meter:
         desk = functools.partial(EdgeDesk, settings=read_settings(environ, Path.home()), base=documents.config.parent)
         app = create_app(config, guard=guard_egress, counter=token_counter(), meter=meter, secrets=environ, desk=desk)
         shown = (Path(config.tls.certificate), Path(config.tls.key)) if config.tls else ()
-        yield app, lambda: Reloading(app, _File(documents, shown)).watch()
+        loaded = (*stamps, *_stamps(shown))
+        yield app, lambda: Reloading(app, _File(documents, shown), loaded).watch()
 
 
 def _read_request(path: Path) -> ModelRequest:

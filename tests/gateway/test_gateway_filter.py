@@ -162,6 +162,12 @@ def test_records_where_nothing_is_digested_do_not_leave(tmp_path: Path, body: ob
     assert sent == []
 
 
+def test_a_body_too_deep_to_be_looked_through_is_refused(tmp_path: Path) -> None:
+    deep = orjson.dumps(QUESTION)[:-1] + b',"a":' + b"[" * 1000 + b"]" * 1000 + b"}"
+    response, sent = filtered(tmp_path, deep, FilterPolicy())
+    assert (response.status, response.error, sent) == (400, "invalid_json", [])
+
+
 def test_what_embeddings_are_asked_for_does_not_leave_raw(tmp_path: Path) -> None:
     body = {"model": "auto", "input": [lines(1), "hello"]}
     setup = config(remote())

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import pytest
-from gateway_kit import PRICE
+from gateway_kit import PRICE, Bench, Scripted, WordCounter, allow, config, opener, whole
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
@@ -18,6 +18,7 @@ from cellwright.estate.model import TokenPrices
 from cellwright.gateway.meter import Meter, charge
 from cellwright.gateway.meter_row import MeterRow
 from cellwright.gateway.model import ModelPrice
+from cellwright.gateway.server import create_app
 from cellwright.gateway.wire import Usage
 from cellwright.store import sqlite_url
 
@@ -187,3 +188,35 @@ def test_a_price_book_entry_is_kept_exactly() -> None:
 
 def test_without_a_price_a_charge_is_unknown() -> None:
     assert charge(Usage(1, 1), None) == (None, None)
+
+
+def test_what_cannot_be_metered_any_more_is_not_asked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    backend, setup = Scripted((whole(usage=Usage(3, 2)),)), config()
+    with Meter(url(tmp_path), most_waiting=2) as meter:
+        app = create_app(setup, guard=allow, counter=WordCounter(), meter=meter, secrets={}, openers=opener(backend))
+        bench = Bench(app, meter)
+        other = create_engine(url(tmp_path))
+        with other.begin() as connection:
+            connection.execute(text("ALTER TABLE gateway_requests RENAME TO elsewhere"))
+        answers = []
+        for _ in range(4):
+            answers.append(bench.ask().status)
+            meter.flush()
+        with other.begin() as connection:
+            connection.execute(text("ALTER TABLE elsewhere RENAME TO gateway_requests"))
+        other.dispose()
+        meter.flush()
+        answers.append(bench.ask().status)
+        assert answers == [200, 200, 503, 503, 200]
+        assert len(backend.asked) == len(list(meter.rows())) == 3
+    assert "cannot be stored" in caplog.text
+
+
+@pytest.mark.parametrize("tokens", [2**63, 2**100])
+def test_a_value_that_no_column_holds_stops_nothing(tmp_path: Path, tokens: int) -> None:
+    meter = Meter(url(tmp_path))
+    meter.record(row_with(tokens_in=tokens))
+    meter.flush()
+    assert not meter.healthy
+    with pytest.raises(StorageError, match="1 metered requests could not be stored"):
+        meter.close()

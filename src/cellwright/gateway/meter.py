@@ -71,6 +71,7 @@ GROUPS: Final = (
 
 _BATCH: Final = 500
 _RETRY_S: Final = 1.0
+_MOST_WAITING: Final = 100_000  # rows, of about a kilobyte each, that are held while the database cannot be written
 _LINGER_S: Final = 0.05
 _MILLION: Final = 1_000_000
 _log: Final = logging.getLogger("cellwright.gateway")
@@ -124,8 +125,9 @@ def _per_million(amount: int) -> int:
 class Meter:
     """Keeps rows in a database through one writing thread; `with` closes it and raises when a row could not be kept."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, most_waiting: int = _MOST_WAITING) -> None:
         self.url = url
+        self._most_waiting = most_waiting
         self._engine: Engine = open_store(url, series.TABLES)
         self._statement, self._parameters = _insertion(self._engine)
         self._summing = series.Summing()
@@ -146,6 +148,11 @@ class Meter:
     def healthy(self) -> bool:
         """Whether the last batch could be written."""
         return self._failure is None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many rows wait for a database that cannot be written that no more are to come."""
+        return self._failure is not None and len(self._pending) + self._rows.qsize() >= self._most_waiting
 
     def record(self, row: MeterRow) -> None:
         """Keep a row; returns before it is written."""

@@ -67,8 +67,14 @@ class Pipeline:
         return functools.partial(self._handle, endpoint)
 
     async def _handle(self, endpoint: Endpoint, call: Call) -> None:
-        """Answer a call and meter it, also where it fails, is cut short or is left by its client."""
-        exchange = start(call.reply.request_id, await self.callers.identify(call.headers, call.names))
+        """Answer a call and meter it, also where it fails, is cut short or is left by its client.
+
+        What the meter cannot take is not asked: raises ApiError (503).
+        """
+        key = await self.callers.identify(call.headers, call.names)
+        if self.meter.is_full:
+            raise _unmetered()
+        exchange = start(call.reply.request_id, key)
         try:
             async with _time_limit(self.config.timeouts.total_ms):
                 await self._answer(endpoint, call, exchange)
@@ -87,6 +93,8 @@ class Pipeline:
         self, endpoint: Endpoint, key: AccessKey, request_id: str, raw: bytes, data_class: SensitivityClass | None
     ) -> tuple[int, bytes]:
         """Return status and body of the answer to a request that no client waits for; it is metered like any other."""
+        if self.meter.is_full:
+            return (full := _unmetered()).status, error_body(full)
         exchange = start(request_id, key)
         status = CLIENT_GONE
         try:
@@ -210,6 +218,11 @@ async def _time_limit(limit_ms: float) -> AsyncIterator[None]:
             raise
         message = f"no whole answer within {limit_ms / _MS_PER_S:g} s"
         raise ApiError(Diagnostic("timeout", message), status=504, kind="server_error") from None
+
+
+def _unmetered() -> ApiError:
+    message = "requests cannot be metered now, and too many have not been"
+    return ApiError(Diagnostic("meter_full", message), status=503, kind="server_error", headers={"retry-after": "1"})
 
 
 def read_data_class(headers: Mapping[bytes, bytes]) -> SensitivityClass | None:

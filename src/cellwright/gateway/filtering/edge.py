@@ -352,7 +352,10 @@ def _as_text(value: JsonObject) -> str:
     """Return JSON as text with its line ends, and once more with a line for each string: records begin one."""
     if not value:
         return ""
-    text = orjson.dumps(value).decode().replace("\\n", "\n")
+    try:
+        text = orjson.dumps(value).decode().replace("\\n", "\n")
+    except TypeError:  # the one thing that was read and cannot be written
+        raise invalid("invalid_json", "the body is nested too deeply to be looked through") from None
     return text + "\n" + text.replace('"', "\n")
 
 

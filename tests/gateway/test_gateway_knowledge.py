@@ -223,18 +223,21 @@ def test_each_backend_is_given_the_passages_that_may_go_there(tmp_path: Path) ->
     assert "Ticket" in edge.asked[0].body["messages"][0]["content"]
 
 
-def test_a_route_gives_every_request_passages_of_its_knowledge(tmp_path: Path) -> None:
+def test_a_route_gives_requests_passages_of_its_knowledge_that_have_to_do_with_them(tmp_path: Path) -> None:
     backend = Scripted((whole(usage=Usage(3, 2)),))
     routes = (Route("auto", ("edge",), knowledge=("runbooks", "absent")),)
+    near = QUESTION | {"messages": [{"role": "user", "content": "Why is there loss of signal on a fibre?"}]}
 
-    async def talk(app: Gateway) -> Response:
+    async def talk(app: Gateway) -> list[Response]:
         await Talk(app).make(("fibre.md", FIBRE))
-        return await Talk(app)("POST", "/v1/chat/completions", QUESTION)
+        return [await Talk(app)("POST", "/v1/chat/completions", body) for body in (near, QUESTION)]
 
     with opened(tmp_path, setup(tmp_path, spec(), routes=routes), backend) as gateway:
-        response = gateway.run(talk)
-    assert response.headers["x-cellwright-passages"] == "1"
-    assert backend.asked[0].body["messages"][-1] == QUESTION["messages"][0]
+        given = [response.headers["x-cellwright-passages"] for response in gateway.run(talk)]
+    assert given == ["1", "0"]
+    assert FIBRE in backend.asked[0].body["messages"][0]["content"]
+    assert backend.asked[0].body["messages"][-1] == near["messages"][0]  # type: ignore[index]
+    assert backend.asked[1].body["messages"] == QUESTION["messages"]
 
 
 def test_a_collection_that_is_not_there_is_told(tmp_path: Path) -> None:

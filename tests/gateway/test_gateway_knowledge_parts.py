@@ -47,7 +47,7 @@ def test_vectors_of_words_are_of_one_length_and_the_same_each_time() -> None:
     near, far = float(vectors[0] @ vectors[1]), float(vectors[0] @ vectors[2])
     assert near > 0.4
     assert far < 0.2
-    assert [round(float(vector @ vector), 4) for vector in vectors] == [1, 1, 1, 0]
+    assert [round(float(vector @ vector), 4) for vector in vectors] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(

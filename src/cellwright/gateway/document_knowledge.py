@@ -13,7 +13,7 @@ class KnowledgePart(Part):
     """A store of collections."""
 
     name: Name = Field(description="a unique name")
-    type: Text = Field(description="the kind of store: embedded, or gateway for one of another site")
+    type: Text = Field(description="the kind of store: embedded, pgvector, or gateway for one of another site")
     boundary: Within = Field(description="the tightest boundary around the operator's data that it lies within")
     data_class: DataClass = Field(description="the class of the data in a collection that names none")
     tenants: tuple[Name, ...] = Field(default=(), description="a list of the tenants that may use it; all if absent")

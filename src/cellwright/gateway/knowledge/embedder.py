@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.model import AccessKey, BackendSpec
 
 _BATCH: Final = 64  # texts a backend is asked for at a time
+_ROWS_AND_COLUMNS: Final = 2
 _MS_PER_S: Final = 1000.0
 _US_PER_NS: Final = 1_000
 
@@ -127,7 +128,8 @@ class BackendEmbedder:
             vectors = np.array([entry["embedding"] for entry in ordered], np.float32)
         except (ValueError, KeyError, TypeError):
             raise self._garbled() from None
-        if vectors.ndim != 2 or len(vectors) != wanted or not vectors.shape[1] or not np.isfinite(vectors).all():  # noqa: PLR2004 - rows and columns
+        whole = vectors.ndim == _ROWS_AND_COLUMNS and len(vectors) == wanted and vectors.shape[1] > 0
+        if not whole or not np.isfinite(vectors).all() or not vectors.any(1).all():
             raise self._garbled()
         return vectors
 

@@ -31,19 +31,21 @@ _SIGN: Final = 1 << 31
 
 
 def embed(texts: Sequence[str]) -> Vectors:
-    """Return a unit vector for each text (texts, 512) float32; of a text without words, zeros."""
+    """Return a unit vector for each text (texts, 512) float32."""
     vectors = np.zeros((len(texts), DIMENSIONS), np.float32)
     for row, text in enumerate(texts):
         for (feature, weight), times in Counter(_features(text)).items():
             hashed = zlib.crc32(feature.encode())
             value = weight * (1 + math.log(times))
             vectors[row, hashed % DIMENSIONS] += value if hashed & _SIGN else -value
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(norms == 0, 1, norms), np.float32)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
 def _features(text: str) -> Iterator[tuple[str, float]]:
+    """Yield what a text has and how much each tells; a text without words has itself."""
     before = ""
+    if _WORD.search(text) is None:
+        yield f"t {text.strip()}", _WORD_WEIGHT
     for word in _WORD.findall(text.casefold()):
         tells = len(word) > _SHORT or not word.isascii() or not word.isalpha()
         yield f"w {word}", _WORD_WEIGHT if tells else _SHORT_WEIGHT

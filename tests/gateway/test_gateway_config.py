@@ -81,6 +81,11 @@ def test_all_problems_are_told_at_once_each_in_its_place() -> None:
         ("[cloud, local]", "[cloud, lcoal]", "did you mean 'local'?"),
         ("name: auto", "name: org/model-1", "error[duplicate-name]: the name 'org/model-1' is taken already"),
         ("name: local", "name: cloud", "error[duplicate-name]: the name 'cloud' is taken already"),
+        (
+            "  backends:",
+            f"    - {{name: two, tenant: other, sha256: {HASH}}}\n  backends:",
+            "g.yaml:9:42: error[duplicate-key]: key two has the sha256 of key noc",
+        ),
         ("{file: meter.db}", "{file: meter.db, urlEnv: DB_URL}", "g.yaml:24:10: error[contradiction]"),
         ("port: 8080", "port: 80800", "spec.listen.port is the number 80800"),
         ("total: 2 min", "total: 2", "error[wrong-unit]"),

@@ -264,3 +264,19 @@ def test_a_stop_lets_answers_be_finished_and_closes_what_is_idle(*, stops: bool)
     busy, _ = asyncio.run(main())
     assert busy.is_closing()
     assert busy.body == (b"" if stops else b"done")
+
+
+def test_a_client_that_takes_its_answer_late_still_has_to_send_its_next_request_in_time() -> None:
+    async def talk() -> float:
+        server = Server(echo, LIMITS, Timeouts(), Deadlines([1.0]))
+        transport, connection = Memory(), Connection(server)
+        transport.connect(connection)
+        connection.data_received(b"POST / HTTP/1.1\r\nHo")
+        connection.pause_writing()
+        connection.resume_writing()
+        left_s = connection.deadline - asyncio.get_running_loop().time()
+        await server.stop(0, 0)
+        server.deadlines.close()
+        return left_s
+
+    assert asyncio.run(talk()) <= Timeouts().headers_ms / 1000

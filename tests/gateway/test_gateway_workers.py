@@ -75,6 +75,14 @@ def test_workers_meter_exactly_together(tmp_path: Path) -> None:
     assert len({name[:16] for name in ids}) > 1  # named by the process that answered
 
 
+def test_what_a_gateway_writes_is_its_users_alone(tmp_path: Path) -> None:
+    with served(tmp_path, 1) as (_, url, _meter):
+        assert ask(url, 1) == [None]
+        written = [*tmp_path.glob("meter.db*")]
+        assert len(written) == 3  # with its write-ahead log
+        assert {path.stat().st_mode & 0o077 for path in written} == {0}
+
+
 def test_a_dead_worker_is_replaced_and_none_is_left_at_the_end(tmp_path: Path) -> None:
     with served(tmp_path, 2) as (process, _, _):
         before = set(children(process))

@@ -51,6 +51,7 @@ def _callers(spec: GatewaySpec, node: Node) -> Iterator[Diagnostic]:
     """Yield what is wrong with who may ask."""
     yield from _repeated("keys", [key.name for key in spec.keys], node)
     yield from _repeated("issuers", [issuer.name for issuer in spec.issuers], node, {key.name for key in spec.keys})
+    yield from _same_callers(spec, node)
     if not spec.keys and not spec.issuers:
         yield Diagnostic("missing-value", "nobody may ask: spec has neither keys nor issuers", node.mark, "one of them")
     if spec.listen.tls is None or spec.listen.tls.client_ca is None:
@@ -59,6 +60,20 @@ def _callers(spec: GatewaySpec, node: Node) -> Iterator[Diagnostic]:
                 mark = node.descend(("spec", "keys", index, "certificate")).mark
                 message = f"key {key.name} is known by a certificate, and clients are asked for none"
                 yield Diagnostic("contradiction", message, mark, "spec.listen.tls.clientCa")
+
+
+def _same_callers(spec: GatewaySpec, node: Node) -> Iterator[Diagnostic]:
+    """Yield keys by which nobody could tell whose request it is: what they are known by is that of another one."""
+    seen: dict[tuple[str, str], str] = {}
+    for index, key in enumerate(spec.keys):
+        for known_by, value in (("sha256", key.sha256), ("certificate", key.certificate)):
+            if value is None:
+                continue
+            first = seen.setdefault((known_by, value), key.name)
+            if first != key.name:
+                mark = node.descend(("spec", "keys", index, known_by)).mark
+                message = f"key {key.name} has the {known_by} of key {first}"
+                yield Diagnostic("duplicate-key", message, mark, "one of its own")
 
 
 def _types(spec: GatewaySpec, node: Node) -> Iterator[Diagnostic]:

@@ -144,7 +144,8 @@ class Connection(asyncio.Protocol):
         """Take note that it goes on."""
         drained, self._drained = self._drained, None
         if drained is not None:
-            self.deadline = NEVER
+            self.deadline, self._timed = NEVER, _IDLE
+            self._time()  # what it is in the middle of sending has its time again
             if not drained.done():
                 drained.set_result(None)
 

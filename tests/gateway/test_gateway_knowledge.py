@@ -351,10 +351,8 @@ def test_a_site_is_searched_by_its_gateway_and_only_passages_travel(tmp_path: Pa
         secrets = {"OSLO_KEY": "centre-key"}
         with (
             bench(centre, far, opener(backend), guard=guard_egress, secrets=secrets) as hub,
-            running(hub.app) as hub_url,
         ):
-            assert hub_url
-            answers = asyncio.run(_asked(hub.app, f"oslo.{id}"))
+            answers = hub.run(lambda app: _asked(app, f"oslo.{id}"))
     searched, chat, foreign = answers
     assert [each["filename"] for each in searched.json["data"]] == ["fibre.md"]
     assert searched.json["cellwright"]["held_back"] == 1

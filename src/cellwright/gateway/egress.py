@@ -57,15 +57,19 @@ class Egress:
 
     def check(self, body: JsonObject) -> None:
         """Return when the body may go to the backend; raise ApiError (403) when the guard denies it or fails."""
-        if self._guard is None:
-            return
-        try:
-            self._guard("\n".join(leaves(body)))
-        except DeniedError as error:
-            raise _denied("egress_denied", error.diagnostics[0].message) from None
-        except Exception as error:  # noqa: BLE001 - a plugin boundary that fails closed; the message may quote the request
-            _log.error("the egress guard failed with %s: nothing was sent", type(error).__name__)
-            raise _denied("egress_guard_failed", "nothing was sent: the egress guard failed") from None
+        if self._guard is not None:
+            let_pass(self._guard, body)
+
+
+def let_pass(guard: Guard, value: Any) -> None:  # noqa: ANN401 - JSON
+    """Return when a JSON value may leave; raise ApiError (403) when the guard denies it or fails."""
+    try:
+        guard("\n".join(leaves(value)))
+    except DeniedError as error:
+        raise _denied("egress_denied", error.diagnostics[0].message) from None
+    except Exception as error:  # noqa: BLE001 - a plugin boundary that fails closed; the message may quote the value
+        _log.error("the egress guard failed with %s: nothing was sent", type(error).__name__)
+        raise _denied("egress_guard_failed", "nothing was sent: the egress guard failed") from None
 
 
 def leaves(body: JsonObject) -> list[str]:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import orjson
 
-from cellwright.errors import CellwrightError, DeniedError, Diagnostic, nearest
+from cellwright.errors import CellwrightError, Diagnostic, nearest
 from cellwright.estate.model import Boundary
-from cellwright.gateway.egress import leaves
+from cellwright.gateway.egress import leaves, let_pass
 from cellwright.gateway.meter_row import MeterRow
 from cellwright.gateway.quota import spent
 from cellwright.gateway.route import standing_against
@@ -64,9 +64,9 @@ class ToolResult:
         return self.texts or (orjson.dumps(self.structured, default=str).decode(),)
 
     @property
-    def flat(self) -> str:
-        """Return all that it says in one text, for the guard and for counts."""
-        return _flat({"texts": [*self.texts], "structured": self.structured})
+    def value(self) -> JsonObject:
+        """Return all that it says as one JSON value, for the guard and for counts."""
+        return {"texts": [*self.texts], "structured": self.structured}
 
 
 class ToolServer(Protocol):
@@ -146,7 +146,7 @@ class ToolDesk:
         try:
             hold = await self._limiter.hold(key) if self._limiter is not None else None
             result = await self._called(call, arguments)
-            call.got = result.flat
+            call.got = _flat(result.value)
             status, error = _OK, "tool_failed" if result.failed else ""
         except ApiError as refusal:
             status, error = refusal.status, refusal.code
@@ -171,7 +171,7 @@ class ToolDesk:
             where = f"tool server {offer.spec.name} stands within {offer.spec.boundary}"
             raise _kept(rules, call.data_class, where)
         if offer.spec.boundary is not Boundary.PREMISES:
-            self._pass(call.sent)
+            let_pass(self._guard, arguments)
         try:
             async with asyncio.timeout(offer.spec.timeout_ms / _MS_PER_S):
                 result = await offer.server.call(offer.tool, arguments, call.key.tenant)
@@ -184,7 +184,7 @@ class ToolDesk:
             )
             raise ApiError(Diagnostic("result_too_large", message), status=413, kind="invalid_request_error")
         if call.key.boundary is not Boundary.PREMISES:
-            self._pass(result.flat)
+            let_pass(self._guard, result.value)
         return result
 
     async def _offers(self, key: AccessKey) -> dict[str, tuple[Tool, _Offer]]:
@@ -212,18 +212,6 @@ class ToolDesk:
         hint = nearest(call.name, shown) or f"known are {', '.join(shown) or 'none'}"
         message = f"there is no such tool; {hint}"
         return ApiError(Diagnostic("unknown_tool", message), status=404, kind="invalid_request_error")
-
-    def _pass(self, text: str) -> None:
-        """Let a text through the guard; raise ApiError (403) where it is denied or the guard fails."""
-        try:
-            self._guard(text)
-        except DeniedError as error:
-            raise ApiError(
-                Diagnostic("egress_denied", error.diagnostics[0].message), status=403, kind="permission_error"
-            ) from None
-        except Exception:  # noqa: BLE001 - a plugin boundary that fails closed; the message may quote the text
-            message = "nothing was passed on: the egress guard failed"
-            raise ApiError(Diagnostic("egress_guard_failed", message), status=403, kind="permission_error") from None
 
     def _row(self, call: _Call, status: int, error: str | None) -> MeterRow:
         spec, count = call.spec, self._counter

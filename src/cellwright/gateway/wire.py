@@ -240,6 +240,11 @@ def sse(data: bytes) -> bytes:
     return b"data: %b\n\n" % data
 
 
+def named_event(event: JsonObject) -> bytes:
+    """Return an event that is named by its type, as the Messages and Responses APIs have it."""
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), orjson.dumps(event))
+
+
 def error_body(error: ApiError) -> bytes:
     """Return the error as OpenAI clients read it."""
     message = error.diagnostics[0].message

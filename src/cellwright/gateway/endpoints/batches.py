@@ -13,6 +13,7 @@ import orjson
 from cellwright.errors import StorageError
 from cellwright.gateway.batches.store import Line
 from cellwright.gateway.endpoints.files import no_such_file, refused
+from cellwright.gateway.fields import read_object
 from cellwright.gateway.pipeline import read_data_class
 from cellwright.gateway.wire import ApiError, invalid
 
@@ -49,7 +50,7 @@ class Batches:
         """Queue the requests of a file; the data class of the call is that of them all."""
         data_class = read_data_class(call.headers)
         key = await self._callers.identify(call.headers, call.names)
-        asked = _object(await call.body())
+        asked = read_object(await call.body())
         endpoint, window_s, metadata = self._read(asked)
         file_id = asked.get("input_file_id")
         found = await asyncio.to_thread(self._store.file, key.tenant, file_id) if isinstance(file_id, str) else None
@@ -122,16 +123,6 @@ def _is_metadata(value: object) -> bool:
     if not isinstance(value, dict) or len(value) > _MOST_METADATA:
         return False
     return all(isinstance(text, str) for text in value.values())
-
-
-def _object(raw: bytes) -> JsonObject:
-    try:
-        asked = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        raise invalid("invalid_json", "the body is not JSON in UTF-8") from None
-    if not isinstance(asked, dict):
-        raise invalid("invalid_type", "the body is not a JSON object")
-    return asked
 
 
 def _lines(content: bytes, endpoint: str) -> Iterator[Line]:

@@ -13,7 +13,7 @@ import orjson
 from cellwright.gateway.fields import model_name, read_object, streams, wrong
 from cellwright.gateway.marks import THINKING
 from cellwright.gateway.messages_request import read_messages
-from cellwright.gateway.wire import ModelRequest, choices, tool_calls
+from cellwright.gateway.wire import ModelRequest, choices, named_event, tool_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,7 +103,7 @@ class MessageStream:
             events += self._said(delta)
             if choice.get("finish_reason"):
                 self._stop = _stop(choice)
-        return b"".join(map(_event, events))
+        return b"".join(map(named_event, events))
 
     def end(self, model: str, usage: Callable[[], Usage]) -> bytes:
         """Return the events that close the message."""
@@ -111,11 +111,11 @@ class MessageStream:
         events += self._close()
         events.append({"type": "message_delta", "delta": self._stop, "usage": _usage(usage())})
         events.append({"type": "message_stop"})
-        return b"".join(map(_event, events))
+        return b"".join(map(named_event, events))
 
     def fail(self, error: ApiError) -> bytes:
         """Return the event for an error."""
-        return _event(error_object(error))
+        return named_event(error_object(error))
 
     def _start(self, model: str) -> JsonObject:
         head = _head(self._request, model, None)
@@ -182,10 +182,6 @@ def error_object(error: ApiError) -> JsonObject:
 def error_body(error: ApiError) -> bytes:
     """Return an error as a whole answer."""
     return orjson.dumps(error_object(error))
-
-
-def _event(event: JsonObject) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), orjson.dumps(event))
 
 
 def _head(request: ModelRequest, model: str, usage: Usage | None) -> JsonObject:

@@ -11,7 +11,7 @@ import orjson
 
 from cellwright.gateway.fields import model_name, read_object, streams
 from cellwright.gateway.responses_request import read_responses
-from cellwright.gateway.wire import ModelRequest, choices, tool_calls
+from cellwright.gateway.wire import ModelRequest, choices, named_event, tool_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,16 +73,16 @@ class ResponseStream:
 
     def piece(self, chunk: Chunk) -> bytes:
         """Return the events for a piece of the answer."""
-        return b"".join(map(_event, self._told.hear(orjson.loads(chunk.body))))
+        return b"".join(map(named_event, self._told.hear(orjson.loads(chunk.body))))
 
     def end(self, model: str, usage: Callable[[], Usage]) -> bytes:
         """Return the events that close the response."""
         events = [*self._told.begin(model), *self._told.close(), self._told.last(usage())]
-        return b"".join(map(_event, events))
+        return b"".join(map(named_event, events))
 
     def fail(self, error: ApiError) -> bytes:
         """Return the events for an error."""
-        return b"".join(map(_event, self._told.failed(error)))
+        return b"".join(map(named_event, self._told.failed(error)))
 
 
 class _Told:
@@ -225,10 +225,6 @@ class _Told:
 def _odds(part: tuple[str, str, str]) -> JsonObject:
     """Return the field of probabilities, which text has and which is empty here."""
     return {"logprobs": []} if part is _TEXT else {}
-
-
-def _event(event: JsonObject) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), orjson.dumps(event))
 
 
 def _usage(usage: Usage) -> JsonObject:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import pytest
 from alarm_tables import TABLES_OF_ROWS, alarm_table, simple
 from hypothesis import given
@@ -71,3 +73,13 @@ def test_a_counter_says_whether_it_is_exact() -> None:
     assert (EstimatingCounter().name, EstimatingCounter().exact) == ("estimate", False)
     assert ExactCounter("letters", list).exact
     assert token_counter().exact == (EXACT is not None)
+
+
+@needs_tokenizer
+@given(st.text(max_size=300))
+def test_the_compiled_half_of_the_tokenizer_counts_as_the_whole_does(text: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import bpe_openai  # noqa: PLC0415 - optional
+    said = bpe_openai.get_encoding("o200k_base").encode_ordinary(text + "<|endoftext|>")
+    assert token_counter().count(text + "<|endoftext|>") == len(said)

@@ -83,19 +83,29 @@ class EstimatingCounter:
         return len(_PIECE.findall(text))
 
 
-@lru_cache(maxsize=1)
 def exact_counter() -> TokenCounter | None:
-    """Return the counter of o200k_base, or None where the optional package `bpe-openai` is not installed."""
+    """Return the counter of o200k_base, or None where the optional package `bpe-openai` is not installed.
+
+    Its tables, 65 MiB, are loaded when the first text is counted.
+    """
+    return None if importlib.util.find_spec("bpe_openai") is None else ExactCounter(ENCODING, _encode)
+
+
+def _encode(text: str) -> Sequence[int]:
+    return _encoder()(text)
+
+
+@lru_cache(maxsize=1)
+def _encoder() -> Callable[[str], Sequence[int]]:
     compiled = _compiled()
     if compiled is not None:
-        return ExactCounter(ENCODING, compiled.tokenizer_for_encoding(ENCODING).encode)
+        encode: Callable[[str], Sequence[int]] = compiled.tokenizer_for_encoding(ENCODING).encode
+        return encode
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # its loader's, of importlib.resources on Python 3.11
-        try:
-            import bpe_openai  # noqa: PLC0415 - optional, and takes most of a second to load
-        except ImportError:
-            return None
-        return ExactCounter(ENCODING, bpe_openai.get_encoding(ENCODING).encode_ordinary)
+        import bpe_openai  # noqa: PLC0415 - optional, and takes a second to load
+
+        return bpe_openai.get_encoding(ENCODING).encode_ordinary  # type: ignore[no-any-return]
 
 
 def _compiled() -> Any:  # noqa: ANN401 - an optional package

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -280,6 +281,7 @@ def bench(  # noqa: PLR0913, PLR0917 - what an application is made of
     guard: Callable[[str], None] = allow,
     secrets: dict[str, str] | None = None,
     desk: Desk | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Bench]:
     with Meter(sqlite_url(str(folder / "meter.db"))) as meter:
         given = {
@@ -287,6 +289,7 @@ def bench(  # noqa: PLR0913, PLR0917 - what an application is made of
             "meter": meter,
             "secrets": secrets or {},
             "openers": openers,
+            "clock": clock,
         }
         app = create_app(setup, guard=guard, desk=(lambda _: desk) if desk else None, **given)  # type: ignore[arg-type]
         yield Bench(app, meter)

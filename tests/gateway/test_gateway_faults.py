@@ -13,7 +13,8 @@ from gateway_kit import QUESTION, Response, Scripted, bench, call, config, opene
 from cellwright.errors import Diagnostic
 from cellwright.gateway.backend import BackendError, Chunk
 from cellwright.gateway.model import Route
-from cellwright.gateway.model_policy import AS_LISTED, BreakerSettings, Budget, Hedge, Policy
+from cellwright.gateway.model_policy import AS_LISTED, BreakerSettings, Budget, Expected, Hedge, Policy
+from cellwright.gateway.percentile import ENOUGH
 from cellwright.gateway.wire import ApiError, Operation, Usage
 
 if TYPE_CHECKING:
@@ -70,6 +71,12 @@ class Slow:
                 yield chunk
         finally:
             self.left += 1
+
+
+async def a_while() -> None:
+    """Let everything run that can."""
+    for _ in range(100):
+        await asyncio.sleep(0)
 
 
 def test_an_attempt_that_failed_after_it_may_have_worked_is_metered_beside_the_answer(tmp_path: Path) -> None:
@@ -203,10 +210,16 @@ def test_the_first_backend_still_wins_where_its_hedge_fails(tmp_path: Path) -> N
 
 
 def test_where_both_of_a_hedge_fail_the_last_failure_is_told_and_both_are_metered(tmp_path: Path) -> None:
-    async def wait() -> None:
-        await asyncio.sleep(0.01)
+    failed = asyncio.Event()
 
-    response, rows = asked(tmp_path, HEDGED, Scripted((wait(), BROKEN)), Scripted((FAILED,)))
+    async def fail() -> None:
+        failed.set()
+
+    async def fail_later() -> None:
+        await failed.wait()
+        await a_while()  # until the other failure is known
+
+    response, rows = asked(tmp_path, HEDGED, Scripted((fail_later(), BROKEN)), Scripted((fail(), FAILED)))
     assert (response.status, response.error) == (502, "upstream_broke_off")
     assert [(row.backend, row.tokens_in, row.error) for row in rows] == [
         ("cloud", 3, "upstream_broke_off"),
@@ -215,11 +228,8 @@ def test_where_both_of_a_hedge_fail_the_last_failure_is_told_and_both_are_metere
 
 
 def test_a_hedge_at_the_percentile_waits_until_one_is_known(tmp_path: Path) -> None:
-    async def wait() -> None:
-        await asyncio.sleep(0.01)
-
     edge = Scripted(GOOD)
-    response, rows = asked(tmp_path, Policy(hedge=Hedge(None)), Scripted((wait(), *GOOD)), edge)
+    response, rows = asked(tmp_path, Policy(hedge=Hedge(None)), Scripted((a_while(), *GOOD)), edge)
     assert (response.headers["x-cellwright-backend"], len(rows), edge.asked) == ("cloud", 1, [])
 
 
@@ -228,7 +238,8 @@ def test_a_hedge_never_reaches_a_backend_outside_the_boundary(tmp_path: Path) ->
 
     async def talk(app: Gateway) -> Response:
         asking = asyncio.create_task(call(app, STREAM, headers=PRIVATE))
-        await asyncio.sleep(0.02)
+        await edge.begun.wait()
+        await a_while()
         edge.go.set()
         return await asking
 
@@ -304,14 +315,12 @@ def test_a_restart_that_fails_too_ends_in_its_error(tmp_path: Path) -> None:
 
 
 def test_latencies_seen_here_decide_and_win_over_those_configured(tmp_path: Path) -> None:
-    policy = Policy(budget=Budget(first_token_ms=5.0))
-
-    async def wait() -> None:
-        await asyncio.sleep(0.02)
+    now_s = 0.0
 
     class Lagging(Scripted):
         async def answer(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
-            await wait()
+            nonlocal now_s
+            now_s += 0.02
             async for chunk in super().answer(request):
                 yield chunk
 
@@ -320,8 +329,10 @@ def test_latencies_seen_here_decide_and_win_over_those_configured(tmp_path: Path
     async def talk(app: Gateway) -> list[str]:
         return [(await call(app, STREAM)).headers["x-cellwright-backend"] for _ in range(30)]
 
-    with bench(tmp_path, routed(policy), opener(cloud, edge)) as gateway:
+    route = Route("auto", ("cloud", "edge"), None, Policy(budget=Budget(first_token_ms=5.0)))
+    setup = config(remote(expected=Expected(1.0, 1.0, "a vendor")), spec(), routes=(route,))
+    with bench(tmp_path, setup, opener(cloud, edge), clock=lambda: now_s) as gateway:
         answered = gateway.run(talk)
-    assert answered[0] == "cloud"  # unknown: it gets its chance
-    assert answered[-1] == "edge"
-    assert len(cloud.asked) < 30
+    count = len(cloud.asked)
+    assert ENOUGH <= count < 30
+    assert answered == ["cloud"] * count + ["edge"] * (30 - count)

@@ -11,7 +11,7 @@ from cellwright.errors import Diagnostic
 from cellwright.gateway.backend import BackendError, NotAskedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
     from types import TracebackType
 
     from cellwright.gateway.backend import Backend, Chunk
@@ -27,13 +27,14 @@ _TOO_MANY: Final = "upstream_rate_limited"
 class Attempt:
     """Asks a backend; on leaving it as a context, the backend's standing learns how it went, once."""
 
-    __slots__ = ("_answer", "_began_s", "_probe", "_settled", "_stream", "live")
+    __slots__ = ("_answer", "_began_s", "_clock", "_probe", "_settled", "_stream", "live")
 
-    def __init__(self, live: Live, backend: Backend, request: ModelRequest) -> None:
+    def __init__(self, live: Live, backend: Backend, request: ModelRequest, clock: Callable[[], float]) -> None:
         self.live = live
+        self._clock = clock
         live.take()
         self._probe = live.breaker.begin()
-        self._began_s = time.monotonic()
+        self._began_s = clock()
         self._settled = False
         self._stream = request.stream
         self._answer = backend.answer(request)
@@ -80,13 +81,13 @@ class Attempt:
         await self._answer.aclose()
 
     def _note_first(self) -> None:
-        now_s = time.monotonic()
+        now_s = self._clock()
         if self._stream:
             self.live.began((now_s - self._began_s) * _MS_PER_S, now_s)
 
     def _tell(self, error: BaseException | None, *, wanted: bool) -> None:
         """Tell the circuit, and the latencies of a whole answer."""
-        now_s = time.monotonic()
+        now_s = self._clock()
         breaker = self.live.breaker
         if error is None and wanted:
             self.live.ended((now_s - self._began_s) * _MS_PER_S, now_s)

@@ -18,7 +18,7 @@ from cellwright.gateway.wire import ApiError
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import AsyncGenerator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 
     from cellwright.gateway.backend import Backend, Chunk
     from cellwright.gateway.exchange import Exchange
@@ -63,6 +63,7 @@ class Dispatch:
     table: DecisionTable
     backends: Mapping[str, Backend]
     lives: Mapping[str, Live]
+    clock: Callable[[], float] = time.monotonic
 
     async def begin(
         self, exchange: Exchange, request: ModelRequest, decision: Decision, stack: contextlib.AsyncExitStack
@@ -84,7 +85,7 @@ class Dispatch:
 
     def busy(self, decision: Decision) -> ApiError:
         """Return the refusal where every allowed backend is full or is left alone."""
-        now_s = time.monotonic()
+        now_s = self.clock()
         lives = [self.lives[name] for name in decision.allowed]
         soonest_s = min(live.breaker.wait_s(now_s) or _SOON_S for live in lives)
         after_s = math.ceil(soonest_s) if math.isfinite(soonest_s) else math.ceil(_SOON_S)
@@ -133,7 +134,7 @@ class _Asking:
         for live in lives:
             if live.spec.name in exchange.asked or not admits(data_class, live.spec.name):
                 continue
-            if live.full or live.breaker.wait_s(time.monotonic()):
+            if live.full or live.breaker.wait_s(self.dispatch.clock()):
                 if live.spec is exchange.wanted:
                     exchange.missed = _FULL if live.full else _OPEN
                 continue
@@ -145,7 +146,7 @@ class _Asking:
         lives = [found[name] for name in self.decision.allowed]
         if not policy.selective or len(lives) == 1:
             return lives
-        now_s = time.monotonic()
+        now_s = self.dispatch.clock()
         ask = read_ask(policy, self.request)
         self.exchange.difficulty = ask.difficulty
         return [found[each.spec.name] for each in order(policy, ask, [live.standing(now_s) for live in lives])]
@@ -155,7 +156,7 @@ class _Asking:
         attempt = await self._attempt(live)
         self.exchange.spec, self.exchange.spent = live.spec, True  # so it is where the attempt is cut short
         if (hedge := self.decision.policy.hedge) is not None:
-            usual_ms = live.usual_ms(time.monotonic(), stream=self.request.stream)
+            usual_ms = live.usual_ms(self.dispatch.clock(), stream=self.request.stream)
             after_ms = usual_ms if hedge.after_ms is None else hedge.after_ms
             if after_ms is not None:
                 return await self._hedged(attempt, after_ms / _MS_PER_S, others)
@@ -181,11 +182,11 @@ class _Asking:
 
     async def _attempt(self, live: Live) -> Attempt:
         """Return an attempt that the stack ends."""
-        name = live.spec.name
+        name, backend = live.spec.name, self.dispatch.backends[live.spec.name]
         self.exchange.attempts += 1
         self.exchange.asked.add(name)
         request = self.request if self.request.fit is None else self.request.fit(live.spec.boundary)
-        return await self.stack.enter_async_context(Attempt(live, self.dispatch.backends[name], request))
+        return await self.stack.enter_async_context(Attempt(live, backend, request, self.dispatch.clock))
 
 
 async def _quickest(exchange: Exchange, race: Race) -> Asked:

@@ -77,12 +77,14 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
     secrets: Mapping[str, str],
     openers: Mapping[str, OpenBackend] | None = None,
     desk: Callable[[EdgeSpec], Desk] | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Gateway:
     """Return the application of a configuration; raise UsageError where a backend cannot be set up.
 
     Every body to a backend off the premises passes `guard`. `secrets` holds the environment variables that the
     configuration names. `openers` stands in for the installed backends. `desk` opens what the edge filter
-    works with; without, no request is filtered. The meter stays the caller's to close.
+    works with; without, no request is filtered. `clock` tells the seconds that latencies and rests of backends are
+    reckoned in. The meter stays the caller's to close.
     """
     network = Network(config.timeouts)
     standings, quotas = Standings(), Quotas(meter.url, secrets)
@@ -102,7 +104,7 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         abilities = Abilities.of(config.backends, backends)
         knowledge = open_knowledge(config, backends, around)
         filters = _filters(config, table, desk(config.edge) if desk else None, counter, knowledge)
-        dispatch = Dispatch(table, backends, standings.renew(config, time.monotonic()))
+        dispatch = Dispatch(table, backends, standings.renew(config, clock()), clock)
         admissions = quotas.renew(config, table.chains)
         tools = _tool_paths(config, callers, guard, counter, meter, secrets, quotas.limiter)
         pipeline = Pipeline(config, table, abilities, dispatch, counter, meter, callers, admissions, filters)
@@ -116,7 +118,7 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
             Path("POST", "/v1/responses", pipeline.to(Responses()), about=schemas.RESPONSES),
             Path("GET", "/v1/models", models.every, about=schemas.MODELS),
             Path("GET", "/v1/models/{model:path}", models.one, about=schemas.MODEL),
-            Path("GET", "/healthz", Health(meter, callers, standings).answer, about=schemas.HEALTH),
+            Path("GET", "/healthz", Health(meter, callers, standings, clock).answer, about=schemas.HEALTH),
             Path("GET", "/metrics", Metrics(config, callers, meter).answer, about=schemas.METRICS),
             *tools,
             *_knowledge_paths(config, callers, knowledge),

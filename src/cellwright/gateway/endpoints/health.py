@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -10,6 +9,8 @@ import orjson
 from cellwright.gateway.keys import credential
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cellwright.gateway.connection import Call
     from cellwright.gateway.keys import Callers
     from cellwright.gateway.meter import Meter
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 class Health:
     """The endpoint of health."""
 
-    def __init__(self, meter: Meter, callers: Callers, standings: Standings) -> None:
+    def __init__(self, meter: Meter, callers: Callers, standings: Standings, clock: Callable[[], float]) -> None:
         self._meter = meter
         self._callers = callers
         self._standings = standings
+        self._clock = clock
 
     async def answer(self, call: Call) -> None:
         """Say whether requests are answered; what cannot be metered should not be sent."""
@@ -31,5 +33,5 @@ class Health:
             said = {"status": "degraded", "reason": "requests cannot be metered"}
         if credential(call.headers) is not None:
             await self._callers.identify(call.headers, call.names)
-            said["backends"] = self._standings.states(time.monotonic())
+            said["backends"] = self._standings.states(self._clock())
         await call.reply.json(orjson.dumps(said), 200 if self._meter.healthy else 503)

@@ -35,9 +35,9 @@ fuzz: $(VENV)/.test  ## throw damaged files at every telemetry format for SECOND
 
 lock:  ## write the locks anew from pyproject.toml, without registry addresses (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-		pyproject.toml --extra tokens --extra fast --extra delta --extra nats --extra kafka --extra store --extra mcp --extra redis --extra oidc --group build -o requirements.lock
+		pyproject.toml --extra tokens --extra fast --extra delta --extra nats --extra kafka --extra store --extra mcp --extra redis --extra oidc --extra pgvector --group build -o requirements.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-		pyproject.toml --extra tokens --extra fast --extra delta --extra nats --extra kafka --extra store --extra mcp --extra redis --extra oidc --group build --group dev -c requirements.lock -o requirements-dev.lock
+		pyproject.toml --extra tokens --extra fast --extra delta --extra nats --extra kafka --extra store --extra mcp --extra redis --extra oidc --extra pgvector --group build --group dev -c requirements.lock -o requirements-dev.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		--group pyproject.toml:web -o requirements-web.lock
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 from dataclasses import replace
@@ -39,7 +40,7 @@ def opened(kind: str, environ: dict[str, str], file: str | None = None) -> Store
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    pytest.importorskip("psycopg", reason=ABSENT)
+    pytest.importorskip("pg8000", reason=ABSENT)
     found = [path.parent for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
     share = list(Path("/usr/share/postgresql").glob("*/extension/vector.control"))
     if not found or not share:
@@ -53,10 +54,13 @@ def server() -> Iterator[str]:
         made = [found[-1] / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "-N"]
         subprocess.run(made, user=who, check=True, capture_output=True, timeout=60)
         control = [found[-1] / "pg_ctl", "-D", data, "-w", "-l", f"{folder}/log"]
-        options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        options = f"-k {folder} -p {port} -c listen_addresses=127.0.0.1 -c fsync=off"
         subprocess.run([*control, "-o", options, "start"], user=who, check=True, capture_output=True, timeout=60)
         try:
-            yield f"postgresql:///postgres?host={folder}&user=postgres"
+            yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
         finally:
             subprocess.run(
                 [*control, "-m", "immediate", "stop"], user=who, capture_output=True, check=False, timeout=60
@@ -134,10 +138,10 @@ def test_a_change_that_fails_leaves_all_as_it_was(store: Store) -> None:
     assert store.texts(LIBRARY, "file-1") == ["first"]
 
 
-def test_a_database_that_is_not_named_or_not_there_is_told(tmp_path: Path) -> None:
+def test_a_database_that_is_not_named_or_not_there_is_told() -> None:
     with pytest.raises(UsageError, match="no URL"):
         opened("pgvector", {})
-    pytest.importorskip("psycopg", reason=ABSENT)
+    pytest.importorskip("pg8000", reason=ABSENT)
     with pytest.raises(StorageError, match="cannot be written") as told:
-        opened("pgvector", {"URL": f"postgresql:///x?host={tmp_path}&password=secret"})
+        opened("pgvector", {"URL": "postgresql://reader:secret@127.0.0.1:9/x"})
     assert "secret" not in str(told.value)

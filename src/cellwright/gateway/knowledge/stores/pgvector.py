@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -36,20 +37,21 @@ CREATE TABLE IF NOT EXISTS knowledge_passages (library TEXT NOT NULL, document T
     ordinal INTEGER NOT NULL, text TEXT NOT NULL, vector vector NOT NULL, PRIMARY KEY (library, document, ordinal),
     FOREIGN KEY (library, document) REFERENCES knowledge_documents ON DELETE CASCADE);
 """
+_URL: Final = re.compile(r"postgresql(\+pg8000)?://[^@/]+@[^@/]+/[^/?]+")
 _LOCK: Final = 0x63656C6C  # of an advisory lock: workers that begin together make the tables one after another
 
 
 def open_store(spec: KnowledgeSpec, environ: Mapping[str, str]) -> Store:
     """Return the store of a specification; raise UsageError where it has no URL or the driver is not installed."""
     url = environ.get(spec.url_env) if spec.url_env else None
-    if not url or not url.startswith(("postgresql://", "postgresql+psycopg://")):
+    if not url or not _URL.match(url):
         raise UsageError.of(
             "missing-url",
             f"the knowledge store {spec.name} has no URL of PostgreSQL",
-            expected="urlEnv, the environment variable that holds postgresql://...",
+            expected="urlEnv, the environment variable that holds postgresql://user:password@host/database",
         )
-    load_extra("pgvector", f"the knowledge store {spec.name} needs", "psycopg")
-    return PgvectorStore(f"postgresql+psycopg://{url.partition('://')[2]}", spec.name)
+    load_extra("pgvector", f"the knowledge store {spec.name} needs", "pg8000")
+    return PgvectorStore(f"postgresql+pg8000://{url.partition('://')[2]}", spec.name)
 
 
 class PgvectorStore:
@@ -61,7 +63,8 @@ class PgvectorStore:
         self._engine = create_engine(url, pool_pre_ping=True)
         with self._change() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-            connection.execute(text(_TABLES))
+            for table in _TABLES.split(";\n"):
+                connection.execute(text(table))
 
     def libraries(self, tenant: str) -> Sequence[Library]:
         """Return the collections of a tenant, the oldest first."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import struct
@@ -20,7 +21,7 @@ from confluent_kafka import Producer
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
 PRODUCE, FETCH, METADATA, COMMIT, JOIN, HEARTBEAT, SYNC, HANDSHAKE, VERSIONS = 0, 1, 3, 8, 11, 12, 14, 17, 18
 LEAVE, CREATE, CONFIGS, AUTHENTICATE = 13, 19, 32, 36
@@ -155,35 +156,41 @@ class Front:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _shut(self) -> None:
-        self._close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        await asyncio.gather(*others, return_exceptions=True)
+        await self._close()
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:  # one that takes a connection begins another
+            await asyncio.gather(*others, return_exceptions=True)
 
-    def _close(self) -> None:
+    async def _close(self) -> None:
         self.is_open = False
+        for listening in self._server.sockets:
+            self._loop.remove_reader(listening)
+        await asyncio.sleep(0)  # for those let in already: a closed server takes none, and leaves them open
         self._server.close()
         self._break()
 
     def _break(self) -> None:
-        for each in self._open:
+        for each in tuple(self._open):
             each.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream, there = await asyncio.open_connection("127.0.0.1", self._mock_port)
-        self._open |= {writer, there}
         login = Login(*self.login) if self.login else None
+        with contextlib.suppress(OSError, EOFError), self._held(writer):
+            upstream, there = await asyncio.open_connection("127.0.0.1", self._mock_port)
+            with self._held(there):
+                while self.is_open:  # the door may have been shut meanwhile
+                    request = await _frame(reader)
+                    answer = await self._answer(request, login, upstream, there)
+                    writer.write(struct.pack(">i", len(answer)) + answer)
+                    await writer.drain()
+
+    @contextlib.contextmanager
+    def _held(self, writer: asyncio.StreamWriter) -> Iterator[None]:
+        self._open.add(writer)
         try:
-            while True:
-                request = await _frame(reader)
-                answer = await self._answer(request, login, upstream, there)
-                writer.write(struct.pack(">i", len(answer)) + answer)
-                await writer.drain()
-        except (OSError, EOFError):
-            pass
+            yield
         finally:
-            self._open -= {writer, there}
+            self._open.discard(writer)
             writer.transport.abort()
-            there.transport.abort()
 
     async def _answer(
         self, request: bytes, login: Login | None, upstream: asyncio.StreamReader, there: asyncio.StreamWriter
@@ -191,7 +198,7 @@ class Front:
         kind, version = struct.unpack_from(">hh", request)
         self.asked.append(kind)
         if self.shut_before(kind):
-            self._close()
+            await self._close()
             raise EOFError
         if self.cut_before(kind):
             self._break()

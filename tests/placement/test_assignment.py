@@ -130,6 +130,19 @@ def test_the_market_is_below_the_optimum_at_whatever_prices(problem: Problem, st
 
 
 @given(tiny_problems())
+def test_where_all_find_room_one_step_of_the_market_is_as_good_as_all(problem: Problem) -> None:
+    ample = np.full(problem.capacity.shape, 1.0 + (problem.demand * problem.count[:, None]).sum())
+    ground = Ground.of(replace(problem, capacity=ample))
+    count = np.where(np.isfinite(ground.screened).any(1), problem.count, 0)
+    market = Market(replace(ground, problem=replace(ground.problem, count=count)), 100.0)
+    market.trade(300)
+    assert len(market.choices) == 1
+    assert not market.best.any()
+    cheapest = np.where(count > 0, ground.screened.min(1), 0.0)
+    assert market.value == pytest.approx(float((cheapest * count).sum()))
+
+
+@given(tiny_problems())
 @settings(max_examples=120)
 def test_tiny_problems_place_as_many_replicas_as_possible(problem: Problem) -> None:
     assert int(assign_sites(problem).unplaced.sum()) == min(every_plan(problem))[0]

@@ -87,12 +87,17 @@ class Market:
         self.choices: deque[NDArray[np.int64]] = deque(maxlen=TAIL)  # of the last steps: a cell of the matrix each row
 
     def trade(self, steps: int) -> None:
-        """Move the prices `steps` times by what rows choose at them, and keep the best ones."""
+        """Move the prices `steps` times by what rows choose at them, and keep the best ones.
+
+        Where all find room at no price, no price would ever move, and one step is as good as all.
+        """
         scale = self._scale()
         for _ in range(steps):
             value, load, _ = self._respond()
             if value > self.value:
                 self.value, self.best = value, self.prices
+            if not self.pace.turns and not len(self.crowds.rows) and bool((load <= self.problem.capacity).all()):
+                return  # crowds note each step
             self._move(load, scale)
 
     def leaning(self, candidates: Candidates) -> NDArray[np.float64]:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from typer.main import get_command
 
@@ -22,3 +25,11 @@ def test_a_command_of_two_words_stands_beside_that_of_the_first(name: str, capsy
     for words in (name.split(), name.split()[:1]):
         assert run([*words, "--help"]) == 0
         assert f"Usage: cellwright {' '.join(words)} [OPTIONS]" in capsys.readouterr().out
+
+
+def test_the_version_is_told_without_loading_a_command() -> None:
+    told = "import sys; from cellwright.cli.main import run; run(['--version']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True, timeout=60)
+    version, modules = done.stdout.splitlines()
+    assert version.startswith("cellwright ")
+    assert {f"cellwright.cli.{module}" for module in MODULES}.isdisjoint(modules.split())

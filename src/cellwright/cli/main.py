@@ -74,7 +74,8 @@ def load_commands(wanted: str | None) -> None:
 def _invoke(arguments: list[str]) -> int:
     if " ".join(arguments[:2]) in _OF_TWO_WORDS:
         arguments = [" ".join(arguments[:2]), *arguments[2:]]
-    load_commands(arguments[0] if arguments else None)
+    if arguments != ["--version"]:  # which no command has a part in
+        load_commands(arguments[0] if arguments else None)
     try:
         typer.main.get_command(app).main(args=arguments, prog_name="cellwright")
     except SystemExit as leave:

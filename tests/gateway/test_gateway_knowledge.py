@@ -194,11 +194,11 @@ def test_a_store_outside_the_boundary_of_a_class_takes_none_of_it(tmp_path: Path
     assert "tickets-stay" in response.body.decode()
 
 
-def test_each_backend_is_given_the_passages_that_may_go_there(tmp_path: Path) -> None:
+def test_each_backend_is_given_the_passages_that_may_go_there_and_to_the_caller(tmp_path: Path) -> None:
     edge, cloud = Scripted((whole(usage=Usage(3, 2)),) * 2), Scripted((whole(usage=Usage(3, 2)),) * 2)
 
     async def talk(app: Gateway) -> list[Response]:
-        ask = Talk(app)
+        ask, outside = Talk(app, INSIDE), Talk(app)
         free = await ask.make(("fibre.md", FIBRE))
         kept = await ask.make(
             ("ticket-1", "Ticket: loss of signal at site 7, a fibre was cut."), data_class="trouble_ticket"
@@ -207,11 +207,12 @@ def test_each_backend_is_given_the_passages_that_may_go_there(tmp_path: Path) ->
         function = {"type": "function", "function": {"name": "f"}}
         body = {"messages": [{"role": "user", "content": "Why loss of signal on a fibre?"}], "tools": [tool, function]}
         return [
-            await ask("POST", "/v1/chat/completions", body | {"model": f"model-{name}"}) for name in ("edge", "cloud")
+            await by("POST", "/v1/chat/completions", body | {"model": f"model-{name}"})
+            for by, name in ((ask, "edge"), (ask, "cloud"), (outside, "edge"))
         ]
 
     with opened(tmp_path, setup(tmp_path), edge, cloud) as gateway:
-        near, far = gateway.run(talk)
+        near, far, away = gateway.run(talk)
     assert (near.headers["x-cellwright-passages"], near.headers["x-cellwright-passages-held-back"]) == ("2", "0")
     assert (far.headers["x-cellwright-passages"], far.headers["x-cellwright-passages-held-back"]) == ("1", "1")
     assert far.headers["x-cellwright-citations"] == "[1] fibre.md"
@@ -221,6 +222,8 @@ def test_each_backend_is_given_the_passages_that_may_go_there(tmp_path: Path) ->
     assert "Ticket" not in orjson.dumps(given).decode()
     assert given["tools"] == [{"type": "function", "function": {"name": "f"}}]
     assert "Ticket" in edge.asked[0].body["messages"][0]["content"]
+    assert (away.headers["x-cellwright-passages"], away.headers["x-cellwright-passages-held-back"]) == ("1", "1")
+    assert "Ticket" not in orjson.dumps(edge.asked[1].body).decode()
 
 
 def test_a_route_gives_requests_passages_of_its_knowledge_that_have_to_do_with_them(tmp_path: Path) -> None:

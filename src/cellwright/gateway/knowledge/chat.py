@@ -1,4 +1,4 @@
-"""Retrieval in the way of a request: found at the sites, and each backend given what may go there.
+"""Retrieval in the way of a request: found at the sites, and each backend given what may go there and to its caller.
 
 A request asks for it by `tools: [{"type": "file_search", "vector_store_ids": [...]}]`, or its route by `knowledge`.
 """
@@ -81,10 +81,12 @@ class Retrieval:
         if route:
             wanted.append(_Wanted(await self._ids(asker, route), threshold=_LEAST_SCORE, required=False))
         found = await asyncio.gather(*(self._search(asker, each, text, data_class) for each in wanted))
+        borders = self._knowledge.borders
         merged = _merged(found, max(each.most for each in wanted))
-        exchange.retrieved = Retrieved(functools.cache(functools.partial(_counts, self._knowledge.borders, merged)))
+        merged = borders.crossing(merged, exchange.key.boundary)  # the answer, which tells of them, goes to the caller
+        exchange.retrieved = Retrieved(functools.cache(functools.partial(_counts, borders, merged)))
         plain = _without_tool(request) if asked else request
-        return replace(plain, fit=_Fit(plain, merged, self._knowledge.borders))
+        return replace(plain, fit=_Fit(plain, merged, borders))
 
     async def _search(self, asker: Asker, wanted: _Wanted, text: str, data_class: SensitivityClass) -> Found:
         query = Query((text,), data_class, wanted.most, wanted.threshold, wanted.filters)

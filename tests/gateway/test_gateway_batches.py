@@ -81,7 +81,7 @@ async def get(app: Gateway, path: str, key: str = KEY) -> Response:
 
 
 async def ended(app: Gateway, batch: str, key: str = KEY) -> dict[str, Any]:
-    for _ in range(2000):
+    for _ in range(20_000):
         told = (await get(app, f"/v1/batches/{batch}", key)).json
         if told["status"] in ENDED:
             return dict(told)

@@ -28,7 +28,7 @@ STREAM = {"model": "auto", "stream": True, "messages": [{"role": "user", "conten
 WORD = orjson.loads(b'{"choices":[{"index":0,"delta":{"content":"word "}}]}')
 
 
-def configured(recorders: Sequence[Recorder], policy: Policy) -> GatewayConfig:
+def configured(recorders: Sequence[Recorder], policy: Policy, timeouts: Timeouts) -> GatewayConfig:
     """Return a gateway with two models on the premises, the first of which fails."""
     backends = tuple(
         BackendSpec(
@@ -48,16 +48,16 @@ def configured(recorders: Sequence[Recorder], policy: Policy) -> GatewayConfig:
         routes=(Route("auto", ("first", "second"), None, policy),),
         rules=(),
         data_class=SensitivityClass.SIGNALLING,
-        timeouts=Timeouts(read_ms=60.0, connect_ms=1000.0),
+        timeouts=timeouts,
     )
 
 
 def asked(
-    folder: Path, fault: str, policy: Policy = AS_LISTED, times: int = 1
+    folder: Path, fault: str, policy: Policy = AS_LISTED, times: int = 1, timeouts: Timeouts | None = None
 ) -> tuple[list[Response], list[MeterRow], list[Recorder]]:
     async def main() -> tuple[list[Response], list[MeterRow], list[Recorder]]:
         async with recording([[fault], ["answer"], ["answer"], ["answer"]]) as recorders:
-            with bench(folder, configured(recorders, policy)) as gateway:
+            with bench(folder, configured(recorders, policy, timeouts or Timeouts())) as gateway:
                 responses = [await call(gateway.app, STREAM) for _ in range(times)]
                 gateway.app.network.close()
                 rows = sorted(gateway.meter.rows(), key=lambda row: (row.started_us, row.request_id))
@@ -77,7 +77,8 @@ def asked(
     ],
 )
 def test_before_the_first_byte_the_next_backend_answers(tmp_path: Path, fault: str, code: str, *, spent: bool) -> None:
-    (response,), rows, _ = asked(tmp_path, fault)
+    short = Timeouts(read_ms=500.0) if fault == "hang" else None
+    (response,), rows, _ = asked(tmp_path, fault, timeouts=short)
     assert response.status == 200
     assert [orjson.loads(data) for data in response.events[:-1]] == [WORD]
     assert response.events[-1] == b"[DONE]"
@@ -126,7 +127,7 @@ def test_usage_that_makes_no_sense_is_counted_here_and_says_so(tmp_path: Path) -
 
 
 def test_a_slow_server_is_hedged_and_told_to_stop(tmp_path: Path) -> None:
-    (response,), (row, lost), _ = asked(tmp_path, "slow", Policy(hedge=Hedge(5.0)))
+    (response,), (row, lost), _ = asked(tmp_path, "hang", Policy(hedge=Hedge(5.0)))
     assert response.headers["x-cellwright-backend"] == "second"
     assert (row.backend, row.tokens_in) == ("second", 3)
     assert (lost.backend, lost.error, lost.tokens_in) == ("first", "hedge_lost", 3)

@@ -25,6 +25,7 @@ HEAD = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer 
 LENGTH = b"Content-Length: %d\r\n\r\n" % len(QUESTION)
 GOOD = HEAD + LENGTH + QUESTION
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+LAST = HEALTH.replace(b"Host", b"Connection: close\r\nHost")
 WRONG = HEAD.replace(KEY.encode(), b"wrong")
 OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
@@ -33,9 +34,21 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n"
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
     """Serve with small limits and short times."""
-    limits = Limits(body_bytes=4096, header_bytes=2048, connections=16)
     timeouts = Timeouts(headers_ms=300, receive_ms=300, idle_ms=400)
-    folder = tmp_path_factory.mktemp("meter")
+    with listening(tmp_path_factory.mktemp("meter"), timeouts) as address:
+        yield address
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Iterator[Address]:
+    """Serve with small limits, for clients that are kept waiting by nothing but a busy machine."""
+    with listening(tmp_path, Timeouts()) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def listening(folder: Path, timeouts: Timeouts) -> Iterator[Address]:
+    limits = Limits(body_bytes=4096, header_bytes=2048, connections=16)
     backend = Scripted((whole(usage=Usage(3, 2)),))
     setup = config(limits=limits, timeouts=timeouts)
     with bench(folder, setup, opener(backend)) as gateway, running(gateway.app) as url:
@@ -166,12 +179,11 @@ def test_requests_in_one_go_are_answered_in_order(served: Address) -> None:
 
 
 def test_what_follows_the_end_of_a_connection_is_not_read(served: Address) -> None:
-    last = HEALTH.replace(b"Host", b"Connection: close\r\nHost")
-    assert statuses(said(served, HEALTH + last + HEALTH)) == [200, 200]
+    assert statuses(said(served, HEALTH + LAST + HEALTH)) == [200, 200]
 
 
-def test_a_client_that_asks_whether_to_go_on_is_told_and_served(served: Address) -> None:
-    with socket.create_connection(served, timeout=20) as client:
+def test_a_client_that_asks_whether_to_go_on_is_told_and_served(patient: Address) -> None:
+    with socket.create_connection(patient, timeout=20) as client:
         client.sendall(HEAD + b"Expect: 100-continue\r\n" + LENGTH)
         assert client.recv(1024) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(QUESTION)
@@ -221,16 +233,19 @@ def test_a_field_that_drips_does_not_hold_a_connection(served: Address) -> None:
     assert statuses(heard) == [408]
 
 
-def test_connections_past_the_limit_are_sent_away_with_when_to_come_back(served: Address) -> None:
+def test_connections_past_the_limit_are_sent_away_with_when_to_come_back(patient: Address) -> None:
     with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(socket.create_connection(served, timeout=20)) for _ in range(16)]
+        held = [stack.enter_context(socket.create_connection(patient, timeout=20)) for _ in range(16)]
         for client in held:
             client.sendall(HEALTH)
             assert statuses(client.recv(4096)) == [200]
-        heard = said(served, b"")
+        heard = said(patient, b"")
     assert statuses(heard) == [503]
     assert b"retry-after: 1" in heard
-    assert statuses(said(served, HEALTH)) == [200]
+    status = [503]
+    while status == [503]:  # until it is noticed that the others left
+        status = statuses(said(patient, LAST))
+    assert status == [200]
 
 
 def test_requests_past_the_limit_are_sent_away_with_when_to_come_back(tmp_path: Path) -> None:

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
-DAY = datetime.now(UTC).date()
+NOW = datetime.now(UTC)
+DAY = NOW.date()
 SUBJECT = "auto=assistant@edge-torino"
-NOW_US = int(datetime.now(UTC).timestamp() * 1e6)
+NOW_US = int(NOW.timestamp() * 1e6)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from cellwright.estate.model import Boundary, SensitivityClass, Tier
 from cellwright.gateway.keys import hash_key
-from cellwright.gateway.model import AccessKey, BackendSpec, GatewayConfig, Route, Rule, Timeouts
+from cellwright.gateway.model import AccessKey, BackendSpec, GatewayConfig, Route, Rule
 from cellwright.gateway.model_policy import BreakerSettings, Budget, Criterion, Hedge, Policy
 from cellwright.gateway.reload import carried
 
@@ -44,13 +44,13 @@ FAULTS: Final = (
 CHUNK: Final = b'data: {"choices":[{"index":0,"delta":{"content":"word "}}]}\n\n'
 USAGE: Final = b'data: {"choices":[],"usage":{"prompt_tokens":%d,"completion_tokens":1}}\n\ndata: [DONE]\n\n'
 HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
-PAUSES_S: Final = {"slow": 0.03, "hang": 0.3}
+SLOW_S: Final = 0.03
 EMPTY: Final = b"content-length: 0\r\nconnection: close\r\n\r\n"
 MOVED: Final = b"HTTP/1.1 307 Moved\r\nlocation: http://127.0.0.1:%d/v1/chat/completions\r\n" + EMPTY
 SAID: Final = {
     "answer": HEAD + CHUNK + USAGE % 3,
     "slow": HEAD + CHUNK + USAGE % 3,
-    "hang": HEAD + CHUNK + USAGE % 3,
+    "hang": b"",
     "misuse": HEAD + CHUNK + USAGE % -7,
     "reset": HEAD + CHUNK,
     "cut": HEAD + CHUNK,
@@ -79,6 +79,8 @@ class Recorder:
             self.calls += 1
             if fault != "refuse":
                 await self._take(reader)
+                if fault == "hang":
+                    await reader.read()  # until the client leaves
                 writer.write(await self._answer(fault))
                 await writer.drain()
             if fault in {"reset", "refuse"}:
@@ -92,8 +94,8 @@ class Recorder:
         self.received += await reader.readexactly(length)
 
     async def _answer(self, fault: str) -> bytes:
-        if fault in PAUSES_S:
-            await asyncio.sleep(PAUSES_S[fault])
+        if fault == "slow":
+            await asyncio.sleep(SLOW_S)
         if fault == "elsewhere":
             return MOVED % self.others[self.calls % len(self.others)].port
         return SAID[fault]
@@ -161,7 +163,6 @@ def configured(setting: Setting, recorders: Sequence[Recorder]) -> GatewayConfig
         routes=(Route("auto", tuple(boundary.value for boundary in order), None, policy),),
         rules=rules,
         data_class=presumed,
-        timeouts=Timeouts(read_ms=200.0, connect_ms=200.0),
         breaker=BreakerSettings(failures=failures, rest_ms=20.0),
     )
 

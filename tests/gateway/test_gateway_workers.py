@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -39,11 +40,13 @@ PROMPT = [{"role": "user", "content": "one two three"}]
 
 
 @contextlib.contextmanager
-def served(folder: Path, workers: int) -> Iterator[tuple[subprocess.Popen[str], str, Path]]:
+def served(
+    folder: Path, workers: int, run: tuple[str, str] = ("-m", "cellwright")
+) -> Iterator[tuple[subprocess.Popen[str], str, Path]]:
     meter = folder / "meter.db"
     document = folder / "gateway.yaml"
     document.write_text(DOCUMENT.format(key=hash_key(KEY), meter=meter))
-    command = [sys.executable, "-m", "cellwright", "gateway", "--config", str(document), "--workers", str(workers)]
+    command = [sys.executable, *run, "gateway", "--config", str(document), "--workers", str(workers)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""
@@ -55,6 +58,16 @@ def served(folder: Path, workers: int) -> Iterator[tuple[subprocess.Popen[str], 
 
 def children(process: subprocess.Popen[str]) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def wait_for_end(pid: int) -> None:
+    """Return when a process that somebody else began has ended."""
+    with contextlib.suppress(ProcessLookupError):
+        process = os.pidfd_open(pid)
+        try:
+            select.select([process], [], [])
+        finally:
+            os.close(process)
 
 
 def ask(url: str, count: int) -> list[str | None]:
@@ -87,6 +100,8 @@ def test_a_dead_worker_is_replaced_and_none_is_left_at_the_end(tmp_path: Path) -
     with served(tmp_path, 2) as (process, _, _):
         before = set(children(process))
         os.kill(min(before), signal.SIGKILL)
+        assert process.stderr is not None
+        assert f"worker {min(before)} of the gateway ended with -9" in process.stderr.readline()
         while len(set(children(process)) - before) != 1:
             os.sched_yield()
         workers = before | set(children(process))
@@ -101,8 +116,8 @@ def test_workers_go_when_their_parent_is_killed(tmp_path: Path) -> None:
         workers = children(process)
         process.kill()
         process.wait(30)
-        while any(Path(f"/proc/{pid}").exists() for pid in workers):
-            os.sched_yield()
+        for pid in workers:
+            wait_for_end(pid)
 
 
 SCRIPT = """

@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
 OTHER = "{name: edge-2, type: reasoner, model: n, tier: onprem, boundary: premises}"
 ENOUGH = 5  # rounds of eight connections
+OFTEN = """
+from functools import partial
+from cellwright.cli import main
+from cellwright.wiring import gateway
+gateway.Reloading = partial(gateway.Reloading, every_s=0.02)
+main()
+"""
+"""Begins a gateway that looks at its document fifty times a second."""
 LONGEST_S = 60.0  # bounds a test that would never see what it waits for
 
 
@@ -48,7 +56,7 @@ def answers_until(url: str, model: str, backend: str) -> list[Answer]:
 
 @pytest.mark.parametrize("told", [True, False])
 def test_workers_change_their_policy_and_no_request_fails(tmp_path: Path, *, told: bool) -> None:
-    with served(tmp_path, 2) as (process, url, _):
+    with served(tmp_path, 2, ("-c", OFTEN)) as (process, url, _):
         document = tmp_path / "gateway.yaml"
         change(document, "premises}]", f"premises}}, {OTHER}]\n  routes: [{{name: auto, backends: [edge, edge-2]}}]")
         if told:

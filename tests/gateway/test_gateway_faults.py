@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -12,7 +12,7 @@ from gateway_kit import QUESTION, Response, Scripted, bench, call, config, opene
 
 from cellwright.errors import Diagnostic
 from cellwright.gateway.backend import BackendError, Chunk
-from cellwright.gateway.model import Route
+from cellwright.gateway.model import Route, Timeouts
 from cellwright.gateway.model_policy import AS_LISTED, BreakerSettings, Budget, Expected, Hedge, Policy
 from cellwright.gateway.percentile import ENOUGH
 from cellwright.gateway.wire import ApiError, Operation, Usage
@@ -138,6 +138,27 @@ def test_where_all_are_left_alone_the_client_is_told_when_to_come_back(tmp_path:
     assert (last.status, last.error, last.headers["retry-after"]) == (503, "no_backend_available", "7")
     assert "edge failed too often (circuit open), again in" in last.json["error"]["message"]
     assert (row.attempts, row.tokens_in) == (0, 0)
+
+
+@pytest.mark.parametrize("hedge", [None, Hedge(60_000.0)])
+@pytest.mark.parametrize("begun", [(), (piece("four "),)])
+def test_a_backend_that_keeps_a_request_beyond_its_time_has_failed(
+    tmp_path: Path, begun: tuple[Chunk, ...], hedge: Hedge | None
+) -> None:
+    never = asyncio.Event()
+    cloud = Scripted((*begun, never.wait()))
+    policy = replace(AS_LISTED, hedge=hedge)
+    setup = replace(routed(policy), timeouts=Timeouts(total_ms=50), breaker=BreakerSettings(failures=1))
+
+    async def talk(app: Gateway) -> Response:
+        await call(app, STREAM)
+        return await call(app, STREAM)
+
+    with bench(tmp_path, setup, opener(cloud, Scripted(GOOD))) as gateway:
+        response = gateway.run(talk)
+        rows = list(gateway.meter.rows())
+    assert (rows[0].backend, rows[0].error) == ("cloud", "timeout")
+    assert response.headers["x-cellwright-degraded"] == "edge for cloud (circuit_open)"
 
 
 @pytest.mark.parametrize("after", ["60", "Sat, 01 Jan 2089 00:00:00 GMT", None])

@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from gateway_kit import KEY, Bench, Scripted, bench, config, opener, remote, whole
+from gateway_kit import KEY, Bench, Scripted, bench, call, config, opener, remote, whole
 
 from cellwright.errors import UsageError
 from cellwright.gateway.config import load_config
@@ -25,6 +25,7 @@ from cellwright.gateway.http.tls import backend_context
 from cellwright.gateway.keys import hash_key
 from cellwright.gateway.model import AccessKey
 from cellwright.gateway.model_network import ServerTls, Tls
+from cellwright.gateway.model_quota import Bound, Holder, Period, Quota, Unit
 from cellwright.gateway.serve import running
 from cellwright.gateway.upstream import NetworkError, UntrustedError
 from cellwright.gateway.wire import Usage
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cellwright.gateway.model import GatewayConfig
+    from cellwright.gateway.server import Gateway
 
 pytestmark = pytest.mark.integration
 NOW = dt.datetime.now(dt.UTC)
@@ -185,6 +187,21 @@ def test_a_renewed_certificate_is_shown_and_no_connection_dropped(
         with pytest.raises(UsageError, match="tls-unusable"):
             gateway.app.change(setup)
         assert status(said(address, context(others), KEYED)) == 200
+
+
+def test_a_certificate_that_does_not_do_leaves_the_old_policy_whole(tmp_path: Path, ours: Authority) -> None:
+    files = Tls(*ours.sign("gateway.example"))
+    quotas = [Quota(Holder.TENANT, None, (Bound(Unit.REQUESTS, Period.DAY, size),)) for size in (9, 1)]
+    setup, tight = (config(tls=files, quotas=(quota,)) for quota in quotas)
+
+    async def twice(app: Gateway) -> list[int]:
+        return [(await call(app)).status for _ in range(2)]
+
+    with bench(tmp_path, setup, opener(*[Scripted((whole(),))] * 2)) as gateway:
+        (tmp_path / "gateway.example.key").write_text("garbage")
+        with pytest.raises(UsageError, match="tls-unusable"):
+            gateway.app.change(tight)
+        assert gateway.run(twice) == [200, 200]
 
 
 @pytest.mark.parametrize("broken", ["certificate", "key", "client_ca"])

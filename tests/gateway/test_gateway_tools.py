@@ -11,15 +11,18 @@ import httpx2
 import mcp
 import orjson
 import pytest
-from gateway_kit import FREE, KEY, RULE, bench, call, config, spec
+from aiohttp import web
+from gateway_kit import FREE, KEY, RULE, Upstream, bench, call, config, spec
 from mcp.client.streamable_http import streamable_http_client
 
-from cellwright.errors import DeniedError
+from cellwright.errors import DeniedError, UnavailableError
 from cellwright.estate.model import Boundary, SensitivityClass, Tier
 from cellwright.gateway.keys import hash_key
 from cellwright.gateway.model import AccessKey, ToolServerSpec
 from cellwright.gateway.model_quota import Bound, Holder, Period, Quota, Unit
 from cellwright.gateway.serve import running
+from cellwright.gateway.tools import ToolSupplies
+from cellwright.gateway.tools_mcp import open_tools
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -293,6 +296,20 @@ def test_arguments_of_a_class_go_to_no_server_outside_its_boundary(tmp_path: Pat
         said = opened.run(lambda app: ask(app, "subscriber_pii"))
         assert said.startswith("sovereignty: rule stay-home keeps data of class subscriber_pii")
         assert not opened.run(lambda app: ask(app, "anonymised")).startswith("sovereignty")
+
+
+def test_another_gateway_is_told_the_class_of_the_arguments() -> None:
+    async def refuse(_: web.Request) -> web.Response:
+        return web.Response(status=500)
+
+    async def ask() -> list[str | None]:
+        async with Upstream(refuse).open() as far:
+            server = open_tools(site(None, type="mcp", base_url=far.url), ToolSupplies({}))
+            with pytest.raises(UnavailableError):
+                await server.call("lake.query", {}, "operator", SensitivityClass.TROUBLE_TICKET)
+            return [each.get("x-cellwright-data-class") for each in far.headers]
+
+    assert set(asyncio.run(ask())) == {"trouble_ticket"}
 
 
 def test_a_name_that_no_tool_has_is_not_kept_by_the_meter(simulated_lake: Path, tmp_path: Path) -> None:

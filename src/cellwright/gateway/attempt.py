@@ -11,7 +11,7 @@ from cellwright.errors import Diagnostic
 from cellwright.gateway.backend import BackendError, NotAskedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import Callable
     from types import TracebackType
 
     from cellwright.gateway.backend import Backend, Chunk
@@ -27,11 +27,21 @@ _TOO_MANY: Final = "upstream_rate_limited"
 class Attempt:
     """Asks a backend; on leaving it as a context, the backend's standing learns how it went, once."""
 
-    __slots__ = ("_answer", "_began_s", "_clock", "_probe", "_settled", "_stream", "live")
+    __slots__ = ("_answer", "_began_s", "_clock", "_is_late", "_probe", "_settled", "_stream", "_waiting", "live")
 
-    def __init__(self, live: Live, backend: Backend, request: ModelRequest, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        live: Live,
+        backend: Backend,
+        request: ModelRequest,
+        clock: Callable[[], float],
+        is_late: Callable[[], bool],
+    ) -> None:
+        """`is_late` says whether the time that the whole request may take is over."""
         self.live = live
         self._clock = clock
+        self._is_late = is_late
+        self._waiting = False  # for the backend, not for the client
         live.take()
         self._probe = live.breaker.begin()
         self._began_s = clock()
@@ -39,19 +49,20 @@ class Attempt:
         self._stream = request.stream
         self._answer = backend.answer(request)
 
-    @property
-    def rest(self) -> AsyncGenerator[Chunk, None]:
-        """What follows the first piece."""
-        return self._answer
-
     async def first(self) -> Chunk:
         """Return the first piece of the answer; raises BackendError, ApiError."""
-        try:
-            chunk = await anext(self._answer)
-        except StopAsyncIteration:
+        chunk = await self.further()
+        if chunk is None:
             message = f"backend {self.live.spec.name} answered with nothing"
-            raise BackendError(Diagnostic("upstream_empty", message), spent=True) from None
+            raise BackendError(Diagnostic("upstream_empty", message), spent=True)
         self._note_first()
+        return chunk
+
+    async def further(self) -> Chunk | None:
+        """Return the next piece, None behind the last; raises BackendError, ApiError."""
+        self._waiting = True
+        chunk = await anext(self._answer, None)
+        self._waiting = False
         return chunk
 
     async def lose(self, error: BaseException | None) -> None:
@@ -101,6 +112,8 @@ class Attempt:
                 breaker.fail(now_s, probe=self._probe)
             else:
                 breaker.succeed(now_s)  # it refused the request: it answers
+        elif self._waiting and self._is_late():
+            breaker.fail(now_s, probe=self._probe)
         else:
             breaker.abandon(probe=self._probe)
 

@@ -18,7 +18,7 @@ from cellwright.gateway.wire import ApiError
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from cellwright.gateway.backend import Backend, Chunk
     from cellwright.gateway.exchange import Exchange
@@ -49,11 +49,6 @@ class Answering:
     def spec(self) -> BackendSpec:
         """Which backend it is."""
         return self.attempt.live.spec
-
-    @property
-    def rest(self) -> AsyncGenerator[Chunk, None]:
-        """What follows the first piece."""
-        return self.attempt.rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +181,8 @@ class _Asking:
         self.exchange.attempts += 1
         self.exchange.asked.add(name)
         request = self.request if self.request.fit is None else self.request.fit(live.spec.boundary)
-        return await self.stack.enter_async_context(Attempt(live, backend, request, self.dispatch.clock))
+        attempt = Attempt(live, backend, request, self.dispatch.clock, self.exchange.is_late)
+        return await self.stack.enter_async_context(attempt)
 
 
 async def _quickest(exchange: Exchange, race: Race) -> Asked:

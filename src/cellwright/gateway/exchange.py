@@ -13,7 +13,7 @@ from cellwright.gateway.waits import CLIENT, UPSTREAM, Waits
 from cellwright.gateway.wire import Operation, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cellwright.digest.tokens import TokenCounter
     from cellwright.estate.model import SensitivityClass
@@ -54,6 +54,7 @@ class Exchange:
     error: str | None = "internal_error"
     spent: bool = False  # a backend may have worked for tokens
     hold: Hold | None = None  # what it takes of quotas
+    is_late: Callable[[], bool] = bool  # whether the time that it may take is over
     tally: Tally = field(default_factory=Tally)  # of the backend asked last
     lost: list[tuple[BackendSpec, str, Tally]] = field(default_factory=list)  # who else worked, and why in vain
     ttft_ms: float | None = None

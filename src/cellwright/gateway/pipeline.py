@@ -76,7 +76,7 @@ class Pipeline:
             raise _unmetered()
         exchange = start(call.reply.request_id, key)
         try:
-            async with _time_limit(self.config.timeouts.total_ms):
+            async with _time_limit(exchange, self.config.timeouts.total_ms):
                 await self._answer(endpoint, call, exchange)
             exchange.error = None
         except ApiError as error:
@@ -98,7 +98,7 @@ class Pipeline:
         exchange = start(request_id, key)
         status = CLIENT_GONE
         try:
-            async with _time_limit(self.config.timeouts.total_ms), contextlib.AsyncExitStack() as stack:
+            async with _time_limit(exchange, self.config.timeouts.total_ms), contextlib.AsyncExitStack() as stack:
                 request, answering = await self._begin(endpoint, raw, data_class, exchange, stack)
                 usage = functools.partial(exchange.settle, self.counter)
                 body = endpoint.whole(request, answering.first, usage)
@@ -160,7 +160,7 @@ class Pipeline:
             if events := writer.piece(chunk):
                 await reply.write(events)
             try:
-                chunk = await anext(answering.rest, None)
+                chunk = await answering.attempt.further()
             except BackendError as error:
                 if writer.restart is None:
                     raise
@@ -207,9 +207,10 @@ def _tell(exchange: Exchange, reply: Reply) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _time_limit(limit_ms: float) -> AsyncIterator[None]:
+async def _time_limit(exchange: Exchange, limit_ms: float) -> AsyncIterator[None]:
     """Run the block for at most `limit_ms`; raise ApiError (504) past it."""
     limit = asyncio.timeout(limit_ms / _MS_PER_S)
+    exchange.is_late = limit.expired
     try:
         async with limit:
             yield

@@ -60,9 +60,8 @@ if TYPE_CHECKING:
     from cellwright.gateway.meter import Meter
     from cellwright.gateway.model import BackendSpec, GatewayConfig, Timeouts, ToolServerSpec
     from cellwright.gateway.pipeline import Filter
-    from cellwright.gateway.quota import Limiter
     from cellwright.gateway.route import DecisionTable
-    from cellwright.gateway.tools import OpenToolServer
+    from cellwright.gateway.tools import OpenToolServer, ToolServer
 
 _log: Final = logging.getLogger("cellwright.gateway")
 _MS_PER_S: Final = 1000.0
@@ -104,9 +103,9 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         abilities = Abilities.of(config.backends, backends)
         knowledge = open_knowledge(config, backends, around)
         filters = _filters(config, table, desk(config.edge) if desk else None, counter, knowledge)
+        tools = _tool_servers(config, secrets)
+        admissions = quotas.renew(config, table.chains)  # the last that may fail: what outlives this is changed after
         dispatch = Dispatch(table, backends, standings.renew(config, clock()), clock)
-        admissions = quotas.renew(config, table.chains)
-        tools = _tool_paths(config, callers, guard, counter, meter, secrets, quotas.limiter)
         pipeline = Pipeline(config, table, abilities, dispatch, counter, meter, callers, admissions, filters)
         models, count = Models(callers, table, backends), TokenCount(callers, counter)
         paths = (
@@ -120,7 +119,7 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
             Path("GET", "/v1/models/{model:path}", models.one, about=schemas.MODEL),
             Path("GET", "/healthz", Health(meter, callers, standings, clock).answer, about=schemas.HEALTH),
             Path("GET", "/metrics", Metrics(config, callers, meter).answer, about=schemas.METRICS),
-            *tools,
+            *_tool_paths(config, callers, ToolDesk(tools, config.rules, guard, counter, meter, quotas.limiter)),
             *_knowledge_paths(config, callers, knowledge),
         )
         queued = _waiting_paths(waiting, pipeline) if waiting is not None else ()
@@ -162,24 +161,14 @@ def _waiting_paths(waiting: Waiting, pipeline: Pipeline) -> tuple[Path, ...]:
     return waiting.paths(pipeline, endpoints)
 
 
-def _tool_paths(  # noqa: PLR0913, PLR0917 - what create_app was given
-    config: GatewayConfig,
-    callers: Callers,
-    guard: Guard,
-    counter: TokenCounter,
-    meter: Meter,
-    secrets: Mapping[str, str],
-    limiter: Limiter | None,
-) -> tuple[Path, ...]:
-    """Return the path of tools where any are offered; without, the SDK of the protocol is not needed."""
-    if not config.tools:
-        return ()
+def _tool_servers(config: GatewayConfig, secrets: Mapping[str, str]) -> dict[ToolServerSpec, ToolServer]:
     openers: PluginSet[OpenToolServer] = PluginSet("tools")
-    servers = {
-        spec: openers.get(spec.type)(spec, ToolSupplies(secrets, _api_key(spec, secrets))) for spec in config.tools
-    }
-    desk = ToolDesk(servers, config.rules, guard, counter, meter, limiter)
-    return (Path("POST", "/mcp", Mcp(config, callers, desk).answer),)
+    return {spec: openers.get(spec.type)(spec, ToolSupplies(secrets, _api_key(spec, secrets))) for spec in config.tools}
+
+
+def _tool_paths(config: GatewayConfig, callers: Callers, desk: ToolDesk) -> tuple[Path, ...]:
+    """Return the path of tools where any are offered; without, the SDK of the protocol is not needed."""
+    return (Path("POST", "/mcp", Mcp(config, callers, desk).answer),) if config.tools else ()
 
 
 def _api_key(spec: BackendSpec | ToolServerSpec, secrets: Mapping[str, str]) -> str | None:
@@ -246,14 +235,14 @@ class Gateway:
         self._busy = 0
 
     def change(self, config: GatewayConfig) -> None:
-        """Answer what comes in from now on by another configuration; raise UsageError and change nothing if it fails.
+        """Answer what comes in from now on by another configuration; raise UsageError and keep to the old if it fails.
 
-        Requests under way finish by the one they came in under.
+        Requests under way finish by the one they came in under. The certificate in the files is shown from now on
+        wherever it does, also where the configuration does not.
         """
-        paths = self._build(config)
         if self.certificate is not None:
             self.certificate.renew()
-        self._paths, self.config = paths, config
+        self._paths, self.config = self._build(config), config
 
     async def open(self) -> None:
         """Begin the work that no request asks for; in the event loop that answers requests."""

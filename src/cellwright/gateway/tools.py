@@ -76,8 +76,11 @@ class ToolServer(Protocol):
         """Return what can be called; raise CellwrightError where that cannot be told."""
         ...
 
-    async def call(self, tool: str, arguments: JsonObject, tenant: str) -> ToolResult:
-        """Return what a tool finds for a tenant; raise CellwrightError where it cannot."""
+    async def call(self, tool: str, arguments: JsonObject, tenant: str, data_class: SensitivityClass) -> ToolResult:
+        """Return what a tool finds for a tenant; raise CellwrightError where it cannot.
+
+        `data_class` is that of the arguments.
+        """
         ...
 
 
@@ -174,7 +177,7 @@ class ToolDesk:
             let_pass(self._guard, arguments)
         try:
             async with asyncio.timeout(offer.spec.timeout_ms / _MS_PER_S):
-                result = await offer.server.call(offer.tool, arguments, call.key.tenant)
+                result = await offer.server.call(offer.tool, arguments, call.key.tenant, call.data_class)
         except TimeoutError:
             message = f"{call.name} found nothing within {offer.spec.timeout_ms / _MS_PER_S:g} s"
             raise ApiError(Diagnostic("tool_timeout", message), status=504, kind="server_error") from None

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from cellwright.errors import UnavailableError, UsageError
 from cellwright.gateway.tools import Tool, ToolResult
+from cellwright.gateway.wire import CLASS_HEADER
 from cellwright.plugins import load_extra
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from cellwright.estate.model import SensitivityClass
     from cellwright.gateway.model import ToolServerSpec
     from cellwright.gateway.tools import ToolServer, ToolSupplies
     from cellwright.gateway.wire import JsonObject
@@ -55,9 +58,18 @@ class McpServer:
                     break
         return found
 
-    async def call(self, tool: str, arguments: JsonObject, tenant: str) -> ToolResult:  # noqa: ARG002 - it has one tenant
-        """Return what a tool of the server finds; raise UnavailableError where it does not answer."""
-        async with self._connected() as client:
+    async def call(
+        self,
+        tool: str,
+        arguments: JsonObject,
+        tenant: str,  # noqa: ARG002 - it has one
+        data_class: SensitivityClass,
+    ) -> ToolResult:
+        """Return what a tool of the server finds; raise UnavailableError where it does not answer.
+
+        The server, which may be a gateway, is told the class of the arguments, so that its own rules hold for them.
+        """
+        async with self._connected({CLASS_HEADER: data_class.value}) as client:
             result = await client.call_tool(tool, arguments)
         texts = tuple(each.text for each in result.content if each.type == "text")
         if len(texts) != len(result.content):
@@ -70,12 +82,12 @@ class McpServer:
         return ToolResult(texts, structured if isinstance(structured, dict) else None, bool(result.is_error))
 
     @contextlib.asynccontextmanager
-    async def _connected(self) -> AsyncIterator[Any]:
+    async def _connected(self, said: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[Any]:
         logging.getLogger("mcp").setLevel(logging.WARNING)
         timeout = self._http.Timeout(self._spec.timeout_ms / _MS_PER_S)
         try:
             async with (
-                self._http.AsyncClient(headers=self._headers, timeout=timeout, trust_env=False) as http,
+                self._http.AsyncClient(headers=self._headers | dict(said), timeout=timeout, trust_env=False) as http,
                 self._sdk.Client(
                     self._sdk.client.streamable_http.streamable_http_client(self._url, http_client=http)
                 ) as client,

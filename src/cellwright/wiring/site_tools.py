@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from cellwright.digest.correlate_topology import Topology
     from cellwright.digest.storms import Incident
-    from cellwright.estate.model import Estate
+    from cellwright.estate.model import Estate, SensitivityClass
     from cellwright.gateway.model import ToolServerSpec
     from cellwright.gateway.tools import ToolServer, ToolSupplies
     from cellwright.gateway.wire import JsonObject
@@ -91,7 +91,13 @@ class Site:
         of_lake = _LAKE_TOOLS if self._lake is not None else ()
         return (*of_lake, *(_ESTATE_TOOLS if self._estate is not None else ()))
 
-    async def call(self, tool: str, arguments: JsonObject, tenant: str) -> ToolResult:
+    async def call(
+        self,
+        tool: str,
+        arguments: JsonObject,
+        tenant: str,
+        data_class: SensitivityClass,  # noqa: ARG002 - the arguments stay here
+    ) -> ToolResult:
         """Return what a tool finds for a tenant; raises CellwrightError."""
         named = next(each for each in await self.tools() if each.name == tool)
         given = _checked(named, arguments)

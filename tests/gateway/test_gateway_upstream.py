@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,9 @@ from aiohttp import web
 from gateway_kit import QUESTION, Bench, Response, Upstream, bench, call, config, remote, spec
 
 from cellwright.errors import DeniedError, UsageError
+from cellwright.gateway.egress import leaves, let_pass
 from cellwright.gateway.model import Timeouts
+from cellwright.gateway.wire import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -264,6 +267,31 @@ def test_the_guard_sees_every_value_as_it_reads_after_its_keys(tmp_path: Path) -
         "metadata none of: []",
         "metadata nothing: {}",
     ]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "file", "file": {"filename": "a.txt", "file_data": "data:text/plain;base64,%s"}},
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": "%s"}},
+        {"type": "input_file", "file_data": "DATA:application/pdf;charset=x;BASE64,%s"},
+        {"type": "document", "source": {"type": "base64", "media_type": "text/plain", "data": "%s"}},
+        {"type": "image_url", "image_url": {"url": "data:,PL%%41NTED"}},
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+def test_the_guard_reads_the_text_of_documents_in_base64(block: dict[str, Any], encoding: str) -> None:
+    encoded = base64.b64encode("caf\u00e9 PLANTED and more".encode(encoding)).decode()
+    for given in (encoded, encoded.rstrip("="), f"{encoded[:7]}\n{encoded[7:]}"):
+        sent = orjson.loads(orjson.dumps(block).decode().replace("%s", given.replace("\n", "\\n")).replace("%%", "%"))
+        with pytest.raises(ApiError, match="egress_denied"):
+            let_pass(deny, {"messages": [{"role": "user", "content": [sent]}]})
+
+
+def test_a_picture_in_base64_holds_no_text() -> None:
+    url = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n\x00\x00PLANTED").decode()
+    assert leaves({"url": url}) == [f"url: {url}"]
+    let_pass(deny, {"url": url})
 
 
 def test_what_stays_on_the_premises_passes_no_guard(tmp_path: Path) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import logging
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 import orjson
 
@@ -21,6 +26,11 @@ if TYPE_CHECKING:
     Guard = Callable[[str], None]  # returns when the text may leave, raises DeniedError when not
 
 _log: Final = logging.getLogger("cellwright.gateway")
+_DOCUMENTS: Final = frozenset({"data", "file_data", "bytes"})  # keys that hold base64 in the APIs of models
+_NO_BASE64: Final = re.compile(r"[^A-Za-z0-9+/]")
+_BINARY: Final = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+_LOOKED_AT: Final = 1024  # bytes that tell whether something is text
+_QUANTUM: Final = 4  # signs of base64 that three bytes make
 
 
 class Egress:
@@ -75,7 +85,8 @@ def let_pass(guard: Guard, value: Any) -> None:  # noqa: ANN401 - JSON
 def leaves(body: JsonObject) -> list[str]:
     """Return every value in a JSON value after the keys that lead to it: `messages content: text`.
 
-    Texts stand as they read, not as JSON escapes them: an escape can join a number to the letter of a line feed.
+    Texts stand as they read, not as JSON escapes them: an escape can join a number to the letter of a line feed. A
+    document in base64 or in a data URL is followed by the text that it holds, where it holds any.
     """
     found: list[str] = []
     _gather("", body, found)
@@ -86,6 +97,8 @@ def _gather(path: str, value: Any, found: list[str]) -> None:  # noqa: ANN401 - 
     """Add the values below one that `path` leads to; orjson bounds how deep they lie."""
     if isinstance(value, str):
         found.append(f"{path}: {value}")
+        if (text := _held(path.rpartition(" ")[2], value)) is not None:
+            found.append(f"{path}: {text}")
     elif isinstance(value, dict) and value:
         for key, item in value.items():
             _gather(f"{path} {key}" if path else key, item, found)
@@ -94,6 +107,30 @@ def _gather(path: str, value: Any, found: list[str]) -> None:  # noqa: ANN401 - 
             _gather(path, item, found)
     else:
         found.append(f"{path}: {value}")
+
+
+def _held(key: str, value: str) -> str | None:
+    """Return the text of a document in base64 or in a data URL (RFC 2397), None where a value holds none."""
+    if value[:5].lower() == "data:":
+        head, _, data = value.partition(",")
+        data = unquote(data)
+        if not head.lower().rstrip().endswith(";base64"):
+            return data
+    elif key in _DOCUMENTS:
+        data = value
+    else:
+        return None
+    signs = _NO_BASE64.sub("", data.replace("-", "+").replace("_", "/"))  # as the most lenient reader would
+    if len(signs) % _QUANTUM == 1:
+        signs = signs[:-1]
+    return _text(base64.b64decode(signs + "=" * (-len(signs) % _QUANTUM)))
+
+
+def _text(raw: bytes) -> str | None:
+    """Return bytes as text, whatever type they are said to have; None for what is binary, such as a picture."""
+    with contextlib.suppress(UnicodeDecodeError):
+        return raw.decode("utf-16" if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
+    return None if _BINARY.search(raw, 0, _LOOKED_AT) else raw.decode("latin-1")
 
 
 def _denied(code: str, message: str) -> ApiError:

@@ -179,7 +179,12 @@ def test_files_and_batches_of_one_tenant_are_not_there_for_another(tmp_path: Pat
         run(opened, talk)
 
 
-def test_requests_of_a_key_that_was_withdrawn_meanwhile_are_not_asked(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "key", [AccessKey("new", "operator", hash_key(KEY)), AccessKey("tests", "operator", hash_key(KEY), not_after_s=1.0)]
+)
+def test_requests_of_a_key_that_was_withdrawn_or_expired_meanwhile_are_not_asked(
+    tmp_path: Path, key: AccessKey
+) -> None:
     async def add(app: Gateway) -> str:
         return str((await queued(app, requests(1))).json["id"])
 
@@ -187,9 +192,10 @@ def test_requests_of_a_key_that_was_withdrawn_meanwhile_are_not_asked(tmp_path: 
         batch = run(opened, add)
     backend = Scripted((whole(),))
     kept = queueing(tmp_path)
-    withdrawn = config(*kept.backends, keys=(AccessKey("new", "operator", hash_key(KEY)),), batches=kept.batches)
-    with bench(tmp_path, withdrawn, opener(backend)) as opened:
-        done = run(opened, lambda app: ended(app, batch))
+    watch = AccessKey("watch", "operator", hash_key("watch"))
+    changed = config(*kept.backends, keys=(key, watch), batches=kept.batches)
+    with bench(tmp_path, changed, opener(backend)) as opened:
+        done = run(opened, lambda app: ended(app, batch, "watch"))
     assert done["request_counts"] == {"total": 1, "completed": 0, "failed": 1}
     assert backend.asked == []
 

@@ -17,7 +17,7 @@ from test_gateway_config import WHOLE, problems
 from cellwright.errors import UsageError
 from cellwright.gateway.config import load_config
 from cellwright.gateway.identity import Tokens, is_token
-from cellwright.gateway.model import Timeouts
+from cellwright.gateway.model import BatchSettings, Timeouts
 from cellwright.gateway.model_identity import Issuer
 from cellwright.gateway.server import Network
 from cellwright.gateway.wire import ApiError
@@ -224,6 +224,14 @@ def test_a_gateway_takes_keys_and_tokens(tmp_path: Path) -> None:
     with bench(tmp_path, config(issuers=(issuer(tmp_path),)), opener(Scripted((whole(),)))) as gateway:
         assert gateway.run(talk) == [200, 200, 401, 401]
         assert [(row.tenant, row.key_name) for row in gateway.meter.rows()] == [("operator", "tests"), ("noc", "idp")]
+
+
+def test_a_token_queues_nothing_that_would_outlive_it(tmp_path: Path) -> None:
+    token = signed(CLAIMS | {"exp": time.time() + 600})
+    setup = config(issuers=(issuer(tmp_path),), batches=BatchSettings(str(tmp_path / "batches.db")))
+    with bench(tmp_path, setup, opener(Scripted((whole(),)))) as gateway:
+        response = gateway.ask({}, path="/v1/batches", key=token)
+    assert (response.status, response.error) == (403, "token_cannot_queue")
 
 
 @pytest.mark.parametrize(("text", "expected"), [(b"cw-abc", False), (b"eyJhbGciOi.eyJpc3Mi.c2ln", True)])

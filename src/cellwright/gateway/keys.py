@@ -58,7 +58,7 @@ class Callers:
                 return await self._tokens.identify(given)
             return self._holder(given)
         found = next((self._certified[name] for name in names if name in self._certified), None)
-        if found is None or self._has_expired(found):
+        if found is None or found.has_expired(self._clock()):
             raise unauthorised(_NO_KEY)
         return found
 
@@ -70,12 +70,11 @@ class Callers:
         """
         presented = hashlib.sha256(given).hexdigest()
         key = self._keys.get(presented)
-        if key is None or not hmac.compare_digest(key.sha256 or "", presented) or self._has_expired(key):
+        if key is None or not hmac.compare_digest(key.sha256 or "", presented):
+            raise unauthorised(_UNKNOWN_KEY)
+        if key.has_expired(self._clock()):
             raise unauthorised(_UNKNOWN_KEY)
         return key
-
-    def _has_expired(self, key: AccessKey) -> bool:
-        return key.not_after_s is not None and self._clock() >= key.not_after_s
 
 
 def credential(headers: Mapping[bytes, bytes]) -> bytes | None:

@@ -38,6 +38,15 @@ class AccessKey:
     roles: frozenset[str] = frozenset()
     certificate: str | None = None  # a name in the certificate that clients show, such as DNS:noc.example
 
+    @property
+    def known_by(self) -> str | None:
+        """By what its holder is known as long as it is configured; None for one that a token tells of."""
+        return self.sha256 or self.certificate
+
+    def has_expired(self, now_s: float) -> bool:
+        """Return whether it is good no longer."""
+        return self.not_after_s is not None and now_s >= self.not_after_s
+
 
 @dataclass(frozen=True, slots=True)
 class ModelPrice:

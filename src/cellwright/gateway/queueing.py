@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +13,6 @@ from cellwright.gateway.batches.drain import Drain, Outcome
 from cellwright.gateway.batches.store import BatchStore
 from cellwright.gateway.endpoints.batches import Batches
 from cellwright.gateway.endpoints.files import Files
-from cellwright.gateway.model import AccessKey
 from cellwright.gateway.paths import Path
 from cellwright.gateway.wire import ApiError, error_body, invalid
 from cellwright.store import sqlite_url
@@ -31,6 +31,7 @@ _FAILED: Final = ApiError(
     Diagnostic("internal_error", "the gateway failed; its log names this request"), status=500, kind="server_error"
 )
 _UNKNOWN: Final = invalid("invalid_api_key", "the key that queued this request is no longer known", status=401)
+_EXPIRED: Final = invalid("invalid_api_key", "the key that queued this request has expired", status=401)
 
 
 class Waiting:
@@ -75,18 +76,18 @@ class _Asker:
     def __init__(self, pipeline: Pipeline, endpoints: Mapping[str, Endpoint]) -> None:
         self._pipeline = pipeline
         self._endpoints = endpoints
-        self._keys = {(key.name, key.sha256): key for key in pipeline.config.keys}
+        self._keys = {(key.name, key.known_by): key for key in pipeline.config.keys}
 
     async def __call__(self, task: Task) -> Outcome:
         request_id = f"{task.batch_id}-{task.ordinal}-{token_hex(4)}"
-        key = self._keys.get((task.key_name, task.key_sha256))
-        if key is None and task.key_sha256:
-            return Outcome(_UNKNOWN.status, request_id, error_body(_UNKNOWN))
-        holder = key or AccessKey(task.key_name, task.tenant, "")
+        key = self._keys.get((task.key_name, task.key_known_by))
+        if key is None or key.has_expired(time.time()):
+            refusal = _UNKNOWN if key is None else _EXPIRED
+            return Outcome(refusal.status, request_id, error_body(refusal))
         try:
             data_class = None if task.data_class is None else SensitivityClass(task.data_class)
             endpoint = self._endpoints[task.endpoint]
-            status, body = await self._pipeline.once(endpoint, holder, request_id, task.body, data_class)
+            status, body = await self._pipeline.once(endpoint, key, request_id, task.body, data_class)
         except Exception as error:  # noqa: BLE001 - the request boundary: one that cannot be answered stops no other
             _log.error("request %s failed with %s", request_id, type(error).__name__)
             return Outcome(_FAILED.status, request_id, error_body(_FAILED))

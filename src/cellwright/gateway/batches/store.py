@@ -58,7 +58,7 @@ BATCHES: Final = Table(
     Column("id", String, primary_key=True),
     Column("tenant", String, nullable=False, index=True),
     Column("key_name", String, nullable=False),
-    Column("key_sha256", String, nullable=False),
+    Column("key_sha256", String, nullable=False),  # or the name in the certificate that stands for the key
     Column("endpoint", String, nullable=False),
     Column("data_class", String),
     Column("input_file_id", String, nullable=False),
@@ -116,7 +116,7 @@ class Task:
     endpoint: str
     tenant: str
     key_name: str
-    key_sha256: str
+    key_known_by: str
     data_class: str | None
 
 
@@ -184,7 +184,7 @@ class BatchStore:
             "id": f"batch_{secrets.token_hex(16)}",
             "tenant": key.tenant,
             "key_name": key.name,
-            "key_sha256": key.sha256,
+            "key_sha256": key.known_by,
             "endpoint": endpoint,
             "data_class": data_class,
             "input_file_id": file_id,

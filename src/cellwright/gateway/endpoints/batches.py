@@ -18,7 +18,7 @@ from cellwright.gateway.pipeline import read_data_class
 from cellwright.gateway.wire import ApiError, invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
     from sqlalchemy import Row
 
@@ -50,13 +50,16 @@ class Batches:
         """Queue the requests of a file; the data class of the call is that of them all."""
         data_class = read_data_class(call.headers)
         key = await self._callers.identify(call.headers, call.names)
+        if key.known_by is None:
+            words = "a token ends before a batch may; queue it by a key that the configuration names"
+            raise invalid("token_cannot_queue", words, status=403)
         asked = read_object(await call.body())
         endpoint, window_s, metadata = self._read(asked)
         file_id = asked.get("input_file_id")
         found = await asyncio.to_thread(self._store.file, key.tenant, file_id) if isinstance(file_id, str) else None
         if found is None:
             raise no_such_file()
-        lines = [*_lines(found[1], endpoint)]
+        lines = await asyncio.to_thread(_lines, found[1], endpoint)
         try:
             row = await asyncio.to_thread(
                 self._store.add_batch,
@@ -125,9 +128,10 @@ def _is_metadata(value: object) -> bool:
     return all(isinstance(text, str) for text in value.values())
 
 
-def _lines(content: bytes, endpoint: str) -> Iterator[Line]:
-    """Yield the requests of a file; raise ApiError that names the first line that is none."""
+def _lines(content: bytes, endpoint: str) -> list[Line]:
+    """Return the requests of a file; raise ApiError that names the first line that is none."""
     seen: set[str] = set()
+    lines: list[Line] = []
     for number, raw in enumerate(content.splitlines(), start=1):
         if not raw.strip():
             continue
@@ -137,9 +141,10 @@ def _lines(content: bytes, endpoint: str) -> Iterator[Line]:
             line = orjson.loads(raw)
         except orjson.JSONDecodeError:
             raise _wrong(number, "it is no JSON object") from None
-        yield _line(number, line, endpoint, seen)
+        lines.append(_line(number, line, endpoint, seen))
     if not seen:
         raise invalid("empty_file", "the file holds no request", "input_file_id")
+    return lines
 
 
 def _line(number: int, line: Any, endpoint: str, seen: set[str]) -> Line:  # noqa: ANN401 - JSON

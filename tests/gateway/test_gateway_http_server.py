@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from typing import TYPE_CHECKING
 
 import pytest
@@ -280,3 +281,37 @@ def test_a_client_that_takes_its_answer_late_still_has_to_send_its_next_request_
         return left_s
 
     assert asyncio.run(talk()) <= Timeouts().headers_ms / 1000
+
+
+@pytest.mark.parametrize("cut", [0, 10])
+def test_an_answer_may_take_longer_than_a_client_may_take_to_ask_or_to_rest(cut: int) -> None:
+    go = asyncio.Event()
+    request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"
+
+    async def slow(incoming: Incoming) -> None:
+        await incoming.body()
+        await go.wait()
+        incoming.respond(200, b"", b"done")
+
+    async def main() -> tuple[list[float], bytes]:
+        server = Server(slow, LIMITS, Timeouts(), Deadlines([1.0]))
+        transport, connection = Memory(), Connection(server)
+        transport.connect(connection)
+        deadlines = []
+        for _ in range(2):  # the second one comes over a connection that has rested
+            go.clear()
+            connection.data_received(request[:cut])
+            connection.data_received(request[cut:])
+            await asyncio.sleep(0)
+            deadlines.append(connection.deadline)
+            connection.expire()
+            go.set()
+            assert connection._task is not None
+            await connection._task
+        await server.stop(0, 0)
+        server.deadlines.close()
+        return deadlines, transport.body
+
+    deadlines, body = asyncio.run(main())
+    assert deadlines == [math.inf, math.inf]
+    assert body.count(b"done") == 2

@@ -180,7 +180,7 @@ class Connection(asyncio.Protocol):
             self._retires = True
         elif self._phase == _HEAD:
             self._refuse(invalid("request_timeout", "the headers did not arrive in time", status=408))
-        else:
+        elif self._answering is None:
             self._transport.close()
 
     # What the parser tells.
@@ -273,6 +273,8 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, incoming: Incoming) -> None:
         self._answering = incoming
+        if self._drained is None:
+            self.deadline = NEVER  # an answer takes what it takes; what limits it is the handler's to say
         self._task = self._loop.create_task(self._answer(incoming))
         self._server.tasks.add(self._task)
 

@@ -17,6 +17,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb  # noqa: F401 - here, or every forked process would load it anew
+import obstore  # noqa: F401 - the same
+import sqlalchemy.dialects.sqlite  # noqa: F401 - the same
 from fake_s3 import BUCKET, FakeS3, fake_s3
 from lake_rows import KEY, LATER, store
 

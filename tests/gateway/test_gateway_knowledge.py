@@ -23,6 +23,7 @@ from cellwright.gateway.knowledge.store import Chunking, Document, Library
 from cellwright.gateway.knowledge.stores.embedded import EmbeddedStore
 from cellwright.gateway.knowledge_spec import KnowledgeSpec
 from cellwright.gateway.model import AccessKey, BatchSettings, Route, Rule
+from cellwright.gateway.model_quota import Bound, Holder, Period, Quota, Unit
 from cellwright.gateway.serve import running
 from cellwright.gateway.wire import Operation, Usage
 from cellwright.privacy import guard_egress
@@ -336,6 +337,23 @@ def test_a_backend_embeds_within_the_rules_and_is_metered(tmp_path: Path) -> Non
     with opened(tmp_path, setup(tmp_path)) as gateway:
         response = gateway.run(again)
     assert (response.status, response.error) == (409, "embedder_changed")
+
+
+def test_embeddings_of_collections_keep_to_the_quota_of_their_asker(tmp_path: Path) -> None:
+    backend = Embedding()
+    quota = Quota(Holder.TENANT, "operator", (Bound(Unit.REQUESTS, Period.MONTH, 3),), at_once=1)
+    given = setup(tmp_path, remote(), knowledge=(store(tmp_path, embedder="cloud"),), quotas=(quota,))
+
+    async def talk(app: Gateway) -> list[Response]:
+        ask = Talk(app)
+        id = await ask.make(("fibre.md", FIBRE), ("power.md", POWER))  # noqa: A001 - its name
+        return [await ask.search(id, "battery") for _ in range(2)]
+
+    with opened(tmp_path, given, backend) as gateway:
+        last, beyond = gateway.run(talk)
+        rows = list(gateway.meter.rows())
+    assert (last.status, beyond.status, beyond.error) == (200, 429, "insufficient_quota")
+    assert len(backend.asked) == len(rows) == 3
 
 
 def test_a_site_is_searched_by_its_gateway_and_only_passages_travel(tmp_path: Path) -> None:

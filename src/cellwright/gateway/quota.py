@@ -85,12 +85,15 @@ class Limiter:
         """Let a request in and note what it holds; raise ApiError (429, or 503 where that cannot be told)."""
         exchange.hold = await self.hold(exchange.key, request)
 
-    async def hold(self, key: AccessKey, request: ModelRequest | None = None) -> Hold | None:
+    async def hold(self, key: AccessKey, request: ModelRequest | None = None, *, is_part: bool = False) -> Hold | None:
         """Return what a request holds, None where nothing limits it; raise ApiError as above.
 
-        What is no request of a model, such as a call of a tool, reserves no tokens: they are taken off afterwards.
+        What is no request of a model, such as a call of a tool, reserves no tokens: they are taken off afterwards. What
+        `is_part` of a request that is in flight itself is not one more of those that may be.
         """
         account = self._account(key)
+        if is_part:
+            account = Account(account.pots, ())
         if not account.pots and not account.gates:
             return None
         if self._renewing is None:

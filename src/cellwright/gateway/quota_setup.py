@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cellwright.gateway.allowance import AllowanceStore
-    from cellwright.gateway.model import GatewayConfig
+    from cellwright.gateway.model import AccessKey, GatewayConfig
     from cellwright.gateway.pipeline import Admission
+    from cellwright.gateway.pots import Hold
+    from cellwright.gateway.wire import ModelRequest
 
 
 class Quotas:
@@ -41,6 +43,10 @@ class Quotas:
             self._limiter = Limiter(open_allowances(self._url(config)))
         self._limiter.renew(config.quotas, worst_prices(chains, config.backends))
         return (self._limiter.admit,)
+
+    async def hold_part(self, key: AccessKey, request: ModelRequest) -> Hold | None:
+        """Return what a request to a model holds that is part of a caller's; raise ApiError as `Limiter.hold`."""
+        return None if self._limiter is None else await self._limiter.hold(key, request, is_part=True)
 
     async def open(self) -> None:
         """Do nothing: what there is to do begins with the first request."""

@@ -88,8 +88,9 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
     network = Network(config.timeouts)
     standings, quotas = Standings(), Quotas(meter.url, secrets)
     waiting = Waiting(config.batches, secrets) if config.batches is not None else None
+    uploads = waiting.uploads if waiting is not None else None
     around = Surroundings(
-        network.pool, network.stores, guard, counter, meter.record, secrets, waiting.uploads if waiting else None
+        network.pool, network.stores, guard, counter, meter.record, quotas.hold_part, secrets, uploads
     )
 
     def build(config: GatewayConfig) -> Paths:

@@ -16,15 +16,19 @@ from cellwright.estate.model import Boundary
 from cellwright.gateway.knowledge import lexical
 from cellwright.gateway.meter import charge
 from cellwright.gateway.meter_row import MeterRow
+from cellwright.gateway.quota import spent
 from cellwright.gateway.wire import ApiError, ModelRequest, Operation, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from cellwright.digest.tokens import TokenCounter
     from cellwright.gateway.backend import Backend, Chunk
     from cellwright.gateway.knowledge.store import Vectors
     from cellwright.gateway.model import AccessKey, BackendSpec
+    from cellwright.gateway.pots import Hold
+
+    Holding = Callable[[AccessKey, ModelRequest], Awaitable[Hold | None]]  # takes a request off quotas; raises ApiError
 
 _BATCH: Final = 64  # texts a backend is asked for at a time
 _ROWS_AND_COLUMNS: Final = 2
@@ -70,10 +74,15 @@ class LexicalEmbedder:
 
 
 class BackendEmbedder:
-    """A backend that has embeddings; what it is asked is metered as any request."""
+    """A backend that has embeddings; what it is asked is let in within the quotas of its asker and metered."""
 
     def __init__(
-        self, spec: BackendSpec, backend: Backend, counter: TokenCounter, record: Callable[[MeterRow], None]
+        self,
+        spec: BackendSpec,
+        backend: Backend,
+        counter: TokenCounter,
+        record: Callable[[MeterRow], None],
+        hold: Holding,
     ) -> None:
         self.name = spec.model
         self.boundary = spec.boundary
@@ -81,6 +90,7 @@ class BackendEmbedder:
         self._backend = backend
         self._counter = counter
         self._record = record
+        self._hold = hold
 
     async def embed(self, texts: Sequence[str], asker: Asker) -> Vectors:
         """Return a vector for each text."""
@@ -102,6 +112,7 @@ class BackendEmbedder:
             wants_usage=False,
             operation=Operation.EMBEDDINGS,
         )
+        hold = await self._hold(asker.key, request)
         began_s, started_us = time.perf_counter(), time.time_ns() // _US_PER_NS
         error: str | None = "internal_error"
         chunk: Chunk | None = None
@@ -117,7 +128,10 @@ class BackendEmbedder:
             raise
         finally:
             took_ms = (time.perf_counter() - began_s) * _MS_PER_S
-            self._record(self._row(request, asker, chunk, error, started_us, took_ms))
+            row = self._row(request, asker, chunk, error, started_us, took_ms)
+            self._record(row)
+            if hold is not None:
+                hold.settle(*spent((row,)))
         return vectors
 
     def _vectors(self, chunk: Chunk, wanted: int) -> Vectors:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.backend import Backend
     from cellwright.gateway.egress import Guard
     from cellwright.gateway.http.client import Pool
-    from cellwright.gateway.knowledge.embedder import Embedder
+    from cellwright.gateway.knowledge.embedder import Embedder, Holding
     from cellwright.gateway.knowledge.service import Uploads
     from cellwright.gateway.knowledge.store import OpenStore, Store
     from cellwright.gateway.knowledge_spec import KnowledgeSpec
@@ -42,6 +42,7 @@ class Surroundings:
     guard: Guard
     counter: TokenCounter
     record: Callable[[MeterRow], None]
+    hold: Holding
     secrets: Mapping[str, str]
     uploads: Uploads | None = None
 
@@ -66,7 +67,7 @@ def open_knowledge(config: GatewayConfig, backends: Mapping[str, Backend], aroun
             if Operation.EMBEDDINGS not in backend.operations:
                 words = f"backend {spec.embedder} of the knowledge store {spec.name} has no embeddings"
                 raise UsageError.of("no-embeddings", words, expected="a backend that has them")
-            embedder = BackendEmbedder(specs[spec.embedder], backend, around.counter, around.record)
+            embedder = BackendEmbedder(specs[spec.embedder], backend, around.counter, around.record, around.hold)
         at = (spec.type, spec.file or spec.url_env or "")
         if at not in around.stores:
             around.stores[at] = openers.get(spec.type)(spec, around.secrets)

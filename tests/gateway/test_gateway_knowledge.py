@@ -356,6 +356,21 @@ def test_embeddings_of_collections_keep_to_the_quota_of_their_asker(tmp_path: Pa
     assert len(backend.asked) == len(rows) == 3
 
 
+def test_a_request_that_is_searched_for_is_one_in_flight_with_what_it_embeds(tmp_path: Path) -> None:
+    quota = Quota(Holder.TENANT, "operator", (), at_once=1)
+    knowledge = (store(tmp_path, embedder="cloud"),)
+    given = setup(tmp_path, remote(), spec(), knowledge=knowledge, quotas=(quota,))
+
+    async def talk(app: Gateway) -> Response:
+        id = await Talk(app).make(("fibre.md", FIBRE))  # noqa: A001 - its name
+        body = QUESTION | {"model": "model-edge", "tools": [{"type": "file_search", "vector_store_ids": [id]}]}
+        return await Talk(app)("POST", "/v1/chat/completions", body)
+
+    with opened(tmp_path, given, Embedding(), Scripted((whole(),))) as gateway:
+        response = gateway.run(talk)
+    assert (response.status, response.headers["x-cellwright-passages"]) == (200, "1")
+
+
 def test_a_site_is_searched_by_its_gateway_and_only_passages_travel(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("oslo", "centre")]
     for folder in folders:

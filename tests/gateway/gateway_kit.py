@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 KEY = "a-key-for-tests"
+HALF_A_MINUTE_S = 1_800_000_030.0  # since 1970: quotas of a minute have as long to go
 PRICE = ModelPrice("USD", "list", 2_500_000_000, 10_000_000_000, 1_250_000_000)
 RULE = Rule("stay-home", frozenset({SensitivityClass.SUBSCRIBER_PII}), Boundary.PREMISES, "Act 1, article 2")
 FREE = Rule("free", frozenset({SensitivityClass.ANONYMISED}), Boundary.NONE, "Act 1, article 9")
@@ -290,6 +291,7 @@ def bench(  # noqa: PLR0913, PLR0917 - what an application is made of
             "secrets": secrets or {},
             "openers": openers,
             "clock": clock,
+            "wall_clock": lambda: HALF_A_MINUTE_S,
         }
         app = create_app(setup, guard=guard, desk=(lambda _: desk) if desk else None, **given)  # type: ignore[arg-type]
         yield Bench(app, meter)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import numpy as np
+import openai
 import orjson
 import pytest
 from aiohttp import web
@@ -444,10 +445,12 @@ def test_tools_that_are_no_list_are_the_backends_to_refuse(tmp_path: Path) -> No
 
 
 def test_the_official_client_works_unchanged(tmp_path: Path) -> None:
-    openai = pytest.importorskip("openai", reason="the openai client is not installed: its calls go untested")
     batches = BatchSettings(str(tmp_path / "batches.db"))
-    with opened(tmp_path, setup(tmp_path, batches=batches)) as gateway, running(gateway.app) as url:
-        client = openai.OpenAI(base_url=url, api_key=KEY, max_retries=0)
+    with (
+        opened(tmp_path, setup(tmp_path, batches=batches)) as gateway,
+        running(gateway.app) as url,
+        openai.OpenAI(base_url=url, api_key=KEY, max_retries=0) as client,
+    ):
         file = client.files.create(file=("fibre.md", FIBRE.encode()), purpose="assistants")
         assert (file.filename, file.bytes, file.status) == ("fibre.md", len(FIBRE), "processed")
         made = client.vector_stores.create(name="runbooks", metadata={"team": "noc"})

@@ -29,12 +29,15 @@ def quota(unit: Unit, period: Period, size: int) -> tuple[Quota, ...]:
 
 def test_a_rate_is_a_rate_limit_error_with_its_headers_for_both_clients(tmp_path: Path) -> None:
     setup = config(quotas=quota(Unit.REQUESTS, Period.MINUTE, 1))
-    with bench(tmp_path, setup, opener(Scripted((ANSWER,)))) as gateway, running(gateway.app) as url:
-        client = openai.OpenAI(base_url=url, api_key=KEY, max_retries=0)
+    with (
+        bench(tmp_path, setup, opener(Scripted((ANSWER,)))) as gateway,
+        running(gateway.app) as url,
+        openai.OpenAI(base_url=url, api_key=KEY, max_retries=0) as client,
+        anthropic.Anthropic(base_url=url.removesuffix("/v1"), api_key=KEY, max_retries=0) as other,
+    ):
         first = client.chat.completions.with_raw_response.create(model="auto", messages=ASKED)  # type: ignore[arg-type]
         with pytest.raises(openai.RateLimitError) as refused:
             client.chat.completions.create(model="auto", messages=ASKED)  # type: ignore[arg-type]
-        other = anthropic.Anthropic(base_url=url.removesuffix("/v1"), api_key=KEY, max_retries=0)
         with pytest.raises(anthropic.RateLimitError):
             other.messages.create(model="auto", messages=ASKED, max_tokens=9)  # type: ignore[arg-type]
     assert first.headers["x-ratelimit-limit-requests"] == "1"
@@ -45,8 +48,7 @@ def test_a_rate_is_a_rate_limit_error_with_its_headers_for_both_clients(tmp_path
 def test_a_budget_that_is_used_up_is_asked_for_once_although_the_client_would_try_again(tmp_path: Path) -> None:
     setup = config(quotas=quota(Unit.TOKENS, Period.MONTH, 1040))
     with bench(tmp_path, setup, opener(Scripted((ANSWER,)))) as gateway:
-        with running(gateway.app) as url:
-            client = openai.OpenAI(base_url=url, api_key=KEY, max_retries=2)
+        with running(gateway.app) as url, openai.OpenAI(base_url=url, api_key=KEY, max_retries=2) as client:
             for _ in range(3):
                 client.chat.completions.create(model="auto", messages=ASKED)  # type: ignore[arg-type]
             with pytest.raises(openai.RateLimitError) as refused:

@@ -10,7 +10,7 @@ from cellwright.gateway.allowance_redis import SCHEMES, RedisAllowances
 from cellwright.gateway.quota import Limiter, worst_prices
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cellwright.gateway.allowance import AllowanceStore
     from cellwright.gateway.model import AccessKey, GatewayConfig
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 class Quotas:
     """What keeps to the quotas of one configuration after the other; the store stays the first one that was named."""
 
-    def __init__(self, meter_url: str, secrets: Mapping[str, str]) -> None:
+    def __init__(self, meter_url: str, secrets: Mapping[str, str], clock: Callable[[], float]) -> None:
         self._meter_url = meter_url
         self._secrets = secrets
+        self._clock = clock
         self._limiter: Limiter | None = None
 
     @property
@@ -40,7 +41,7 @@ class Quotas:
         if self._limiter is None:
             if not config.quotas:
                 return ()
-            self._limiter = Limiter(open_allowances(self._url(config)))
+            self._limiter = Limiter(open_allowances(self._url(config)), self._clock)
         self._limiter.renew(config.quotas, worst_prices(chains, config.backends))
         return (self._limiter.admit,)
 

@@ -77,16 +77,17 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
     openers: Mapping[str, OpenBackend] | None = None,
     desk: Callable[[EdgeSpec], Desk] | None = None,
     clock: Callable[[], float] = time.monotonic,
+    wall_clock: Callable[[], float] = time.time,
 ) -> Gateway:
     """Return the application of a configuration; raise UsageError where a backend cannot be set up.
 
     Every body to a backend off the premises passes `guard`. `secrets` holds the environment variables that the
     configuration names. `openers` stands in for the installed backends. `desk` opens what the edge filter
     works with; without, no request is filtered. `clock` tells the seconds that latencies and rests of backends are
-    reckoned in. The meter stays the caller's to close.
+    reckoned in, `wall_clock` those since 1970 that quotas go by. The meter stays the caller's to close.
     """
     network = Network(config.timeouts)
-    standings, quotas = Standings(), Quotas(meter.url, secrets)
+    standings, quotas = Standings(), Quotas(meter.url, secrets, wall_clock)
     waiting = Waiting(config.batches, secrets) if config.batches is not None else None
     uploads = waiting.uploads if waiting is not None else None
     around = Surroundings(
@@ -110,12 +111,8 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         pipeline = Pipeline(config, table, abilities, dispatch, counter, meter, callers, admissions, filters)
         models, count = Models(callers, table, backends), TokenCount(callers, counter)
         paths = (
-            Path("POST", "/v1/chat/completions", pipeline.to(ChatCompletions()), about=schemas.CHAT),
-            Path("POST", "/v1/completions", PromptLists(pipeline).answer, about=schemas.COMPLETIONS),
-            Path("POST", "/v1/embeddings", pipeline.to(Embeddings()), about=schemas.EMBEDDINGS),
-            Path("POST", "/v1/messages", pipeline.to(Messages()), messages.error_body, schemas.MESSAGES),
+            *_model_paths(pipeline),
             Path("POST", "/v1/messages/count_tokens", count.answer, messages.error_body, schemas.COUNT_TOKENS),
-            Path("POST", "/v1/responses", pipeline.to(Responses()), about=schemas.RESPONSES),
             Path("GET", "/v1/models", models.every, about=schemas.MODELS),
             Path("GET", "/v1/models/{model:path}", models.one, about=schemas.MODEL),
             Path("GET", "/healthz", Health(meter, callers, standings, clock).answer, about=schemas.HEALTH),
@@ -127,6 +124,17 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         return Paths(described((*paths, *queued)))
 
     return Gateway(config, network, build, (quotas, *((waiting.drain,) if waiting is not None else ())))
+
+
+def _model_paths(pipeline: Pipeline) -> tuple[Path, ...]:
+    """Return the paths that models answer."""
+    return (
+        Path("POST", "/v1/chat/completions", pipeline.to(ChatCompletions()), about=schemas.CHAT),
+        Path("POST", "/v1/completions", PromptLists(pipeline).answer, about=schemas.COMPLETIONS),
+        Path("POST", "/v1/embeddings", pipeline.to(Embeddings()), about=schemas.EMBEDDINGS),
+        Path("POST", "/v1/messages", pipeline.to(Messages()), messages.error_body, schemas.MESSAGES),
+        Path("POST", "/v1/responses", pipeline.to(Responses()), about=schemas.RESPONSES),
+    )
 
 
 def _filters(

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cellwright.errors import StorageError, UsageError
 from cellwright.gateway import series
 from cellwright.gateway.meter_row import MeterRow
+from cellwright.gateway.secret import secret
 from cellwright.store import open_store, sqlite_url
 
 if TYPE_CHECKING:
@@ -97,11 +98,7 @@ class Total:
 def meter_url(config: GatewayConfig, environ: Mapping[str, str]) -> str:
     """Return the URL of the database a configuration meters to; raise UsageError where it names none."""
     if config.meter_url_env is not None:
-        url = environ.get(config.meter_url_env)
-        if not url:
-            message = f"the environment variable {config.meter_url_env} is not set"
-            raise UsageError.of("meter-not-set", message, expected="the URL of the meter's database")
-        return url
+        return secret(config.meter_url_env, environ, "meter-not-set", "the URL of the meter's database")
     if config.meter_file is None:
         raise UsageError.of("meter-not-set", "nothing says where requests are metered", expected="a file, or a URL")
     return sqlite_url(config.meter_file)

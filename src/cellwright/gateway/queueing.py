@@ -7,13 +7,14 @@ import time
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
-from cellwright.errors import Diagnostic, UsageError
+from cellwright.errors import Diagnostic
 from cellwright.estate.model import SensitivityClass
 from cellwright.gateway.batches.drain import Drain, Outcome
 from cellwright.gateway.batches.store import BatchStore
 from cellwright.gateway.endpoints.batches import Batches
 from cellwright.gateway.endpoints.files import Files
 from cellwright.gateway.paths import Path
+from cellwright.gateway.secret import secret
 from cellwright.gateway.wire import ApiError, error_body, invalid
 from cellwright.store import sqlite_url
 
@@ -97,8 +98,4 @@ class _Asker:
 def _url(settings: BatchSettings, environ: Mapping[str, str]) -> str:
     if settings.url_env is None:
         return sqlite_url(settings.file or "")
-    url = environ.get(settings.url_env)
-    if not url:
-        message = f"the environment variable {settings.url_env} is not set"
-        raise UsageError.of("batches-not-set", message, expected="the URL of the database of batches")
-    return url
+    return secret(settings.url_env, environ, "batches-not-set", "the URL of the database of batches")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cellwright.errors import UsageError
 from cellwright.gateway.allowance import SqlAllowances
 from cellwright.gateway.allowance_redis import SCHEMES, RedisAllowances
 from cellwright.gateway.quota import Limiter, worst_prices
+from cellwright.gateway.secret import secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -60,11 +60,8 @@ class Quotas:
     def _url(self, config: GatewayConfig) -> str:
         if config.quota_url_env is None:
             return self._meter_url
-        url = self._secrets.get(config.quota_url_env)
-        if not url:
-            message = f"the environment variable {config.quota_url_env} is not set"
-            raise UsageError.of("quota-store-not-set", message, expected="the URL of a database, or of Redis")
-        return url
+        expected = "the URL of a database, or of Redis"
+        return secret(config.quota_url_env, self._secrets, "quota-store-not-set", expected)
 
 
 def open_allowances(url: str) -> AllowanceStore:

@@ -8,7 +8,7 @@ import time
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final, Protocol
 
-from cellwright.errors import Diagnostic, UsageError
+from cellwright.errors import Diagnostic
 from cellwright.gateway import schemas
 from cellwright.gateway.abilities import Abilities
 from cellwright.gateway.backend import Supplies
@@ -40,6 +40,7 @@ from cellwright.gateway.pipeline import Pipeline
 from cellwright.gateway.queueing import Waiting
 from cellwright.gateway.quota_setup import Quotas
 from cellwright.gateway.route import compile_table
+from cellwright.gateway.secret import key_of
 from cellwright.gateway.standing import Standings
 from cellwright.gateway.tools import ToolDesk, ToolSupplies
 from cellwright.gateway.wire import ApiError
@@ -99,7 +100,7 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         for spec in config.backends:
             tls = backend_context(spec.tls) if spec.tls else None
             egress = Egress(network.pool, None if spec.on_premises else guard, tls)
-            supplies = Supplies(egress, counter, _api_key(spec, secrets), secrets)
+            supplies = Supplies(egress, counter, key_of(spec.name, spec.api_key_env, secrets), secrets)
             backends[spec.name] = _opener(spec, openers)(spec, supplies)
         table, callers = compile_table(config), _callers(config, network)
         abilities = Abilities.of(config.backends, backends)
@@ -172,25 +173,15 @@ def _waiting_paths(waiting: Waiting, pipeline: Pipeline) -> tuple[Path, ...]:
 
 def _tool_servers(config: GatewayConfig, secrets: Mapping[str, str]) -> dict[ToolServerSpec, ToolServer]:
     openers: PluginSet[OpenToolServer] = PluginSet("tools")
-    return {spec: openers.get(spec.type)(spec, ToolSupplies(secrets, _api_key(spec, secrets))) for spec in config.tools}
+    return {
+        spec: openers.get(spec.type)(spec, ToolSupplies(secrets, key_of(spec.name, spec.api_key_env, secrets)))
+        for spec in config.tools
+    }
 
 
 def _tool_paths(config: GatewayConfig, callers: Callers, desk: ToolDesk) -> tuple[Path, ...]:
     """Return the path of tools where any are offered; without, the SDK of the protocol is not needed."""
     return (Path("POST", "/mcp", Mcp(config, callers, desk).answer),) if config.tools else ()
-
-
-def _api_key(spec: BackendSpec | ToolServerSpec, secrets: Mapping[str, str]) -> str | None:
-    if spec.api_key_env is None:
-        return None
-    key = secrets.get(spec.api_key_env)
-    if not key:
-        raise UsageError.of(
-            "key-not-set",
-            f"the environment variable {spec.api_key_env} is not set",
-            expected=f"the key of {spec.name}",
-        )
-    return key
 
 
 class Network:

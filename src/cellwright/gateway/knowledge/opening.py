@@ -15,6 +15,7 @@ from cellwright.gateway.knowledge.travel import Borders
 from cellwright.gateway.knowledge_spec import GATEWAY
 from cellwright.gateway.model import BackendSpec
 from cellwright.gateway.remote import Remote
+from cellwright.gateway.secret import key_of
 from cellwright.gateway.wire import Operation
 from cellwright.plugins import PluginSet
 
@@ -79,11 +80,7 @@ def _remote(spec: KnowledgeSpec, around: Surroundings) -> RemoteSite:
     if spec.base_url is None:
         expected = "the address of its gateway, such as https://oslo.example/v1"
         raise UsageError.of("missing-address", f"the knowledge store {spec.name} has no baseUrl", expected=expected)
-    key = around.secrets.get(spec.api_key_env) if spec.api_key_env else None
-    if spec.api_key_env and not key:
-        raise UsageError.of(
-            "key-not-set", f"the environment variable {spec.api_key_env} is not set", expected=f"the key of {spec.name}"
-        )
+    key = key_of(spec.name, spec.api_key_env, around.secrets)
     egress = Egress(around.pool, None if spec.boundary is Boundary.PREMISES else around.guard)
     asked = BackendSpec(spec.name, spec.type, spec.name, Tier.ONPREM, spec.boundary, base_url=spec.base_url)
     return RemoteSite(spec, Remote(asked, egress), spec.base_url, key)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from cellwright.cli.main import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DATA = Path(os.environ.get("CELLWRIGHT_DATA") or Path(__file__).parents[2] / "shared/data")
 
@@ -40,3 +44,15 @@ def simulated_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert run(["simulate", "--out", str(folder / "sim"), "--seed", "7"]) == 0
         assert run(["mediate", str(folder / "sim/telemetry"), "--lake", str(folder / "lake")]) == 0
     return folder / "lake"
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Return what runs a command in this process: code, standard output, standard error."""
+
+    def run_it(*arguments: object) -> tuple[int, str, str]:
+        code = run([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run_it

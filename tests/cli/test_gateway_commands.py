@@ -8,22 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cellwright.cli.main import run
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 EXAMPLE = Path(__file__).parents[2] / "examples/gateway.yaml"
-
-
-@pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    def run_it(*arguments: object) -> tuple[int, str, str]:
-        code = run([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return run_it
 
 
 def test_a_document_without_problems_is_counted(told: Callable[..., Any]) -> None:

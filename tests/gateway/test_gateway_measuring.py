@@ -12,7 +12,6 @@ import pytest
 from gateway_kit import KEY, Scripted, bench, config, opener, piece
 from test_gateway_meter import row_with
 
-from cellwright.cli.main import run
 from cellwright.gateway.keys import hash_key
 from cellwright.gateway.meter import Meter
 from cellwright.gateway.serve import running
@@ -28,16 +27,6 @@ NOW = datetime.now(UTC)
 DAY = NOW.date()
 SUBJECT = "auto=assistant@edge-torino"
 NOW_US = int(NOW.timestamp() * 1e6)
-
-
-@pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    def run_it(*arguments: object) -> tuple[int, str, str]:
-        code = run([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return run_it
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 from aiohttp import web
-from gateway_kit import QUESTION, Bench, Response, Upstream, bench, call, config, remote, spec
+from gateway_kit import QUESTION, Response, Upstream, bench, config, remote, spec
+from upstream_kit import ANSWER, STREAM, USAGE, asked, delta, in_turn, inside, says, streams
 
 from cellwright.errors import DeniedError, UsageError
 from cellwright.gateway.egress import leaves, let_pass
@@ -18,85 +19,15 @@ from cellwright.gateway.model import Timeouts
 from cellwright.gateway.wire import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
-    from cellwright.gateway.meter_row import MeterRow
+    from upstream_kit import Handler
+
     from cellwright.gateway.model import BackendSpec
 
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 pytestmark = pytest.mark.integration
-STREAM = QUESTION | {"stream": True, "stream_options": {"include_usage": True}}
-ANSWER = {"id": "c", "choices": [{"index": 0, "message": {"role": "assistant", "content": "four five"}}]}
-USAGE = {"prompt_tokens": 30, "completion_tokens": 20, "prompt_tokens_details": {"cached_tokens": 10}}
 PLANTED = "PLANTED in a message"
-SECRETS = {"MODEL_KEY": "PLANTED-SECRET"}
-
-
-def delta(text: str, **more: object) -> bytes:
-    return orjson.dumps({"id": "c", "choices": [{"index": 0, "delta": {"content": text}, **more}], "usage": None})
-
-
-def says(body: object, status: int = 200, **headers: str) -> Handler:
-    async def handler(_: web.Request) -> web.StreamResponse:
-        return web.Response(body=orjson.dumps(body), status=status, headers=headers, content_type="application/json")
-
-    return handler
-
-
-def streams(*pieces: bytes, cut: bool = False) -> Handler:
-    async def handler(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
-        await response.prepare(request)
-        for part in pieces:
-            await response.write(part)
-        if cut and request.transport is not None:
-            request.transport.abort()
-        return response
-
-    return handler
-
-
-def in_turn(*handlers: Handler) -> Handler:
-    waiting = iter(handlers)
-
-    async def handler(request: web.Request) -> web.StreamResponse:
-        return await next(waiting)(request)
-
-    return handler
-
-
-def asked(
-    folder: Path,
-    handler: Handler,
-    body: object = QUESTION,
-    **details: Any,  # noqa: ANN401
-) -> tuple[Response, MeterRow, Upstream]:
-    """Ask a gateway with one remote backend; return the answer, its row, and what the upstream saw."""
-    upstream = Upstream(handler)
-    guard = details.pop("guard", lambda _: None)
-    timeouts = details.pop("timeouts", Timeouts())
-    changes = {"type": "openai", "api_key_env": "MODEL_KEY", "retries": 0} | details
-    row: list[MeterRow] = []
-
-    async def main() -> Response:
-        async with upstream.open():
-            setup = config(remote(base_url=upstream.url, **changes), timeouts=timeouts)
-            with bench(folder, setup, guard=guard, secrets=SECRETS) as gateway:
-                response = await inside(gateway, body)
-                row.extend(gateway.meter.rows())
-                return response
-
-    return asyncio.run(main()), row[0], upstream
-
-
-async def inside(gateway: Bench, body: object) -> Response:
-    """Ask within the running event loop."""
-    from gateway_kit import alive  # noqa: PLC0415
-
-    async with alive(gateway.app):
-        return await call(gateway.app, body)
 
 
 def test_a_request_reaches_the_upstream_whole_with_its_model_and_the_gateways_key(tmp_path: Path) -> None:

@@ -185,6 +185,20 @@ def read_usage(body: JsonObject) -> Usage | None:
     return Usage(tokens_in, tokens_out, min(cached or 0, tokens_in))
 
 
+def split_usage(usage: object, fresh: str, out: str, read: str, written: str) -> Usage | None:
+    """Return the usage that counts fresh prompt tokens apart from those of the cache; None where it makes no sense.
+
+    The others name its members: fresh tokens, tokens out, tokens read from the cache and written to it.
+    """
+    if not isinstance(usage, dict):
+        return None
+    tokens_fresh, tokens_out = tokens(usage.get(fresh)), tokens(usage.get(out))
+    if tokens_fresh is None or tokens_out is None:
+        return None
+    cached, kept = tokens(usage.get(read)) or 0, tokens(usage.get(written)) or 0
+    return Usage(tokens_fresh + kept + cached, tokens_out, cached)
+
+
 def tokens(count: object) -> int | None:
     """Return a count of tokens as others wrote it; None where it is none, or more than any model handles."""
     good = isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= _MOST_TOKENS

@@ -17,7 +17,7 @@ from cellwright.gateway.options import read_options
 from cellwright.gateway.pieces import Pieces, said_call, said_message
 from cellwright.gateway.remote import Remote, said
 from cellwright.gateway.sse import EventReader
-from cellwright.gateway.wire import Operation, Usage, completion, message_texts, tokens
+from cellwright.gateway.wire import Operation, Usage, completion, message_texts, split_usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Iterator
@@ -45,6 +45,7 @@ _FINISHES: Final = {
     "refusal": "content_filter",
 }
 _PASSING: Final = {"overloaded_error": "upstream_unavailable", "rate_limit_error": "upstream_rate_limited"}
+_COUNTS: Final = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 
 def open_backend(spec: BackendSpec, supplies: Supplies) -> Backend:
@@ -254,15 +255,7 @@ def read_message(blocks: Iterable[Any]) -> JsonObject:
 
 def read_usage(body: JsonObject) -> Usage | None:
     """Return the usage an answer states; None where it is missing or makes no sense."""
-    usage = body.get("usage")
-    if not isinstance(usage, dict):
-        return None
-    fresh, out = tokens(usage.get("input_tokens")), tokens(usage.get("output_tokens"))
-    if fresh is None or out is None:
-        return None
-    cached = tokens(usage.get("cache_read_input_tokens")) or 0
-    kept = tokens(usage.get("cache_creation_input_tokens")) or 0
-    return Usage(fresh + kept + cached, out, cached)
+    return split_usage(body.get("usage"), *_COUNTS)
 
 
 def _finish(said: JsonObject) -> JsonObject:

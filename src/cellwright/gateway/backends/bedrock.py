@@ -22,7 +22,7 @@ from cellwright.gateway.options import read_options
 from cellwright.gateway.pieces import Pieces, said_call, said_message
 from cellwright.gateway.remote import Remote, said
 from cellwright.gateway.sigv4 import Credentials, Scope, sign
-from cellwright.gateway.wire import Operation, Usage, completion, message_texts, tokens
+from cellwright.gateway.wire import Operation, Usage, completion, message_texts, split_usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
@@ -64,6 +64,7 @@ _PASSING: Final = {
     "serviceUnavailableException": "upstream_unavailable",
     "modelTimeoutException": "upstream_timeout",
 }
+_COUNTS: Final = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
 
 
 def open_backend(spec: BackendSpec, supplies: Supplies) -> Backend:
@@ -324,12 +325,4 @@ def read_message(blocks: Iterable[Any]) -> JsonObject:
 
 def read_usage(body: JsonObject) -> Usage | None:
     """Return the usage an answer states; None where it is missing or makes no sense."""
-    usage = body.get("usage")
-    if not isinstance(usage, dict):
-        return None
-    fresh, out = tokens(usage.get("inputTokens")), tokens(usage.get("outputTokens"))
-    if fresh is None or out is None:
-        return None
-    cached = tokens(usage.get("cacheReadInputTokens")) or 0
-    kept = tokens(usage.get("cacheWriteInputTokens")) or 0
-    return Usage(fresh + kept + cached, out, cached)
+    return split_usage(body.get("usage"), *_COUNTS)

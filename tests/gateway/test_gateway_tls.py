@@ -18,13 +18,14 @@ from cryptography.x509.oid import NameOID
 from gateway_kit import KEY, Bench, Scripted, bench, call, config, opener, remote, whole
 
 from cellwright.errors import UsageError
+from cellwright.estate.documents.tls import Tls
 from cellwright.gateway.config import load_config
 from cellwright.gateway.http.client import Pool, Times
 from cellwright.gateway.http.deadlines import Deadlines
 from cellwright.gateway.http.tls import backend_context
 from cellwright.gateway.keys import hash_key
 from cellwright.gateway.model import AccessKey
-from cellwright.gateway.model_network import ServerTls, Tls
+from cellwright.gateway.model_network import ServerTls
 from cellwright.gateway.model_quota import Bound, Holder, Period, Quota, Unit
 from cellwright.gateway.serve import running
 from cellwright.gateway.upstream import NetworkError, UntrustedError

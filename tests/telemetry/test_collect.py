@@ -19,13 +19,14 @@ from format_kit import read
 from ves_kit import event_of, read_both_ways
 
 from cellwright.errors import StorageError, UnavailableError, UsageError
+from cellwright.estate.documents.tls import Tls
 from cellwright.plugins import PluginSet
 from cellwright.telemetry.collect import Collector, run_until
 from cellwright.telemetry.drop_folder import DropFolder
 from cellwright.telemetry.formats.netflow import NetFlow
 from cellwright.telemetry.formats.pcap import packets
 from cellwright.telemetry.formats.ves import Ves
-from cellwright.telemetry.listener import ListenerSpec, Tls
+from cellwright.telemetry.listener import ListenerSpec
 from cellwright.telemetry.listeners.passwords import hashed
 from cellwright.telemetry.listeners.syslog_stream import split_messages
 from cellwright.telemetry.outcome import MediationResult

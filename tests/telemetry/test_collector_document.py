@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from cellwright.errors import UsageError
+from cellwright.estate.documents.tls import Tls
 from cellwright.lake import Commit
 from cellwright.telemetry.collector_document import CollectorConfig, FolderSpec, KeepSpec, load_collector
-from cellwright.telemetry.listener import ListenerSpec, Tls
+from cellwright.telemetry.listener import ListenerSpec
 from cellwright.telemetry.listeners.passwords import hashed
 
 HEAD = "apiVersion: cellwright.io/v1alpha1\nkind: Collector\nmetadata: { name: edge-1 }\nspec:\n  lake: lake\n"

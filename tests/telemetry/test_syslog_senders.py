@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from format_kit import check_conservation
 
+from cellwright.estate.documents.tls import Tls
 from cellwright.telemetry.formats.syslog import Syslog
-from cellwright.telemetry.listener import Gate, Intake, ListenerSpec, Tls
+from cellwright.telemetry.listener import Gate, Intake, ListenerSpec
 from cellwright.telemetry.listeners.datagrams import SyslogUdpListener
 from cellwright.telemetry.listeners.syslog_stream import SyslogStreamListener
 from cellwright.telemetry.spool import Spool

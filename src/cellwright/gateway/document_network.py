@@ -8,21 +8,10 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from cellwright.estate.documents.parts import Duration, Part, PositiveCount, Text, refuse
+from cellwright.estate.documents.tls import TlsPart
 from cellwright.gateway.document_parts import Port
 from cellwright.gateway.model import LOOPBACK, Limits, Timeouts
-from cellwright.gateway.model_network import ServerTls, Tls
-
-
-class TlsPart(Part):
-    """Transport security."""
-
-    certificate: Text = Field(min_length=1, description="a PEM file with the certificate and its chain")
-    key: Text = Field(min_length=1, description="a PEM file with the certificate's key")
-    client_ca: Text | None = Field(default=None, min_length=1, description="a PEM file; clients need its certificate")
-
-    def build(self) -> Tls:
-        """Return the frozen files."""
-        return Tls(self.certificate, self.key, self.client_ca)
+from cellwright.gateway.model_network import ServerTls
 
 
 class ServerTlsPart(Part):

@@ -12,10 +12,11 @@ from cellwright.gateway.filter_policy import DEFAULT_EDGE, DEFAULT_FILTER, EdgeS
 from cellwright.gateway.model_policy import AS_LISTED, BREAKER, Grade
 
 if TYPE_CHECKING:
+    from cellwright.estate.documents.tls import Tls
     from cellwright.estate.model import SensitivityClass, Tier, TokenPrices
     from cellwright.gateway.knowledge_spec import KnowledgeSpec
     from cellwright.gateway.model_identity import Issuer
-    from cellwright.gateway.model_network import ServerTls, Tls
+    from cellwright.gateway.model_network import ServerTls
     from cellwright.gateway.model_policy import BreakerSettings, Expected, Policy
     from cellwright.gateway.model_quota import Quota
     from cellwright.gateway.wire import Operation

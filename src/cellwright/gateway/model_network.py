@@ -1,17 +1,8 @@
-"""The files of a gateway's TLS, on both sides."""
+"""The files of TLS towards a gateway's backends."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """Files of the listener's TLS, in PEM; with `client_ca`, clients need a certificate of that authority."""
-
-    certificate: str
-    key: str
-    client_ca: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,11 @@ from cellwright.estate.documents.parts import (
     refuse,
     shown,
 )
+from cellwright.estate.documents.tls import TlsPart
 from cellwright.estate.single import load_single
 from cellwright.lake import Commit
 from cellwright.plugins import PluginSet
-from cellwright.telemetry.listener import ListenerSpec, Tls
+from cellwright.telemetry.listener import ListenerSpec
 from cellwright.telemetry.listeners.passwords import is_hash
 
 if TYPE_CHECKING:
@@ -103,18 +104,6 @@ def _zone(value: object) -> str:
         return ZoneInfo(str(value)).key
     except (ValueError, OSError, ZoneInfoNotFoundError) as error:
         raise refuse("unknown-name", shown(value), expected="a time zone such as Europe/Paris") from error
-
-
-class TlsPart(Part):
-    """Transport security."""
-
-    certificate: Text = Field(min_length=1, description="a PEM file with the certificate and its chain")
-    key: Text = Field(min_length=1, description="a PEM file with the certificate's key")
-    client_ca: Text | None = Field(default=None, min_length=1, description="a PEM file; clients need its certificate")
-
-    def build(self) -> Tls:
-        """Return the frozen files."""
-        return Tls(self.certificate, self.key, self.client_ca)
 
 
 class ListenerPart(Part):

@@ -13,19 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
+    from cellwright.estate.documents.tls import Tls
     from cellwright.telemetry.snmp_keys import Usm
     from cellwright.telemetry.spool import Feed
 
 _WAITING: Final = 32 * 2**20  # bytes of datagrams in memory that wait for the disk
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """Files of a listener's TLS; with `client_ca`, clients need a certificate of that authority."""
-
-    certificate: str
-    key: str
-    client_ca: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

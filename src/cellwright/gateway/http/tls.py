@@ -10,7 +10,8 @@ from cellwright.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cellwright.gateway.model_network import ServerTls, Tls
+    from cellwright.estate.documents.tls import Tls
+    from cellwright.gateway.model_network import ServerTls
 
 
 _GATEWAY: Final = ("the gateway", "certificate and key in PEM that belong together, and a clients' authority in PEM")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from cellwright.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
-    from cellwright.telemetry.listener import ListenerSpec, Tls
+    from cellwright.estate.documents.tls import Tls
+    from cellwright.telemetry.listener import ListenerSpec
 
 
 def bind(spec: ListenerSpec, kind: socket.SocketKind) -> socket.socket:

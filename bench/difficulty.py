@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from cellwright.gateway.difficulty import features
+from cellwright.gateway.routing.difficulty import features
 from difficulty_requests import (
     CONTRARY_DIFFICULT,
     CONTRARY_SIMPLE,

@@ -29,7 +29,7 @@ from aiohttp import web
 
 from cellwright.estate.model import Boundary, SensitivityClass, Tier
 from cellwright.gateway.keys import hash_key
-from cellwright.gateway.meter import Meter
+from cellwright.gateway.metering.meter import Meter
 from cellwright.gateway.model import AccessKey, BackendSpec, GatewayConfig, Limits, Route
 from cellwright.gateway.serve import running
 from cellwright.gateway.server import create_app
@@ -39,7 +39,7 @@ from rows import Row
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from cellwright.gateway.meter_row import MeterRow
+    from cellwright.gateway.metering.row import MeterRow
 
 QUICK: Final = 300
 KEY: Final = "a-key-for-measuring"

@@ -17,12 +17,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from cellwright.estate.model import Boundary, Tier
-from cellwright.gateway.ask import read_ask
-from cellwright.gateway.difficulty import difficulty
 from cellwright.gateway.model import BackendSpec, ModelPrice
 from cellwright.gateway.model_policy import BREAKER, Budget, Criterion, Grade, Policy
-from cellwright.gateway.select import order
-from cellwright.gateway.standing import Live
+from cellwright.gateway.routing.ask import read_ask
+from cellwright.gateway.routing.difficulty import difficulty
+from cellwright.gateway.routing.select import order
+from cellwright.gateway.routing.standing import Live
 from cellwright.gateway.wire import ModelRequest
 from rows import Row
 

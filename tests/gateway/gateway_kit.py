@@ -17,7 +17,7 @@ from cellwright.estate.model import Boundary, SensitivityClass, Tier
 from cellwright.gateway.backend import Chunk
 from cellwright.gateway.http.server import Connection, Server
 from cellwright.gateway.keys import hash_key
-from cellwright.gateway.meter import Meter
+from cellwright.gateway.metering.meter import Meter
 from cellwright.gateway.model import AccessKey, BackendSpec, GatewayConfig, ModelPrice, Route, Rule
 from cellwright.gateway.server import create_app
 from cellwright.gateway.sse import EventReader

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from upstream_kit import asked, says, streams
 
 from cellwright.gateway.backends.anthropic import _Stream, read_message, read_usage, write_request
-from cellwright.gateway.conversation import UnfitError, read_conversation
-from cellwright.gateway.messages_request import read_messages
-from cellwright.gateway.options import Choice, read_options
-from cellwright.gateway.pieces import Pieces
+from cellwright.gateway.forms.conversation import UnfitError, read_conversation
+from cellwright.gateway.forms.messages import read_messages
+from cellwright.gateway.forms.options import Choice, read_options
+from cellwright.gateway.forms.pieces import Pieces
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from upstream_kit import Handler
 
-    from cellwright.gateway.options import Options
+    from cellwright.gateway.forms.options import Options
 
 pytestmark = pytest.mark.integration
 USAGE = {"input_tokens": 20, "cache_read_input_tokens": 10, "cache_creation_input_tokens": 5, "output_tokens": 7}

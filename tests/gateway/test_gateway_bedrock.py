@@ -19,10 +19,10 @@ from upstream_kit import asked, inside, says
 
 from cellwright.errors import UsageError
 from cellwright.gateway.backends.bedrock import Stream, read_message, read_usage, write_request
-from cellwright.gateway.conversation import UnfitError, read_conversation
 from cellwright.gateway.event_stream import MessageReader
+from cellwright.gateway.forms.conversation import UnfitError, read_conversation
+from cellwright.gateway.forms.pieces import Pieces
 from cellwright.gateway.model import AwsAccess
-from cellwright.gateway.pieces import Pieces
 from cellwright.gateway.sigv4 import Credentials, Scope, sign
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright.gateway.breaker import Breaker, State
 from cellwright.gateway.model_policy import BreakerSettings
+from cellwright.gateway.routing.breaker import Breaker, State
 
 SETTINGS = BreakerSettings(failures=3, share=0.5, window_ms=10_000.0, rest_ms=2_000.0)
 

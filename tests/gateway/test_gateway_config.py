@@ -9,7 +9,7 @@ import pytest
 from cellwright.errors import UsageError
 from cellwright.estate.model import Boundary, SensitivityClass, Tier
 from cellwright.gateway.config import load_config
-from cellwright.gateway.meter import meter_url
+from cellwright.gateway.metering.meter import meter_url
 from cellwright.gateway.model import AwsAccess, Route, Timeouts
 from cellwright.gateway.wire import Operation
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright.gateway.difficulty import contributions, difficulty, features, shipped
+from cellwright.gateway.routing.difficulty import contributions, difficulty, features, shipped
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=20),

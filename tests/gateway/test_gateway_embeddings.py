@@ -15,7 +15,7 @@ from upstream_kit import asked, says
 
 from cellwright.estate.model import Boundary
 from cellwright.gateway.backend import Chunk
-from cellwright.gateway.vectors import fit_vectors
+from cellwright.gateway.forms.vectors import fit_vectors
 from cellwright.gateway.wire import ModelRequest, Operation, Usage
 
 if TYPE_CHECKING:

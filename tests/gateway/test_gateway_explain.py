@@ -11,12 +11,12 @@ from hypothesis import given
 from test_gateway_select import ASKS, POLICIES, STANDINGS
 
 from cellwright.estate.model import SensitivityClass
-from cellwright.gateway.explain import Explanation, explain
 from cellwright.gateway.model import Route
 from cellwright.gateway.model_policy import Budget, Criterion, Grade, Policy
-from cellwright.gateway.route import compile_table
-from cellwright.gateway.select import Ask, order
-from cellwright.gateway.standing import Figure, Standing
+from cellwright.gateway.routing.explain import Explanation, explain
+from cellwright.gateway.routing.route import compile_table
+from cellwright.gateway.routing.select import Ask, order
+from cellwright.gateway.routing.standing import Figure, Standing
 
 if TYPE_CHECKING:
     from cellwright.gateway.model import GatewayConfig

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from gateway_kit import Response
 
-    from cellwright.gateway.meter_row import MeterRow
+    from cellwright.gateway.metering.row import MeterRow
 
 pytestmark = pytest.mark.integration
 STREAM = {"model": "auto", "stream": True, "messages": [{"role": "user", "content": "one two three"}]}

@@ -14,14 +14,14 @@ from cellwright.errors import Diagnostic
 from cellwright.gateway.backend import BackendError, Chunk
 from cellwright.gateway.model import Route, Timeouts
 from cellwright.gateway.model_policy import AS_LISTED, BreakerSettings, Budget, Expected, Hedge, Policy
-from cellwright.gateway.percentile import ENOUGH
+from cellwright.gateway.routing.percentile import ENOUGH
 from cellwright.gateway.wire import ApiError, Operation, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from cellwright.gateway.meter_row import MeterRow
+    from cellwright.gateway.metering.row import MeterRow
     from cellwright.gateway.model import GatewayConfig
     from cellwright.gateway.server import Gateway
     from cellwright.gateway.wire import ModelRequest

@@ -15,14 +15,14 @@ from test_gateway_responses import items_of
 
 from cellwright.gateway.backend import Chunk
 from cellwright.gateway.backends import anthropic, bedrock
-from cellwright.gateway.conversation import UnfitError
 from cellwright.gateway.dialects import put_right
 from cellwright.gateway.endpoints.chat import ChatCompletions
 from cellwright.gateway.endpoints.completions import Completions
 from cellwright.gateway.endpoints.embeddings import Embeddings
 from cellwright.gateway.endpoints.messages import Messages
 from cellwright.gateway.endpoints.responses import Responses
-from cellwright.gateway.marks import unmarked
+from cellwright.gateway.forms.conversation import UnfitError
+from cellwright.gateway.forms.marks import unmarked
 from cellwright.gateway.wire import ApiError, Usage, answer_text, read_usage
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from gateway_kit import KEY, Scripted, bench, config, opener, piece
 from test_gateway_meter import row_with
 
 from cellwright.gateway.keys import hash_key
-from cellwright.gateway.meter import Meter
+from cellwright.gateway.metering.meter import Meter
 from cellwright.gateway.serve import running
 from cellwright.store import sqlite_url
 from cellwright.wiring.estates import load_estate

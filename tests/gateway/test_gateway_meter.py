@@ -15,8 +15,8 @@ from sqlalchemy import create_engine, text
 
 from cellwright.errors import StorageError
 from cellwright.estate.model import TokenPrices
-from cellwright.gateway.meter import Meter, charge
-from cellwright.gateway.meter_row import MeterRow
+from cellwright.gateway.metering.meter import Meter, charge
+from cellwright.gateway.metering.row import MeterRow
 from cellwright.gateway.model import ModelPrice
 from cellwright.gateway.server import create_app
 from cellwright.gateway.wire import Usage

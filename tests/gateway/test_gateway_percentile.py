@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright.gateway.percentile import ENOUGH, HALF_LIFE_S, Durations
+from cellwright.gateway.routing.percentile import ENOUGH, HALF_LIFE_S, Durations
 
 SPANS = st.lists(st.floats(0.2, 1e6), min_size=int(ENOUGH), max_size=300)
 

@@ -15,14 +15,14 @@ from cellwright.gateway.abilities import Abilities
 from cellwright.gateway.dispatch import Dispatch
 from cellwright.gateway.endpoints.chat import ChatCompletions
 from cellwright.gateway.keys import Callers
-from cellwright.gateway.meter import Meter
+from cellwright.gateway.metering.meter import Meter
 from cellwright.gateway.model_policy import BREAKER
 from cellwright.gateway.paths import Path as Line
 from cellwright.gateway.paths import Paths
 from cellwright.gateway.pipeline import Pipeline
-from cellwright.gateway.route import compile_table
+from cellwright.gateway.routing.route import compile_table
+from cellwright.gateway.routing.standing import Live
 from cellwright.gateway.server import Gateway, Network
-from cellwright.gateway.standing import Live
 from cellwright.gateway.wire import ApiError, invalid
 from cellwright.store import sqlite_url
 

@@ -13,7 +13,7 @@ from cellwright.errors import UsageError
 from cellwright.estate.model import Boundary, SensitivityClass, Tier
 from cellwright.gateway.model import AccessKey, BackendSpec, GatewayConfig, Rule, ServerSpec
 from cellwright.gateway.model_policy import Budget
-from cellwright.gateway.route import compile_table
+from cellwright.gateway.routing.route import compile_table
 from cellwright.placement import encode
 from cellwright.placement.planning import plan as make_plan
 from cellwright.wiring.estates import load_estate

@@ -13,10 +13,10 @@ from hypothesis import given
 
 from cellwright.errors import Diagnostic
 from cellwright.gateway.backend import BackendError
-from cellwright.gateway.conversation import read_conversation
 from cellwright.gateway.endpoints.responses import Responses
-from cellwright.gateway.options import read_options
-from cellwright.gateway.responses_request import read_responses
+from cellwright.gateway.forms.conversation import read_conversation
+from cellwright.gateway.forms.options import read_options
+from cellwright.gateway.forms.responses import read_responses
 from cellwright.gateway.wire import Usage
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cellwright.estate.model import Boundary, SensitivityClass
 from cellwright.gateway.model import Route, Rule
-from cellwright.gateway.route import compile_table
+from cellwright.gateway.routing.route import compile_table
 from cellwright.policy.residency import WIDENING
 
 CLASSES = st.sampled_from(list(SensitivityClass))

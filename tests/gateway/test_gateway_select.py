@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from cellwright.estate.model import Tier
 from cellwright.gateway.model_policy import Budget, Criterion, Grade, Policy
-from cellwright.gateway.select import Ask, fit, order
-from cellwright.gateway.standing import Figure, Standing
+from cellwright.gateway.routing.select import Ask, fit, order
+from cellwright.gateway.routing.standing import Figure, Standing
 
 LATENCY, PRICE_, LOAD = Criterion.LATENCY, Criterion.PRICE, Criterion.LOAD
 STREAM = Ask(stream=True, tokens_in=1000, tokens_out=100)

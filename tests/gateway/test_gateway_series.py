@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, inspect, text
 from test_gateway_meter import ROW
 
-from cellwright.gateway import genai, series
-from cellwright.gateway.meter import GROUPS, Meter
-from cellwright.gateway.series import Summing
+from cellwright.gateway.metering import genai, series
+from cellwright.gateway.metering.meter import GROUPS, Meter
+from cellwright.gateway.metering.series import Summing
 from cellwright.store import sqlite_url
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cellwright.gateway.meter_row import MeterRow
-    from cellwright.gateway.series import Series
+    from cellwright.gateway.metering.row import MeterRow
+    from cellwright.gateway.metering.series import Series
 
 WAITED = replace(ROW, upstream_ms=40.0, overhead_ms=0.25, gaps=4, gap_ms=80.0, longest_gap_ms=50.0, duration_ms=120.5)
 SUMMED = ("tokens_in", "tokens_out", "tokens_cached", "cost_in_nano", "cost_out_nano")
@@ -196,8 +196,8 @@ def test_a_database_of_an_older_version_gets_the_columns_it_lacks(tmp_path: Path
 
 WORKER = """
 import sys
-from cellwright.gateway.meter import Meter
-from cellwright.gateway.meter_row import MeterRow
+from cellwright.gateway.metering.meter import Meter
+from cellwright.gateway.metering.row import MeterRow
 common = dict(started_us=1, key_name="k", model="m", route="auto", data_class="anonymised", backend="b", tier="region",
     attempts=1, stream=True, status=200, error=None, tokens_in=10, tokens_out=5, tokens_cached=2, estimated=False,
     cost_in_nano=7, cost_out_nano=50, currency="USD", price_source="list", ttft_ms=1.5, duration_ms=2.5)

@@ -17,7 +17,7 @@ from gateway_kit import KEY
 
 from cellwright.gateway.client import ask_all
 from cellwright.gateway.keys import hash_key
-from cellwright.gateway.meter import Meter
+from cellwright.gateway.metering.meter import Meter
 from cellwright.store import sqlite_url
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gateway_kit import Bench, Response
 
-    from cellwright.gateway.meter_row import MeterRow
+    from cellwright.gateway.metering.row import MeterRow
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -25,8 +25,8 @@ from cellwright.wiring.gateway import (
 )
 
 if TYPE_CHECKING:
-    from cellwright.gateway.explain import Explanation
     from cellwright.gateway.model import GatewayConfig
+    from cellwright.gateway.routing.explain import Explanation
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A document of kind Gateway.")]
 PlanOption = Annotated[

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cellwright.gateway.backend import Backend
     from cellwright.gateway.model import BackendSpec
-    from cellwright.gateway.route import Decision
+    from cellwright.gateway.routing.route import Decision
     from cellwright.gateway.wire import Operation
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from cellwright.gateway.backend import Backend, Chunk
-    from cellwright.gateway.standing import Live
+    from cellwright.gateway.routing.standing import Live
     from cellwright.gateway.wire import ModelRequest
 
 _MS_PER_S: Final = 1000.0

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from cellwright.errors import Diagnostic, nearest
 from cellwright.estate.single import load_single
-from cellwright.gateway.document import GatewayDocument
-from cellwright.gateway.document_quota import quota_problems
+from cellwright.gateway.documents.gateway import GatewayDocument
+from cellwright.gateway.documents.quota import quota_problems
 from cellwright.gateway.knowledge_spec import GATEWAY, store_types
 from cellwright.plugins import PluginSet
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cellwright.estate.yaml_nodes import Node
-    from cellwright.gateway.document import BackendPart, GatewaySpec, ServerPart
-    from cellwright.gateway.document_knowledge import KnowledgePart
-    from cellwright.gateway.document_tools import ToolServerPart
+    from cellwright.gateway.documents.gateway import BackendPart, GatewaySpec, ServerPart
+    from cellwright.gateway.documents.knowledge import KnowledgePart
+    from cellwright.gateway.documents.tools import ToolServerPart
     from cellwright.gateway.model import GatewayConfig
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import Diagnostic
-from cellwright.gateway.ask import read_ask
 from cellwright.gateway.attempt import Attempt
 from cellwright.gateway.backend import BackendError
-from cellwright.gateway.select import order
+from cellwright.gateway.routing.ask import read_ask
+from cellwright.gateway.routing.select import order
 from cellwright.gateway.tally import Tally
 from cellwright.gateway.wire import ApiError
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from cellwright.gateway.backend import Backend, Chunk
     from cellwright.gateway.exchange import Exchange
     from cellwright.gateway.model import BackendSpec
-    from cellwright.gateway.route import Decision, DecisionTable
-    from cellwright.gateway.standing import Live
+    from cellwright.gateway.routing.route import Decision, DecisionTable
+    from cellwright.gateway.routing.standing import Live
     from cellwright.gateway.wire import ModelRequest
 
     Asked = tuple[Attempt, Chunk]

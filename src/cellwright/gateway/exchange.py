@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from cellwright.gateway.meter import charge
-from cellwright.gateway.meter_row import MeterRow
+from cellwright.gateway.metering.meter import charge
+from cellwright.gateway.metering.row import MeterRow
 from cellwright.gateway.tally import Tally
 from cellwright.gateway.waits import CLIENT, UPSTREAM, Waits
 from cellwright.gateway.wire import Operation, Usage
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.model import AccessKey, BackendSpec
     from cellwright.gateway.pots import Hold
     from cellwright.gateway.retrieved import Retrieved
-    from cellwright.gateway.route import Decision
+    from cellwright.gateway.routing.route import Decision
     from cellwright.gateway.wire import ModelRequest
 
 CLIENT_GONE: Final = 499  # by custom: the connection ended before a status was sent

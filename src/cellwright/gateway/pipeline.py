@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from cellwright.gateway.endpoint import Endpoint, StreamWriter
     from cellwright.gateway.exchange import Exchange
     from cellwright.gateway.keys import Callers
-    from cellwright.gateway.meter import Meter
+    from cellwright.gateway.metering.meter import Meter
     from cellwright.gateway.model import AccessKey, GatewayConfig
     from cellwright.gateway.paths import Handler
-    from cellwright.gateway.route import Decision, DecisionTable
+    from cellwright.gateway.routing.route import Decision, DecisionTable
     from cellwright.gateway.wire import ModelRequest
 
     # Lets a request in or raises ApiError; what it takes for the time of the request, the stack gives back.

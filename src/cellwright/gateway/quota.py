@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from cellwright.gateway.allowance import AllowanceStore
     from cellwright.gateway.exchange import Exchange
-    from cellwright.gateway.meter_row import MeterRow
+    from cellwright.gateway.metering.row import MeterRow
     from cellwright.gateway.model import AccessKey, BackendSpec
     from cellwright.gateway.model_quota import Bound, Quota
     from cellwright.gateway.wire import ModelRequest

@@ -16,7 +16,7 @@ import orjson
 
 from cellwright.errors import Diagnostic
 from cellwright.gateway.backend import BackendError, NotAskedError
-from cellwright.gateway.conversation import UnfitError
+from cellwright.gateway.forms.conversation import UnfitError
 from cellwright.gateway.upstream import ConnectFailedError, NetworkError, TimedOutError, UntrustedError
 from cellwright.gateway.waits import upstream
 

@@ -39,9 +39,9 @@ from cellwright.gateway.paths import Path, Paths
 from cellwright.gateway.pipeline import Pipeline
 from cellwright.gateway.queueing import Waiting
 from cellwright.gateway.quota_setup import Quotas
-from cellwright.gateway.route import compile_table
+from cellwright.gateway.routing.route import compile_table
+from cellwright.gateway.routing.standing import Standings
 from cellwright.gateway.secret import key_of
-from cellwright.gateway.standing import Standings
 from cellwright.gateway.tools import ToolDesk, ToolSupplies
 from cellwright.gateway.wire import ApiError
 from cellwright.plugins import PluginSet
@@ -58,10 +58,10 @@ if TYPE_CHECKING:
     from cellwright.gateway.http.incoming import Incoming
     from cellwright.gateway.knowledge.service import Knowledge
     from cellwright.gateway.knowledge.store import Store
-    from cellwright.gateway.meter import Meter
+    from cellwright.gateway.metering.meter import Meter
     from cellwright.gateway.model import BackendSpec, GatewayConfig, Timeouts, ToolServerSpec
     from cellwright.gateway.pipeline import Filter
-    from cellwright.gateway.route import DecisionTable
+    from cellwright.gateway.routing.route import DecisionTable
     from cellwright.gateway.tools import OpenToolServer, ToolServer
 
 _log: Final = logging.getLogger("cellwright.gateway")

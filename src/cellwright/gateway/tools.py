@@ -18,9 +18,9 @@ import orjson
 from cellwright.errors import CellwrightError, Diagnostic, nearest
 from cellwright.estate.model import Boundary
 from cellwright.gateway.egress import leaves, let_pass
-from cellwright.gateway.meter_row import MeterRow
+from cellwright.gateway.metering.row import MeterRow
 from cellwright.gateway.quota import spent
-from cellwright.gateway.route import standing_against
+from cellwright.gateway.routing.route import standing_against
 from cellwright.gateway.wire import ApiError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cellwright.digest.tokens import TokenCounter
     from cellwright.estate.model import SensitivityClass
     from cellwright.gateway.egress import Guard
-    from cellwright.gateway.meter import Meter
+    from cellwright.gateway.metering.meter import Meter
     from cellwright.gateway.model import AccessKey, Rule, ToolServerSpec
     from cellwright.gateway.quota import Limiter
     from cellwright.gateway.wire import JsonObject

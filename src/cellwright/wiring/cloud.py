@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cellwright.digest.tokens import token_counter
 from cellwright.estate.model import Boundary, Control, SensitivityClass, Tier
 from cellwright.gateway.keys import hash_key
-from cellwright.gateway.meter import Meter
+from cellwright.gateway.metering.meter import Meter
 from cellwright.gateway.model import AccessKey, BackendSpec, GatewayConfig, ModelPrice, Route, Rule
 from cellwright.gateway.serve import running
 from cellwright.gateway.server import create_app

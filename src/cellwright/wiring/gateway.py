@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Final
 
 from cellwright.digest.tokens import token_counter
 from cellwright.errors import UsageError, nearest
-from cellwright.gateway.ask import TYPICAL_TOKENS_OUT, read_ask
 from cellwright.gateway.config import load_config
-from cellwright.gateway.difficulty import contributions, shipped
 from cellwright.gateway.endpoints.chat import ChatCompletions
-from cellwright.gateway.explain import explain
 from cellwright.gateway.knowledge_spec import EMBEDDED
-from cellwright.gateway.meter import Meter, meter_url
+from cellwright.gateway.metering.meter import Meter, meter_url
 from cellwright.gateway.reload import Reloading
-from cellwright.gateway.route import compile_table
-from cellwright.gateway.select import Ask
+from cellwright.gateway.routing.ask import TYPICAL_TOKENS_OUT, read_ask
+from cellwright.gateway.routing.difficulty import contributions, shipped
+from cellwright.gateway.routing.explain import explain
+from cellwright.gateway.routing.route import compile_table
+from cellwright.gateway.routing.select import Ask
+from cellwright.gateway.routing.standing import supposed
 from cellwright.gateway.serve import base_url, bind, serve, serve_beside
 from cellwright.gateway.server import create_app
-from cellwright.gateway.standing import supposed
 from cellwright.gateway.wire import ApiError
 from cellwright.gateway.workers import Workers
 from cellwright.privacy import guard_egress
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cellwright.estate.model import SensitivityClass
-    from cellwright.gateway.explain import Explanation
     from cellwright.gateway.model import GatewayConfig
+    from cellwright.gateway.routing.explain import Explanation
     from cellwright.gateway.serve import Beside
     from cellwright.gateway.server import Gateway
     from cellwright.gateway.wire import ModelRequest

@@ -11,7 +11,7 @@ import numpy as np
 from cellwright.errors import EstateError, Severity, UnavailableError, UsageError
 from cellwright.estate.documents.parts import API_VERSION
 from cellwright.gateway.client import ask_all
-from cellwright.gateway.meter import Meter, meter_url
+from cellwright.gateway.metering.meter import Meter, meter_url
 from cellwright.inventory import to_yaml
 from cellwright.wiring.estates import check_estate
 from cellwright.wiring.files import read_text, storage_errors, write_atomically

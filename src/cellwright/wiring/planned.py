@@ -10,7 +10,7 @@ from cellwright.estate.identity import fingerprint
 from cellwright.estate.model import Boundary
 from cellwright.gateway.model import BackendSpec, ModelPrice, Route, Rule
 from cellwright.gateway.model_policy import Budget, Criterion, Expected, Policy
-from cellwright.gateway.route import rules_about
+from cellwright.gateway.routing.route import rules_about
 from cellwright.policy.residency import WIDENING, lies_within
 from cellwright.wiring.cloud import home_of, rules_of
 

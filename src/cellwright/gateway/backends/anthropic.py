@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from cellwright.gateway.backend import Chunk
-from cellwright.gateway.conversation import File, Text, ToolCall, ToolResult, UnfitError, read_conversation
-from cellwright.gateway.marks import CACHE
-from cellwright.gateway.options import read_options
-from cellwright.gateway.pieces import Pieces, said_call, said_message
+from cellwright.gateway.forms.conversation import File, Text, ToolCall, ToolResult, UnfitError, read_conversation
+from cellwright.gateway.forms.marks import CACHE
+from cellwright.gateway.forms.options import read_options
+from cellwright.gateway.forms.pieces import Pieces, said_call, said_message
 from cellwright.gateway.remote import Remote, said
 from cellwright.gateway.sse import EventReader
 from cellwright.gateway.wire import Operation, Usage, completion, message_texts, split_usage
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Iterator
 
     from cellwright.gateway.backend import Backend, BackendError, Supplies
-    from cellwright.gateway.conversation import Part
+    from cellwright.gateway.forms.conversation import Part
+    from cellwright.gateway.forms.options import Options, Tool
     from cellwright.gateway.model import BackendSpec
-    from cellwright.gateway.options import Options, Tool
     from cellwright.gateway.upstream import Response
     from cellwright.gateway.wire import JsonObject, ModelRequest
 

@@ -15,11 +15,19 @@ import orjson
 
 from cellwright.errors import UsageError
 from cellwright.gateway.backend import Chunk
-from cellwright.gateway.conversation import File, Text, Thought, ToolCall, ToolResult, UnfitError, read_conversation
 from cellwright.gateway.event_stream import MessageReader
+from cellwright.gateway.forms.conversation import (
+    File,
+    Text,
+    Thought,
+    ToolCall,
+    ToolResult,
+    UnfitError,
+    read_conversation,
+)
+from cellwright.gateway.forms.options import read_options
+from cellwright.gateway.forms.pieces import Pieces, said_call, said_message
 from cellwright.gateway.model import AwsAccess
-from cellwright.gateway.options import read_options
-from cellwright.gateway.pieces import Pieces, said_call, said_message
 from cellwright.gateway.remote import Remote, said
 from cellwright.gateway.sigv4 import Credentials, Scope, sign
 from cellwright.gateway.wire import Operation, Usage, completion, message_texts, split_usage
@@ -28,10 +36,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 
     from cellwright.gateway.backend import Backend, BackendError, Supplies
-    from cellwright.gateway.conversation import Conversation, Part
     from cellwright.gateway.event_stream import Message
+    from cellwright.gateway.forms.conversation import Conversation, Part
+    from cellwright.gateway.forms.options import Options, Tool
     from cellwright.gateway.model import BackendSpec
-    from cellwright.gateway.options import Options, Tool
     from cellwright.gateway.upstream import Response, Sign
     from cellwright.gateway.wire import JsonObject, ModelRequest
 

@@ -10,10 +10,10 @@ import orjson
 from cellwright.errors import Diagnostic, UsageError
 from cellwright.gateway.backend import BackendError, Chunk, NotAskedError
 from cellwright.gateway.dialects import is_error, put_right
-from cellwright.gateway.marks import unmarked
+from cellwright.gateway.forms.marks import unmarked
+from cellwright.gateway.forms.vectors import fit_vectors
 from cellwright.gateway.remote import REFUSED, Remote, said
 from cellwright.gateway.sse import EventReader
-from cellwright.gateway.vectors import fit_vectors
 from cellwright.gateway.wire import Operation, answer_text, read_usage
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import orjson
 from cellwright.errors import StorageError
 from cellwright.gateway.batches.store import Line
 from cellwright.gateway.endpoints.files import no_such_file, refused
-from cellwright.gateway.fields import read_object
+from cellwright.gateway.forms.fields import read_object
 from cellwright.gateway.pipeline import read_data_class
 from cellwright.gateway.wire import ApiError, invalid
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cellwright.gateway.fields import model_name, read_object, streams, value, wrong
+from cellwright.gateway.forms.fields import model_name, read_object, streams, value, wrong
 from cellwright.gateway.wire import DONE, ModelRequest, error_body, restart_chunk, sse, usage_chunk, with_usage
 
 if TYPE_CHECKING:

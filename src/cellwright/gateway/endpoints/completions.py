@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from cellwright.gateway.fields import model_name, read_object, refused, streams, value, wrong
+from cellwright.gateway.forms.fields import model_name, read_object, refused, streams, value, wrong
 from cellwright.gateway.pipeline import read_data_class
 from cellwright.gateway.wire import DONE, ModelRequest, Usage, choices, error_body, sse, usage_object
 

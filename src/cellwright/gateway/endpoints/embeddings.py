@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from cellwright.gateway.fields import model_name, one_of, read_object, refused, streams, value, wrong
+from cellwright.gateway.forms.fields import model_name, one_of, read_object, refused, streams, value, wrong
 from cellwright.gateway.wire import ModelRequest, Operation
 
 if TYPE_CHECKING:

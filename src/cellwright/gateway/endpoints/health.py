@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from cellwright.gateway.connection import Call
     from cellwright.gateway.keys import Callers
-    from cellwright.gateway.meter import Meter
-    from cellwright.gateway.standing import Standings
+    from cellwright.gateway.metering.meter import Meter
+    from cellwright.gateway.routing.standing import Standings
 
 
 class Health:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from cellwright.gateway.fields import model_name, read_object, streams, wrong
-from cellwright.gateway.marks import THINKING
-from cellwright.gateway.messages_request import read_messages
+from cellwright.gateway.forms.fields import model_name, read_object, streams, wrong
+from cellwright.gateway.forms.marks import THINKING
+from cellwright.gateway.forms.messages import read_messages
 from cellwright.gateway.wire import ModelRequest, choices, named_event, tool_calls
 
 if TYPE_CHECKING:

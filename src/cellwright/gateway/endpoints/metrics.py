@@ -12,13 +12,13 @@ from ipaddress import ip_address
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from cellwright.gateway import genai
 from cellwright.gateway.keys import credential, unauthorised
+from cellwright.gateway.metering import genai
 
 if TYPE_CHECKING:
     from cellwright.gateway.connection import Call
     from cellwright.gateway.keys import Callers
-    from cellwright.gateway.meter import Meter
+    from cellwright.gateway.metering.meter import Meter
     from cellwright.gateway.model import GatewayConfig
 
 ROLE: Final = "metrics"

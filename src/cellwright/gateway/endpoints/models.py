@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.backend import Backend
     from cellwright.gateway.connection import Call
     from cellwright.gateway.keys import Callers
-    from cellwright.gateway.route import DecisionTable
+    from cellwright.gateway.routing.route import DecisionTable
 
 
 class Models:

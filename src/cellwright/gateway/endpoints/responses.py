@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from cellwright.gateway.fields import model_name, read_object, streams
-from cellwright.gateway.responses_request import read_responses
+from cellwright.gateway.forms.fields import model_name, read_object, streams
+from cellwright.gateway.forms.responses import read_responses
 from cellwright.gateway.wire import ModelRequest, choices, named_event, tool_calls
 
 if TYPE_CHECKING:

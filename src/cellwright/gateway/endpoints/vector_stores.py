@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from cellwright.gateway.fields import read_object
+from cellwright.gateway.forms.fields import read_object
 from cellwright.gateway.knowledge.attributes import read_attributes
 from cellwright.gateway.knowledge.embedder import Asker
 from cellwright.gateway.knowledge.service import Query

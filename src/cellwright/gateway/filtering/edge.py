@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.filter_policy import FilterPolicy
     from cellwright.gateway.filtering.locate import Stretch
     from cellwright.gateway.model import GatewayConfig
-    from cellwright.gateway.route import DecisionTable
+    from cellwright.gateway.routing.route import DecisionTable
     from cellwright.gateway.wire import JsonObject, ModelRequest
     from cellwright.telemetry.reading import Records
 

@@ -14,8 +14,8 @@ import orjson
 from cellwright.errors import Diagnostic
 from cellwright.estate.model import Boundary
 from cellwright.gateway.knowledge import lexical
-from cellwright.gateway.meter import charge
-from cellwright.gateway.meter_row import MeterRow
+from cellwright.gateway.metering.meter import charge
+from cellwright.gateway.metering.row import MeterRow
 from cellwright.gateway.quota import spent
 from cellwright.gateway.wire import ApiError, ModelRequest, Operation, Usage
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.knowledge.service import Uploads
     from cellwright.gateway.knowledge.store import OpenStore, Store
     from cellwright.gateway.knowledge_spec import KnowledgeSpec
-    from cellwright.gateway.meter_row import MeterRow
+    from cellwright.gateway.metering.row import MeterRow
     from cellwright.gateway.model import GatewayConfig
 
 

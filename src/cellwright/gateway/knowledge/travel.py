@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cellwright.errors import Diagnostic
 from cellwright.estate.model import Boundary
-from cellwright.gateway.route import standing_against
+from cellwright.gateway.routing.route import standing_against
 from cellwright.gateway.wire import ApiError
 
 if TYPE_CHECKING:

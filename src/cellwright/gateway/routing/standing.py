@@ -6,8 +6,8 @@ import math
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cellwright.gateway.breaker import Breaker, State
-from cellwright.gateway.percentile import Durations
+from cellwright.gateway.routing.breaker import Breaker, State
+from cellwright.gateway.routing.percentile import Durations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

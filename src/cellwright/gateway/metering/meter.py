@@ -17,8 +17,8 @@ from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, String, Tabl
 from sqlalchemy.exc import SQLAlchemyError
 
 from cellwright.errors import StorageError, UsageError
-from cellwright.gateway import series
-from cellwright.gateway.meter_row import MeterRow
+from cellwright.gateway.metering import series
+from cellwright.gateway.metering.row import MeterRow
 from cellwright.gateway.secret import secret
 from cellwright.store import open_store, sqlite_url
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine, Row
 
+    from cellwright.gateway.metering.series import Series
     from cellwright.gateway.model import GatewayConfig, ModelPrice
-    from cellwright.gateway.series import Series
     from cellwright.gateway.wire import Usage
 
 REQUESTS: Final = Table(

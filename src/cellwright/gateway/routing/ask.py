@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cellwright.gateway.difficulty import difficulty
 from cellwright.gateway.model_policy import Criterion
-from cellwright.gateway.select import Ask
+from cellwright.gateway.routing.difficulty import difficulty
+from cellwright.gateway.routing.select import Ask
 
 if TYPE_CHECKING:
     from cellwright.gateway.model_policy import Policy

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from cellwright.errors import Diagnostic, nearest
 from cellwright.estate.documents.parts import Part, PositiveCount, Text, one_of, refuse
-from cellwright.gateway.document_parts import Variable
+from cellwright.gateway.documents.parts import Variable
 from cellwright.gateway.model import nano
 from cellwright.gateway.model_quota import Bound, Holder, Period, Quota, Unit
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from cellwright.estate.yaml_nodes import Node
-    from cellwright.gateway.document_access import KeyPart
+    from cellwright.gateway.documents.access import KeyPart
 
 _LARGEST: Final = 9_000_000  # of a currency: nano units stay exact in every store
 _EACH: Final = "*"

@@ -17,23 +17,23 @@ from cellwright.estate.documents.parts import (
     one_of,
 )
 from cellwright.estate.model import Boundary, Tier
-from cellwright.gateway.document_access import KeyPart, MetricsPart
-from cellwright.gateway.document_aws import AwsPart
-from cellwright.gateway.document_batches import BatchesPart
-from cellwright.gateway.document_filter import EdgePart, FilterPart
-from cellwright.gateway.document_identity import IssuerPart
-from cellwright.gateway.document_knowledge import KnowledgePart
-from cellwright.gateway.document_network import LimitsPart, ListenPart, ServerTlsPart, TimeoutsPart
-from cellwright.gateway.document_parts import (
+from cellwright.gateway.documents.access import KeyPart, MetricsPart
+from cellwright.gateway.documents.aws import AwsPart
+from cellwright.gateway.documents.batches import BatchesPart
+from cellwright.gateway.documents.filter import EdgePart, FilterPart
+from cellwright.gateway.documents.identity import IssuerPart
+from cellwright.gateway.documents.knowledge import KnowledgePart
+from cellwright.gateway.documents.network import LimitsPart, ListenPart, ServerTlsPart, TimeoutsPart
+from cellwright.gateway.documents.parts import (
     MODEL_NAME,
     DataClass,
     ServerAddress,
     Variable,
     Within,
 )
-from cellwright.gateway.document_policy import BreakerPart, ExpectedPart, RoutePart, RulePart
-from cellwright.gateway.document_quota import QuotaPart, QuotaStorePart
-from cellwright.gateway.document_tools import ToolServerPart
+from cellwright.gateway.documents.policy import BreakerPart, ExpectedPart, RoutePart, RulePart
+from cellwright.gateway.documents.quota import QuotaPart, QuotaStorePart
+from cellwright.gateway.documents.tools import ToolServerPart
 from cellwright.gateway.model import (
     BackendSpec,
     GatewayConfig,

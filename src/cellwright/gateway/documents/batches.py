@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import Field
 
 from cellwright.estate.documents.parts import Duration, Part, PositiveCount, Text
-from cellwright.gateway.document_parts import Variable
+from cellwright.gateway.documents.parts import Variable
 from cellwright.gateway.model import BatchSettings
 
 _OF: Final = BatchSettings()

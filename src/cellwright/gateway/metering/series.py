@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from cellwright.gateway.meter_row import MeterRow
+    from cellwright.gateway.metering.row import MeterRow
 
 SUM: Final = -1  # the bucket that holds the sum of a histogram, and the amount of a counter
 LABELS: Final = ("tenant", "model", "route", "tier", "backend", "operation")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from cellwright.gateway.fields import needed, one_of, refused, value, wrong
-from cellwright.gateway.marks import CACHE, ERROR, THINKING
+from cellwright.gateway.forms.fields import needed, one_of, refused, value, wrong
+from cellwright.gateway.forms.marks import CACHE, ERROR, THINKING
 from cellwright.gateway.wire import chat_request
 
 if TYPE_CHECKING:

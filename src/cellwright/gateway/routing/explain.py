@@ -8,17 +8,29 @@ from typing import TYPE_CHECKING, Final
 from cellwright.estate.model import SensitivityClass
 from cellwright.gateway.model import NANO
 from cellwright.gateway.model_policy import Criterion
-from cellwright.gateway.route import place
-from cellwright.gateway.select import STEP, Fit, cost, fit, graded, keys, latency, load, order, shares_known, simple
+from cellwright.gateway.routing.route import place
+from cellwright.gateway.routing.select import (
+    STEP,
+    Fit,
+    cost,
+    fit,
+    graded,
+    keys,
+    latency,
+    load,
+    order,
+    shares_known,
+    simple,
+)
 from cellwright.policy.residency import WIDENING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cellwright.gateway.model_policy import Policy
-    from cellwright.gateway.route import Barred, Decision, DecisionTable
-    from cellwright.gateway.select import Ask
-    from cellwright.gateway.standing import Figure, Standing
+    from cellwright.gateway.routing.route import Barred, Decision, DecisionTable
+    from cellwright.gateway.routing.select import Ask
+    from cellwright.gateway.routing.standing import Figure, Standing
 
 _BUDGET: Final = "latencyBudget"
 _GRADE: Final = "grade"

@@ -18,8 +18,8 @@ from cellwright.estate.documents.parts import (
     one_of,
     refuse,
 )
-from cellwright.gateway.document_filter import FilterPart
-from cellwright.gateway.document_parts import MODEL_NAME, DataClass, Within
+from cellwright.gateway.documents.filter import FilterPart
+from cellwright.gateway.documents.parts import MODEL_NAME, DataClass, Within
 from cellwright.gateway.model import Route, Rule
 from cellwright.gateway.model_policy import BREAKER, BreakerSettings, Budget, Criterion, Expected, Hedge, Policy
 from cellwright.units import DURATION

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from cellwright.estate.documents.parts import Name, Part, Text
-from cellwright.gateway.document_parts import DataClass, ServerAddress, Variable, Within
+from cellwright.gateway.documents.parts import DataClass, ServerAddress, Variable, Within
 from cellwright.gateway.knowledge_spec import KnowledgeSpec
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from cellwright.estate.documents.parts import Part, Text
-from cellwright.gateway.document_parts import Variable
+from cellwright.gateway.documents.parts import Variable
 from cellwright.gateway.model import AwsAccess
 
 _USUAL = AwsAccess()

@@ -138,6 +138,6 @@ def _logistic(value: float) -> float:
 @cache
 def shipped() -> Weights:
     """Return the weights that are part of the package."""
-    text = resources.files("cellwright.gateway").joinpath("difficulty.json").read_text("utf-8")
+    text = resources.files("cellwright.gateway.routing").joinpath("difficulty.json").read_text("utf-8")
     data: dict[str, Any] = json.loads(text)
     return Weights(data["bias"], data["features"], data["errors"])

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from cellwright.gateway.conversation import UnfitError
-from cellwright.gateway.fields import one_of, value, wrong
-from cellwright.gateway.marks import CACHE
+from cellwright.gateway.forms.conversation import UnfitError
+from cellwright.gateway.forms.fields import one_of, value, wrong
+from cellwright.gateway.forms.marks import CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from cellwright.estate.documents.parts import Duration, Name, Part, Text, refuse
 from cellwright.estate.model import Boundary
-from cellwright.gateway.document_parts import ServerAddress, Within
+from cellwright.gateway.documents.parts import ServerAddress, Within
 from cellwright.gateway.model_identity import Issuer
 
 if TYPE_CHECKING:

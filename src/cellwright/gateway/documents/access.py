@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from cellwright.estate.documents.parts import Day, Name, Part, Text, one_of, refuse
 from cellwright.estate.model import Boundary
-from cellwright.gateway.document_parts import KeyHash, Within
+from cellwright.gateway.documents.parts import KeyHash, Within
 from cellwright.gateway.model import HERE, AccessKey, Network
 
 

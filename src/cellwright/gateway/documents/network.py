@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from cellwright.estate.documents.parts import Duration, Part, PositiveCount, Text, refuse
 from cellwright.estate.documents.tls import TlsPart
-from cellwright.gateway.document_parts import Port
+from cellwright.gateway.documents.parts import Port
 from cellwright.gateway.model import LOOPBACK, Limits, Timeouts
 from cellwright.gateway.model_network import ServerTls
 

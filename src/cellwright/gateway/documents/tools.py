@@ -8,7 +8,7 @@ from pydantic import Field
 
 from cellwright.estate.documents.parts import Duration, Name, Part, Text, one_of
 from cellwright.estate.model import Tier
-from cellwright.gateway.document_parts import DataClass, ServerAddress, Variable, Within
+from cellwright.gateway.documents.parts import DataClass, ServerAddress, Variable, Within
 from cellwright.gateway.model import ToolServerSpec
 
 _PREFIX: Final = r"^([A-Za-z0-9_-]{1,40}\.)?$"

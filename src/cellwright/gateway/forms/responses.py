@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from cellwright.gateway.fields import needed, one_of, refused, value, wrong
+from cellwright.gateway.forms.fields import needed, one_of, refused, value, wrong
 from cellwright.gateway.wire import chat_request
 
 if TYPE_CHECKING:

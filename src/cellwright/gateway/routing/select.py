@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cellwright.estate.model import Tier
-from cellwright.gateway.meter import charge
+from cellwright.gateway.metering.meter import charge
 from cellwright.gateway.model_policy import Criterion, Grade
 from cellwright.gateway.wire import Usage
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cellwright.gateway.model_policy import Policy
-    from cellwright.gateway.standing import Figure, Standing
+    from cellwright.gateway.routing.standing import Figure, Standing
 
     Rank = Callable[[Standing], float]
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
 
-from cellwright.gateway.fields import value, wrong
-from cellwright.gateway.marks import CACHE, ERROR, THINKING
+from cellwright.gateway.forms.fields import value, wrong
+from cellwright.gateway.forms.marks import CACHE, ERROR, THINKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

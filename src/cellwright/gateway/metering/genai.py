@@ -12,13 +12,13 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cellwright.gateway import series
+from cellwright.gateway.metering import series
 from cellwright.gateway.model import NANO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from cellwright.gateway.series import Labels, Measure, Series
+    from cellwright.gateway.metering.series import Labels, Measure, Series
 
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 _US_PER_S: Final = 1_000_000

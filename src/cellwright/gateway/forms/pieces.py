@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from cellwright.gateway.backend import Chunk
-from cellwright.gateway.marks import THINKING
+from cellwright.gateway.forms.marks import THINKING
 from cellwright.gateway.wire import chunk, usage_chunk
 
 if TYPE_CHECKING:

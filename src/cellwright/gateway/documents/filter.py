@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from cellwright.estate.documents.parts import Count, Flag, Part, Text, one_of
-from cellwright.gateway.document_parts import DataClass
+from cellwright.gateway.documents.parts import DataClass
 from cellwright.gateway.filter_policy import DEFAULT_FILTER, LEAST_BUDGET, EdgeSpec, FilterMode, FilterPolicy, Unread
 
 _Budget = Annotated[int, Field(strict=True, ge=LEAST_BUDGET)]

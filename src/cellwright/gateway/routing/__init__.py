@@ -1,0 +1,1 @@
+"""Which backend answers: sovereignty first, then latency, price, load and difficulty. Nothing here asks one."""

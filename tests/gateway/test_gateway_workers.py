@@ -145,3 +145,24 @@ def test_workers_that_die_as_fast_as_they_are_replaced_end_the_gateway(work: str
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert found.stdout.split() == said
     assert ("no-such" in found.stderr) == (said == ["gateway-not-started"])
+
+
+TWO_AT_ONCE = """
+import os
+from cellwright.errors import UnavailableError
+from cellwright.gateway import workers
+workers._DEATHS = 1
+running = workers.Workers(2, lambda lifeline, ready: ready())
+def ready():
+    for pid in running._running:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+try:
+    running.run(ready)
+except UnavailableError as error:
+    print(error.diagnostics[0].code)
+"""
+
+
+def test_workers_that_ended_at_once_are_all_taken_note_of() -> None:
+    found = subprocess.run([sys.executable, "-c", TWO_AT_ONCE], capture_output=True, text=True, timeout=60, check=False)
+    assert found.stdout.split() == ["workers-die"], found.stderr

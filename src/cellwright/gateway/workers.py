@@ -55,6 +55,7 @@ class Workers:
                 self._heed(signal.sigwait(_AWAITED))
         finally:
             self._stop()
+            self._reap()  # several that ended at once sent one signal, and it may have been heeded
             while self._running:
                 self._heed(signal.sigwait(_AWAITED))
             os.close(self._lifeline)

@@ -32,7 +32,10 @@ class StreamWriter(Protocol):
 
     @property
     def restart(self) -> Callable[[str], bytes] | None:
-        """Return what writes the event that a backend begins anew and all before is void; None: no client knows one."""
+        """Return what writes the event that a backend begins anew and all before is void; None: too late for that.
+
+        A client may have acted on it, as on the call of a tool.
+        """
         ...
 
     def piece(self, chunk: Chunk) -> bytes:

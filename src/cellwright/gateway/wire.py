@@ -241,7 +241,12 @@ def restart_chunk(request: ModelRequest, backend: str) -> bytes:
     It has no choices, as the piece that says what a stream used has none; `cellwright` is ours.
     """
     head = _head(request, request.model, "chat.completion.chunk")
-    return orjson.dumps(head | {"choices": [], "cellwright": {"restart": {"backend": backend}}})
+    return orjson.dumps(head | {"choices": []} | restart_mark(backend))
+
+
+def restart_mark(backend: str) -> JsonObject:
+    """Return what says, in an event of any protocol, that a backend answers anew and all before is void."""
+    return {"cellwright": {"restart": {"backend": backend}}}
 
 
 def with_usage(body: bytes, usage: Usage) -> bytes:

@@ -13,7 +13,7 @@ import orjson
 
 from cellwright.gateway.forms.fields import model_name, read_object, refused, streams, value, wrong
 from cellwright.gateway.pipeline import read_data_class
-from cellwright.gateway.wire import DONE, ModelRequest, Usage, choices, error_body, sse, usage_object
+from cellwright.gateway.wire import DONE, ModelRequest, Usage, choices, error_body, restart_mark, sse, usage_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,8 +94,6 @@ class PromptLists:
 class CompletionStream:
     """Writes the stream of a completion."""
 
-    restart = None  # the protocol has no event that takes back what was said
-
     def __init__(self, request: ModelRequest) -> None:
         self._request = request
 
@@ -105,6 +103,10 @@ class CompletionStream:
         if not any(choice["text"] or choice["finish_reason"] for choice in body["choices"]):
             return b""
         return sse(orjson.dumps(body))
+
+    def restart(self, backend: str) -> bytes:
+        """Return the event after which an answer begins anew: what came before it is void."""
+        return sse(orjson.dumps(_completion(self._request, {}) | restart_mark(backend)))
 
     def end(self, model: str, usage: Callable[[], Usage]) -> bytes:
         """Return what closes a whole stream."""

@@ -13,7 +13,7 @@ import orjson
 from cellwright.gateway.forms.fields import model_name, read_object, streams, wrong
 from cellwright.gateway.forms.marks import THINKING
 from cellwright.gateway.forms.messages import read_messages
-from cellwright.gateway.wire import ModelRequest, choices, named_event, tool_calls
+from cellwright.gateway.wire import ModelRequest, choices, named_event, restart_mark, tool_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,13 +83,11 @@ class TokenCount:
 class MessageStream:
     """Writes a stream of events: a message opens, its blocks follow one another, and it closes."""
 
-    restart = None  # the protocol has no event that takes back what was said
-
     def __init__(self, request: ModelRequest) -> None:
         self._request = request
         self._open: str | None = None  # the kind of the block that is open, with its number where it is a tool's
         self._index = -1
-        self._begun = False
+        self._begun = self._calls = False
         self._stop: JsonObject = {"stop_reason": "end_turn", "stop_sequence": None}
 
     def piece(self, chunk: Chunk) -> bytes:
@@ -104,6 +102,19 @@ class MessageStream:
             if choice.get("finish_reason"):
                 self._stop = _stop(choice)
         return b"".join(map(named_event, events))
+
+    @property
+    def restart(self) -> Callable[[str], bytes] | None:
+        """Return what writes the event after which an answer begins anew; None once a tool is called.
+
+        It has the form of what changes a message: official clients tell of no event with a name that they do not know.
+        """
+        return None if self._calls else self._restart
+
+    def _restart(self, backend: str) -> bytes:
+        going_on = {"stop_reason": None, "stop_sequence": None}
+        marker = {"type": "message_delta", "delta": going_on, "usage": {"output_tokens": 0}, **restart_mark(backend)}
+        return b"".join(map(named_event, [*self._close(), marker]))
 
     def end(self, model: str, usage: Callable[[], Usage]) -> bytes:
         """Return the events that close the message."""
@@ -145,6 +156,7 @@ class MessageStream:
             yield from self._add("thinking", {"thinking": "", "signature": ""}, added)
 
     def _call(self, call: JsonObject, function: JsonObject) -> Iterator[JsonObject]:
+        self._calls = True
         kind = f"tool_use {call.get('index', 0)}"
         if kind != self._open:
             yield from self._close()

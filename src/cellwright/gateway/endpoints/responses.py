@@ -11,7 +11,7 @@ import orjson
 
 from cellwright.gateway.forms.fields import model_name, read_object, streams
 from cellwright.gateway.forms.responses import read_responses
-from cellwright.gateway.wire import ModelRequest, choices, named_event, tool_calls
+from cellwright.gateway.wire import ModelRequest, choices, named_event, restart_mark, tool_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,14 +66,20 @@ class Responses:
 class ResponseStream:
     """Writes the events of one response, numbered."""
 
-    restart = None  # the protocol has no event that takes back what was said
-
     def __init__(self, request: ModelRequest) -> None:
         self._told = _Told(request)
+
+    @property
+    def restart(self) -> Callable[[str], bytes] | None:
+        """Return what writes the event after which an answer begins anew; None once a function is called."""
+        return None if self._told.calls else self._restart
 
     def piece(self, chunk: Chunk) -> bytes:
         """Return the events for a piece of the answer."""
         return b"".join(map(named_event, self._told.hear(orjson.loads(chunk.body))))
+
+    def _restart(self, backend: str) -> bytes:
+        return b"".join(map(named_event, self._told.again(backend)))
 
     def end(self, model: str, usage: Callable[[], Usage]) -> bytes:
         """Return the events that close the response."""
@@ -91,19 +97,34 @@ class _Told:
     def __init__(self, request: ModelRequest) -> None:
         self._request = request
         self._number = -1
-        self._model: str | None = None
+        self._model = request.model
         self._finish: str | None = None
         self._output: list[JsonObject] = []
+        self._void = 0  # items of it, the first ones, that an answer which broke off leaves
         self._open: object = None  # what the item that is open is about
         self._part: tuple[str, str, str] | None = None  # the kind of the part that is open in it
 
     def begin(self, model: str) -> list[JsonObject]:
         """Return the events that open the response, once."""
-        if self._model is not None:
-            return []
         self._model = model
+        if self._number >= 0:
+            return []
         kinds = ("response.created", "response.in_progress")
         return [self._numbered(kind, response=self.response(None, "in_progress")) for kind in kinds]
+
+    @property
+    def calls(self) -> bool:
+        """Whether any function is called."""
+        return any(item["type"] == "function_call" for item in self._output)
+
+    def again(self, backend: str) -> list[JsonObject]:
+        """Return the events after which the answer begins anew, with an item of the next number; those before are void.
+
+        Official clients refuse a response with an item that is never done, so the one that is open is: incomplete.
+        """
+        closing = self._close("incomplete")
+        self._void, self._finish = len(self._output), None
+        return [*closing, self._numbered("cellwright.restart", **restart_mark(backend))]
 
     def hear(self, body: JsonObject) -> list[JsonObject]:
         """Return the events for a completion or a chunk of one."""
@@ -121,6 +142,9 @@ class _Told:
 
     def close(self) -> list[JsonObject]:
         """Return the events that close the item that is open."""
+        return self._close("incomplete" if self._finish in _INCOMPLETE else "completed")
+
+    def _close(self, status: str) -> list[JsonObject]:
         if self._open is None:
             return []
         events, item = self._close_part(), self._output[-1]
@@ -128,7 +152,7 @@ class _Told:
             done = {"arguments": item["arguments"], "name": item["name"]}
             events.append(self._at("response.function_call_arguments.done", **done))
         self._open = None
-        item["status"] = "incomplete" if self._finish in _INCOMPLETE else "completed"
+        item["status"] = status
         return [*events, self._numbered("response.output_item.done", output_index=len(self._output) - 1, item=item)]
 
     def last(self, usage: Usage) -> JsonObject:
@@ -154,8 +178,8 @@ class _Told:
             "background": False,
             "error": None,
             "incomplete_details": {"reason": reason} if reason else None,
-            "model": self._model or self._request.model,
-            "output": list(self._output),
+            "model": self._model,
+            "output": self._output[self._void :],
             "previous_response_id": None,
             "store": False,
             "truncation": "disabled",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import TYPE_CHECKING
 
 import orjson
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 KEY = AccessKey("ours", "operator", "0" * 64)
 DAY_S = 86_400
+POSTGRESQL = os.environ.get("CELLWRIGHT_TEST_POSTGRESQL")
 
 
 class Clock:
@@ -164,6 +167,31 @@ def test_old_files_and_ended_batches_are_forgotten(tmp_path: Path) -> None:
     kept.add_file("operator", "batch", "new", b"")
     assert [file.name for file in kept.files("operator")] == ["new"]
     assert kept.batch("operator", batch) is None
+
+
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
+def test_workers_that_keep_files_at_once_keep_no_more_than_the_bound(tmp_path: Path, database: str) -> None:
+    if database == "postgresql" and POSTGRESQL is None:
+        pytest.skip("SKIPPED LOUDLY: CELLWRIGHT_TEST_POSTGRESQL names no database of PostgreSQL")
+    url = str(POSTGRESQL) if database == "postgresql" else sqlite_url(str(tmp_path / "batches.db"))
+    workers = [BatchStore(url, BatchSettings(file_bytes=100), Clock()) for _ in range(6)]
+    together = Barrier(len(workers))
+
+    def keep(worker: BatchStore) -> str:
+        together.wait()
+        try:
+            worker.add_file("crowd", "batch", "in.jsonl", b"x" * 60)
+        except StorageError as error:
+            return error.diagnostics[0].code
+        return "kept"
+
+    with ThreadPoolExecutor(len(workers)) as threads:
+        for _ in range(5):
+            assert sorted(threads.map(keep, workers)) == ["files-full"] * 5 + ["kept"]
+            (file,) = workers[0].files("crowd")
+            workers[0].remove_file("crowd", file.id)
+    for worker in workers:
+        worker.close()
 
 
 def test_batches_are_listed_newest_first_and_page_by_page(tmp_path: Path) -> None:

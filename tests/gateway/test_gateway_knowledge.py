@@ -342,7 +342,7 @@ def test_a_backend_embeds_within_the_rules_and_is_metered(tmp_path: Path) -> Non
 
 def test_embeddings_of_collections_keep_to_the_quota_of_their_asker(tmp_path: Path) -> None:
     backend = Embedding()
-    quota = Quota(Holder.TENANT, "operator", (Bound(Unit.REQUESTS, Period.MONTH, 3),), at_once=1)
+    quota = Quota(Holder.TENANT, "operator", (Bound(Unit.REQUESTS, Period.MONTH, 4 + 3),), at_once=1)
     given = setup(tmp_path, remote(), knowledge=(store(tmp_path, embedder="cloud"),), quotas=(quota,))
 
     async def talk(app: Gateway) -> list[Response]:
@@ -442,6 +442,17 @@ async def _finds_nothing(_: web.Request) -> web.StreamResponse:
 def test_tools_that_are_no_list_are_the_backends_to_refuse(tmp_path: Path) -> None:
     with opened(tmp_path, setup(tmp_path)) as gateway:
         assert gateway.ask(QUESTION | {"tools": 5}).status == 200
+
+
+def test_a_tenant_keeps_as_much_as_its_store_lets_it(tmp_path: Path) -> None:
+    async def talk(app: Gateway) -> list[Response]:
+        path = f"{STORES}/{await Talk(app).make()}/documents"
+        return [await Talk(app)("POST", path, {"name": name, "text": FIBRE}) for name in ("a", "b")]
+
+    with opened(tmp_path, setup(tmp_path, knowledge=(store(tmp_path, tenant_bytes=4_000),))) as gateway:
+        kept, refused = gateway.run(talk)
+    assert (kept.status, refused.status, refused.error) == (200, 413, "knowledge-full")
+    assert "and 4000 are the most" in refused.json["error"]["message"]
 
 
 def test_the_official_client_works_unchanged(tmp_path: Path) -> None:

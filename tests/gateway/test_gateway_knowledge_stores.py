@@ -138,6 +138,24 @@ def test_a_change_that_fails_leaves_all_as_it_was(store: Store) -> None:
     assert store.texts(LIBRARY, "file-1") == ["first"]
 
 
+def test_what_a_tenant_keeps_is_bounded_and_a_document_that_does_not_fit_replaces_nothing(store: Store) -> None:
+    store.put(LIBRARY)
+    other = replace(LIBRARY, id="vs_2", tenant="another")
+    store.put(other)
+    two = vectors((1, 0), (0, 1))  # of 16 bytes, and the text has 5
+    store.add(other, DOCUMENT, ["first", "second"], two, 21)
+    store.add(LIBRARY, DOCUMENT, ["first", "second"], two, 42)
+    store.add(LIBRARY, replace(DOCUMENT, id="file-2", name="b.md"), ["first", "second"], two, 42)
+    with pytest.raises(StorageError, match="hold 42 bytes already, and 50 are the most"):
+        store.add(LIBRARY, replace(DOCUMENT, id="file-3", name="c.md"), ["first", "second"], two, 50)
+    with pytest.raises(StorageError, match="hold 21 bytes"):
+        store.add(LIBRARY, replace(DOCUMENT, id="file-4", size=50), ["third", "fourth"], two, 42)
+    assert store.texts(LIBRARY, "file-1") == ["first", "second"]
+    store.add(LIBRARY, replace(DOCUMENT, id="file-4"), ["third", "fourth"], two, 42)
+    assert [each.id for each in store.documents(LIBRARY)] == ["file-2", "file-4"]
+    store.drop(other)
+
+
 def test_a_database_that_is_not_named_or_not_there_is_told() -> None:
     with pytest.raises(UsageError, match="no URL"):
         opened("pgvector", {})

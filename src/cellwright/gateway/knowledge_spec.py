@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from cellwright.estate.model import Boundary, SensitivityClass
 
 EMBEDDED: Final = "embedded"  # one file, which one process has open at a time
+TENANT_BYTES: Final = 1024**3
 GATEWAY: Final = "gateway"  # a store of another site, asked through its gateway
 
 
@@ -24,6 +25,7 @@ class KnowledgeSpec:
     data_class: SensitivityClass  # of a collection that names none
     tenants: frozenset[str] = frozenset()  # who may use it; empty: every tenant
     embedder: str | None = None  # a backend that has embeddings; None: the embedded lexical one
+    tenant_bytes: int = TENANT_BYTES  # of texts and vectors that one tenant may keep
     file: str | None = None
     url_env: str | None = None  # name of the environment variable that holds a database's URL
     base_url: str | None = None  # of the gateway at another site

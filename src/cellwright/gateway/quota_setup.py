@@ -45,6 +45,10 @@ class Quotas:
         self._limiter.renew(config.quotas, worst_prices(chains, config.backends))
         return (self._limiter.admit,)
 
+    async def hold(self, key: AccessKey) -> Hold | None:
+        """Return what a call holds that asks no model; raise ApiError as `Limiter.hold`."""
+        return None if self._limiter is None else await self._limiter.hold(key)
+
     async def hold_part(self, key: AccessKey, request: ModelRequest) -> Hold | None:
         """Return what a request to a model holds that is part of a caller's; raise ApiError as `Limiter.hold`."""
         return None if self._limiter is None else await self._limiter.hold(key, request, is_part=True)

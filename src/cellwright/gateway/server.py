@@ -34,6 +34,7 @@ from cellwright.gateway.identity import Tokens
 from cellwright.gateway.keys import Callers
 from cellwright.gateway.knowledge.chat import Retrieval
 from cellwright.gateway.knowledge.opening import Surroundings, open_knowledge
+from cellwright.gateway.limited import Limited
 from cellwright.gateway.openapi import described
 from cellwright.gateway.paths import Path, Paths
 from cellwright.gateway.pipeline import Pipeline
@@ -113,16 +114,18 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         models, count = Models(callers, table, backends), TokenCount(callers, counter)
         paths = (
             *_model_paths(pipeline),
-            Path("POST", "/v1/messages/count_tokens", count.answer, messages.error_body, schemas.COUNT_TOKENS),
             Path("GET", "/v1/models", models.every, about=schemas.MODELS),
             Path("GET", "/v1/models/{model:path}", models.one, about=schemas.MODEL),
             Path("GET", "/healthz", Health(meter, callers, standings, clock).answer, about=schemas.HEALTH),
             Path("GET", "/metrics", Metrics(config, callers, meter).answer, about=schemas.METRICS),
             *_tool_paths(config, callers, ToolDesk(tools, config.rules, guard, counter, meter, quotas.limiter)),
-            *_knowledge_paths(config, callers, knowledge),
         )
-        queued = _waiting_paths(waiting, pipeline) if waiting is not None else ()
-        return Paths(described((*paths, *queued)))
+        within = (
+            Path("POST", "/v1/messages/count_tokens", count.answer, messages.error_body, schemas.COUNT_TOKENS),
+            *_knowledge_paths(config, callers, knowledge),
+            *(_waiting_paths(waiting, pipeline) if waiting is not None else ()),
+        )
+        return Paths(described((*paths, *map(Limited(callers, quotas).to, within))))
 
     return Gateway(config, network, build, (quotas, *((waiting.drain,) if waiting is not None else ())))
 

@@ -92,6 +92,7 @@ FULL: Final = ("files-full", "queue-full")  # what a tenant keeps is bounded
 PENDING, RUNNING, ANSWERED, FAILED = "pending", "running", "answered", "failed"
 _OPEN: Final = ("in_progress", "cancelling")
 _OK: Final = 200
+_LOCK: Final = 0x62617463  # sets locks of tenants apart from those of others in the database
 _US_PER_S: Final = 1_000_000
 
 
@@ -143,7 +144,7 @@ class BatchStore:
 
     def add_file(self, tenant: str, purpose: str, name: str, content: bytes) -> StoredFile:
         """Keep a file; raise StorageError (`files-full`) past what a tenant may keep."""
-        with self._writing() as connection:
+        with self._writing(tenant) as connection:
             self._forget_old(connection)
             return self._add_file(connection, tenant, purpose, name, content)
 
@@ -194,7 +195,7 @@ class BatchStore:
             "expires_s": now + window_s,
             "total": len(lines),
         }
-        with self._writing() as connection:
+        with self._writing(key.tenant) as connection:
             waiting = select(func.count()).select_from(REQUESTS.join(BATCHES, REQUESTS.c.batch_id == BATCHES.c.id))
             mine = waiting.where(BATCHES.c.tenant == key.tenant, REQUESTS.c.state.in_((PENDING, RUNNING)))
             if (already := connection.scalar(mine) or 0) + len(lines) > self._settings.pending:
@@ -347,10 +348,13 @@ class BatchStore:
         connection.execute(delete(BATCHES).where(BATCHES.c.ended_s < before))
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def _writing(self, tenant: str | None = None) -> Iterator[Connection]:
+        """Run the block as one transaction; of those that count what a tenant keeps, one at a time."""
         with self._lock, _told("written"), self._engine.begin() as connection:
             if self._engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")  # a transaction that reads first could not write any more
+            elif tenant is not None:
+                connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(tenant, _LOCK))))
             yield connection
 
     @contextlib.contextmanager

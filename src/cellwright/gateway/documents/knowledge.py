@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from cellwright.estate.documents.parts import Name, Part, Text
+from cellwright.estate.documents.parts import Name, Part, PositiveCount, Text
 from cellwright.gateway.documents.parts import DataClass, ServerAddress, Variable, Within
-from cellwright.gateway.knowledge_spec import KnowledgeSpec
+from cellwright.gateway.knowledge_spec import TENANT_BYTES, KnowledgeSpec
 
 
 class KnowledgePart(Part):
@@ -18,6 +18,9 @@ class KnowledgePart(Part):
     data_class: DataClass = Field(description="the class of the data in a collection that names none")
     tenants: tuple[Name, ...] = Field(default=(), description="a list of the tenants that may use it; all if absent")
     embedder: Text | None = Field(default=None, description="a backend that has embeddings; words are hashed if absent")
+    tenant_bytes: PositiveCount = Field(
+        default=TENANT_BYTES, description="bytes of texts and vectors that one tenant may keep"
+    )
     file: Text | None = Field(default=None, min_length=1, description="the file of an embedded store")
     url_env: Variable | None = Field(default=None, description="the environment variable that holds a database's URL")
     base_url: ServerAddress | None = Field(default=None, description="the address of another site's gateway")
@@ -32,6 +35,7 @@ class KnowledgePart(Part):
             data_class=self.data_class,
             tenants=frozenset(self.tenants),
             embedder=self.embedder,
+            tenant_bytes=self.tenant_bytes,
             file=self.file,
             url_env=self.url_env,
             base_url=self.base_url,

@@ -12,7 +12,7 @@ from cellwright.errors import Diagnostic, StorageError
 from cellwright.estate.model import Boundary
 from cellwright.gateway.knowledge.attributes import read_filter
 from cellwright.gateway.knowledge.chunk import passages
-from cellwright.gateway.knowledge.store import Document, Library
+from cellwright.gateway.knowledge.store import FULL, Document, Library
 from cellwright.gateway.knowledge.travel import Found, Passage
 from cellwright.gateway.wire import ApiError, invalid
 
@@ -193,7 +193,7 @@ class Knowledge:
             chunking=chunking,
             passages=len(texts),
         )
-        await _work(place.store.add, library, document, texts, vectors)
+        await _work(place.store.add, library, document, texts, vectors, place.spec.tenant_bytes)
         return library, document
 
     async def documents(self, asker: Asker, id: str) -> tuple[Library, Sequence[Document]]:  # noqa: A002 - as above
@@ -299,5 +299,7 @@ async def _work(call: Callable[..., T], *given: object) -> T:
     try:
         return await asyncio.to_thread(call, *given)
     except StorageError as error:
+        if error.diagnostics[0].code == FULL:
+            raise ApiError(*error.diagnostics, status=413, kind="invalid_request_error") from None
         said = Diagnostic("knowledge_unavailable", error.diagnostics[0].message)
         raise ApiError(said, status=503, kind="server_error") from None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from cellwright.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
     Attributes = Mapping[str, str | float | bool]
     Vectors = NDArray[np.float32]
+
+
+FULL: Final = "knowledge-full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +96,13 @@ class Store(Protocol):
         """Return the documents of a collection, the oldest first."""
         ...
 
-    def add(self, library: Library, document: Document, texts: Sequence[str], vectors: Vectors) -> None:
-        """Keep a document's passages, texts and vectors (passages, dimensions), in place of any of the same name."""
+    def add(
+        self, library: Library, document: Document, texts: Sequence[str], vectors: Vectors, most: int | None = None
+    ) -> None:
+        """Keep a document's passages, texts and vectors (passages, dimensions), in place of any of the same name.
+
+        Raises StorageError (`knowledge-full`) where the tenant would keep more than `most` bytes of both.
+        """
         ...
 
     def remove(self, library: Library, document: str) -> bool:
@@ -110,6 +120,16 @@ class Store(Protocol):
     def close(self) -> None:
         """Let go of the database."""
         ...
+
+
+def check_room(held: int, document: Document, vectors: Vectors, most: int | None) -> None:
+    """Raise StorageError where a document does not fit beside what its tenant keeps, both in bytes."""
+    if most is not None and held + document.size + vectors.nbytes > most:
+        raise StorageError.of(
+            FULL,
+            f"the collections of the tenant hold {held} bytes already, and {most} are the most",
+            hint="delete documents that are no longer needed",
+        )
 
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from cellwright.errors import StorageError, UsageError
 from cellwright.estate.model import SensitivityClass
-from cellwright.gateway.knowledge.store import Chunking, Document, Hit, Library
+from cellwright.gateway.knowledge.store import Chunking, Document, Hit, Library, check_room
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -28,6 +28,10 @@ CREATE TABLE IF NOT EXISTS libraries (id VARCHAR, tenant VARCHAR, name VARCHAR, 
     embedder VARCHAR, dimensions INTEGER, metadata VARCHAR);
 CREATE TABLE IF NOT EXISTS documents (id VARCHAR, library VARCHAR, name VARCHAR, size BIGINT, created_s BIGINT,
     attributes VARCHAR, chunk_tokens INTEGER, chunk_overlap INTEGER, passages INTEGER);
+"""
+_HELD: Final = """
+SELECT coalesce(sum(d.size + d.passages::BIGINT * l.dimensions * 4), 0)
+FROM documents d JOIN libraries l ON l.id = d.library WHERE l.tenant = ?
 """
 _SAFE: Final = {
     "enable_external_access": False,
@@ -94,7 +98,9 @@ class EmbeddedStore:
             for id, _, name, size, created_s, attributes, tokens, overlap, passages in rows  # noqa: A001 - Document
         ]
 
-    def add(self, library: Library, document: Document, texts: Sequence[str], vectors: Vectors) -> None:
+    def add(
+        self, library: Library, document: Document, texts: Sequence[str], vectors: Vectors, most: int | None = None
+    ) -> None:
         """Keep a document's passages in place of any of the same name."""
         table = _table(library)
         columns = {
@@ -109,6 +115,8 @@ class EmbeddedStore:
                 cursor.execute(f"DELETE FROM {table} WHERE document = ?", [old])  # noqa: S608 - a name of our own
             old_ones = "DELETE FROM documents WHERE library = ? AND (name = ? OR id = ?)"
             cursor.execute(old_ones, [library.id, document.name, document.id])
+            (held,) = cursor.execute(_HELD, [library.tenant]).fetchall()[0]
+            check_room(int(held), document, vectors, most)
             cursor.register("given", pa.table(columns))
             cursor.execute(f"INSERT INTO {table} SELECT * FROM given")  # noqa: S608 - a name of our own
             cursor.unregister("given")

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cellwright.errors import StorageError, UsageError
 from cellwright.estate.model import SensitivityClass
-from cellwright.gateway.knowledge.store import Chunking, Document, Hit, Library
+from cellwright.gateway.knowledge.store import Chunking, Document, Hit, Library, check_room
 from cellwright.plugins import load_extra
 
 if TYPE_CHECKING:
@@ -36,6 +36,11 @@ CREATE TABLE IF NOT EXISTS knowledge_documents (id TEXT NOT NULL,
 CREATE TABLE IF NOT EXISTS knowledge_passages (library TEXT NOT NULL, document TEXT NOT NULL,
     ordinal INTEGER NOT NULL, text TEXT NOT NULL, vector vector NOT NULL, PRIMARY KEY (library, document, ordinal),
     FOREIGN KEY (library, document) REFERENCES knowledge_documents ON DELETE CASCADE);
+"""
+_LOCK_TENANT: Final = "SELECT id FROM knowledge_libraries WHERE tenant = :tenant ORDER BY id FOR UPDATE"
+_HELD: Final = """
+SELECT sum(d.size + CAST(d.passages AS BIGINT) * l.dimensions * 4)
+FROM knowledge_documents d JOIN knowledge_libraries l ON l.id = d.library WHERE l.tenant = :tenant
 """
 _URL: Final = re.compile(r"postgresql(\+pg8000)?://[^@/]+@[^@/]+/[^/?]+")
 _LOCK: Final = 0x63656C6C  # of an advisory lock: workers that begin together make the tables one after another
@@ -117,7 +122,9 @@ class PgvectorStore:
             for row in self._rows(sql, library=library.id)
         ]
 
-    def add(self, library: Library, document: Document, texts: Sequence[str], vectors: Vectors) -> None:
+    def add(
+        self, library: Library, document: Document, texts: Sequence[str], vectors: Vectors, most: int | None = None
+    ) -> None:
         """Keep a document's passages in place of any of the same name."""
         if vectors.shape[1] != library.dimensions:
             raise self._failure("written")
@@ -138,7 +145,9 @@ class PgvectorStore:
         ]
         with self._change() as connection:
             old = "DELETE FROM knowledge_documents WHERE library = :library AND (name = :name OR id = :id)"
+            connection.execute(text(_LOCK_TENANT), {"tenant": library.tenant})
             connection.execute(text(old), about)
+            check_room(int(connection.scalar(text(_HELD), {"tenant": library.tenant}) or 0), document, vectors, most)
             made = (
                 "INSERT INTO knowledge_documents VALUES (:id, :library, :name, :size, :created_s,"
                 " CAST(:attributes AS JSONB), :tokens, :overlap, :passages)"

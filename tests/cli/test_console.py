@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright.cli.console import table, wrapped
+from cellwright.cli.console import heading, note, say, table, wrapped
 
 if TYPE_CHECKING:
     import pytest
@@ -47,3 +47,13 @@ def test_a_table_takes_room_from_its_widest_column_alone(
     monkeypatch.setenv("COLUMNS", "80")
     table(None, ("name", "what"), [])
     assert capsys.readouterr().out.split() == ["name", "what"]
+
+
+def test_names_from_outside_do_not_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "a\x1b[31m\x9b2J\x07\u202eb"
+    for tell in (say, note, heading, lambda text: table(None, ("name",), [(text,)])):
+        tell(f"{name}\n\tü漢")
+    told = "".join(capsys.readouterr())
+    assert set(told) - set("\n\t") == {each for each in told if each.isprintable()}
+    assert told.count("a [31m 2J  b") == 4
+    assert told.count("ü漢") == 4

@@ -80,3 +80,12 @@ def test_what_no_digest_bears_is_refused_with_the_way_to_names(
     told = capsys.readouterr()
     assert "error[no-such-digest]" in told.err
     assert told.out == ""
+
+
+def test_a_topology_that_lacks_elements_is_warned_of_where_digests_are_opened(
+    simulated_lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    links = tmp_path / "links.csv"
+    links.write_text("element,neighbour\nelsewhere-1,elsewhere-2\n", encoding="utf-8")
+    run(["digest", "open", "g0000000000", "--lake", str(simulated_lake), "--topology", str(links)])
+    assert "warning[topology-fits-nothing]" in capsys.readouterr().err

@@ -121,3 +121,9 @@ def test_an_element_of_many_objects_is_one_group_and_its_pairs_are_not_listed() 
     assert len(links) == 1
     assert groups.tolist() == [0] * 5_000 + [1, 1, 2]
     assert links == [(0, 1)]
+
+
+def test_a_topology_of_other_names_is_warned_of(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "others.csv").write_text("element,neighbour\nrouter-1,router-2\n", encoding="utf-8")
+    learned(folder, "related", "other.json", "--topology", str(folder / "others.csv"))
+    assert "warning[topology-fits-nothing]" in capsys.readouterr().err

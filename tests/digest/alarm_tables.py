@@ -33,7 +33,20 @@ def simple(seconds: float, element: str, kind: str, **more: object) -> dict[str,
 
 NAMES = st.one_of(
     st.sampled_from(
-        ["Device=1", "Device=12", "LINK DOWN", 'say "no"', "a,b;c", "x@1*2^!", "incident 1", "doubtful", "ü\n\t漢"]
+        [
+            "Device=1",
+            "Device=12",
+            "LINK DOWN",
+            'say "no"',
+            "a,b;c",
+            "x@1*2^!",
+            "incident 1",
+            "doubtful",
+            "ü\n\t漢",
+            "a\x1b[31m",
+            "\x9b\u202eb",
+            "\U000e0001",
+        ]
     ),
     st.text(max_size=12),
 )

@@ -87,6 +87,11 @@ def test_decoding_returns_exactly_the_facts_that_were_written(
     assert decode(write(facts)) == facts
 
 
+@given(TABLES_OF_ROWS)
+def test_what_does_not_print_is_escaped_wherever_it_stands(table: object) -> None:
+    assert all(line.isprintable() for line in write(folded(table)).split("\n"))
+
+
 def test_the_probable_root_is_marked_in_its_line_and_read_back() -> None:
     facts = replace(reduce(SMALL, EVERYTHING), root="LINK DOWN")
     lines = write(facts).split("\n")

@@ -42,7 +42,7 @@ def _console(stream: Any) -> Console:  # noqa: ANN401 - any text stream
 
 def say(text: str = "") -> None:
     """Print a line of result."""
-    _console(sys.stdout).print(Text(text), soft_wrap=True)
+    _console(sys.stdout).print(Text(printable(text)), soft_wrap=True)
 
 
 def say_json(value: object) -> None:
@@ -58,7 +58,7 @@ def say_json_line(value: object) -> None:
 
 def note(text: str) -> None:
     """Print a remark on standard error."""
-    _console(sys.stderr).print(Text(text), soft_wrap=True)
+    _console(sys.stderr).print(Text(printable(text)), soft_wrap=True)
 
 
 def tell(diagnostics: Iterable[Diagnostic]) -> None:
@@ -69,7 +69,14 @@ def tell(diagnostics: Iterable[Diagnostic]) -> None:
 
 def heading(text: str) -> None:
     """Print the title of a step."""
-    _console(sys.stdout).print(Text(f"\n{text}", style="bold"))
+    _console(sys.stdout).print(Text(f"\n{printable(text)}", style="bold"))
+
+
+def printable(text: str) -> str:
+    """Return a text with blanks for what a terminal would obey rather than print: names come from outside."""
+    return (
+        text if text.isprintable() else "".join(each if each.isprintable() or each in "\n\t" else " " for each in text)
+    )
 
 
 def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> None:
@@ -80,7 +87,7 @@ def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str
     """
     if title:
         say(title)
-    screen, lines = _console(sys.stdout), [list(row) for row in rows]
+    screen, lines = _console(sys.stdout), [[printable(cell) for cell in row] for row in rows]
     grid = Table(box=None, pad_edge=False, header_style="bold")
     widths = _narrowed([max(map(len, column)) for column in zip(columns, *lines, strict=True)], screen.width)
     if sum(widths) + _BETWEEN * (len(widths) - 1) > screen.width:

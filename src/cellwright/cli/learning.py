@@ -13,7 +13,7 @@ from cellwright.cli import console
 from cellwright.cli.app import Output, OutputOption, app
 from cellwright.cli.places import LakeArgument, place_of
 from cellwright.cli.plans import number
-from cellwright.cli.topologies import TopologyOption, topology_of
+from cellwright.cli.topologies import TopologyOption, covered, topology_of
 from cellwright.wiring.learning import learn_causes
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ def digest_learn(
 ) -> None:
     """Learn from the lake's alarms which types bring about which others, and how well that foretells them."""
     beside = topology_of(topology)
-    learned = learn_causes(place_of(lake), out, beside)
+    place = place_of(lake)
+    covered(place, beside)
+    learned = learn_causes(place, out, beside)
     graph, salience = learned.causes, learned.salience
     if output is Output.JSON:
         judged = {"salience": salience and {"incidents": salience.incidents, **asdict(salience.quality)}}

@@ -9,7 +9,7 @@ import typer
 from cellwright.cli import console
 from cellwright.cli.app import app
 from cellwright.cli.places import place_of
-from cellwright.cli.topologies import TopologyOption, topology_of
+from cellwright.cli.topologies import TopologyOption, covered, topology_of
 from cellwright.lake import open_lake
 from cellwright.wiring.opening import originals
 
@@ -25,7 +25,9 @@ def digest_open(
 ) -> None:
     """Print the originals that a digest stands for, one JSON object a line; they never left the lake."""
     beside = topology_of(topology)
-    with open_lake(place_of(lake)) as opened:
+    place = place_of(lake)
+    covered(place, beside)
+    with open_lake(place) as opened:
         found = originals(opened, name, beside)
     for original in found:
         console.say_json_line(original)

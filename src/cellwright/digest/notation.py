@@ -15,7 +15,8 @@ INCIDENT: Final = "[ghjkmnpqrs][0-9]{10}"
 NUMBER: Final = "[0-9]{1,18}"
 QUOTED: Final = r'"(?:[^"\\]|\\.)*"'
 
-# Bare names need no quotes: an element is one word, a type words with single blanks. The signs left out mean something.
+# Bare names need no quotes: an element is one word, a type words with single blanks. The signs left out mean something,
+# and what does not print (a terminal would obey it, a reader not see it) stands in quotes, escaped.
 BARE_WORD: Final = r'[^\s"@*!^]+'
 BARE_PHRASE: Final = r'[^\s":\[\]]+(?: [^\s":\[\]]+)*'
 _WORD: Final = re.compile(BARE_WORD)
@@ -39,12 +40,12 @@ def incident_name(sha256: str) -> str:
 
 def quote_word(name: str) -> str:
     """Return `name` as it stands where it is one plain word, else as a JSON string."""
-    return name if _WORD.fullmatch(name) else quote(name)
+    return name if name.isprintable() and _WORD.fullmatch(name) else quote(name)
 
 
 def quote_phrase(name: str) -> str:
     """Return `name` as it stands where it is plain words with single blanks, else as a JSON string."""
-    return name if _PHRASE.fullmatch(name) else quote(name)
+    return name if name.isprintable() and _PHRASE.fullmatch(name) else quote(name)
 
 
 def unquote(text: str) -> str:
@@ -99,5 +100,10 @@ def natural(name: str) -> tuple[tuple[str, int, str], ...]:
 
 
 def quote(name: str) -> str:
-    """Return `name` as a JSON string."""
-    return json.dumps(name, ensure_ascii=False)
+    """Return `name` as a JSON string in which every character prints."""
+    quoted = json.dumps(name, ensure_ascii=False)
+    return quoted if quoted.isprintable() else "".join(sign if sign.isprintable() else _escape(sign) for sign in quoted)
+
+
+def _escape(sign: str) -> str:
+    return json.dumps(sign)[1:-1]

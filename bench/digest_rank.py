@@ -19,8 +19,12 @@ from collections import Counter, defaultdict
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cellwright.digest import BUDGET_TOKENS, decode, digest_incident, incidents, rank, token_counter
+from cellwright.digest.compose import BUDGET_TOKENS, digest_incident
+from cellwright.digest.rank import rank
 from cellwright.digest.rank_precedence import learn_precedence
+from cellwright.digest.storms import incidents
+from cellwright.digest.text import decode
+from cellwright.digest.tokens import token_counter
 from cellwright.simulate.simulation import Scenario
 from rows import Row
 from simulated import simulated
@@ -28,8 +32,10 @@ from simulated import simulated
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from cellwright.digest import Facts, Incident, TokenCounter
+    from cellwright.digest.fold import Facts
     from cellwright.digest.rank_precedence import Precedence
+    from cellwright.digest.storms import Incident
+    from cellwright.digest.tokens import TokenCounter
     from cellwright.simulate.faults import Fault
 
 SEEDS: Final = 40

@@ -181,7 +181,7 @@ def in_memory(reader: Any, path: Path) -> int:  # noqa: ANN401 - imported only i
 def durable(reader: Any, path: Path) -> int:  # noqa: ANN401 - as above
     """Return how many rows of a file lie in a lake."""
     from cellwright.lake import Lake  # noqa: PLC0415 - the memory of this process is measured
-    from cellwright.privacy import Pseudonymiser  # noqa: PLC0415 - as above
+    from cellwright.privacy.pseudonymise import Pseudonymiser  # noqa: PLC0415 - as above
     from cellwright.telemetry.mediate import mediate  # noqa: PLC0415 - as above
     from cellwright.telemetry.sources import walk  # noqa: PLC0415 - as above
 

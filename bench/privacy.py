@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from cellwright.privacy import Pseudonymiser
 from cellwright.privacy.columns import scan_column
 from cellwright.privacy.identifiers import scan
+from cellwright.privacy.pseudonymise import Pseudonymiser
 from rows import Row
 
 if TYPE_CHECKING:

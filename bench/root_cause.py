@@ -26,21 +26,26 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from alarm_sets import read
-from cellwright.digest import decode, digest_incident, incidents, rank, token_counter
 from cellwright.digest.causes import learn
 from cellwright.digest.causes_onsets import columns_of
+from cellwright.digest.compose import digest_incident
 from cellwright.digest.correlate_episodes import Surroundings
 from cellwright.digest.correlate_topology import Topology
+from cellwright.digest.rank import rank
 from cellwright.digest.rank_precedence import learn_precedence
+from cellwright.digest.storms import incidents
+from cellwright.digest.text import decode
+from cellwright.digest.tokens import token_counter
 from rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from alarm_sets import AlarmSet
-    from cellwright.digest import Facts, TokenCounter
     from cellwright.digest.alarms import Alarm
     from cellwright.digest.causes import CauseGraph
+    from cellwright.digest.fold import Facts
+    from cellwright.digest.tokens import TokenCounter
 
 QUICK_EVENTS: Final = 8_000
 EARLIER: Final = 0.5  # of the alarms

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cellwright.cli.main import run
-from cellwright.digest import token_counter
 from cellwright.digest.beside import beside
 from cellwright.digest.correlate_topology import pairs_topology
 from cellwright.digest.salience import keys_of
 from cellwright.digest.salience_fit import learn_salience, signals_of
+from cellwright.digest.tokens import token_counter
 from cellwright.lake import open_lake
 from cellwright.simulate.simulation import TELEMETRY, TOPOLOGY, Scenario, simulate
 from cellwright.wiring.evidence import Evidence
@@ -35,9 +35,9 @@ from rows import Row
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cellwright.digest import TokenCounter
     from cellwright.digest.salience import LearnedSalience
     from cellwright.digest.salience_fit import Company
+    from cellwright.digest.tokens import TokenCounter
 
 SEEDS: Final = 6
 QUICK_SEEDS: Final = 1

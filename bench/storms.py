@@ -22,17 +22,24 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from alarm_sets import read
-from cellwright.digest import BUDGET_TOKENS, decode, digest_incident, digests, incidents, is_storm, rank, token_counter
+from cellwright.digest.compose import BUDGET_TOKENS, digest_incident, digests
 from cellwright.digest.fold import fold
+from cellwright.digest.rank import rank
 from cellwright.digest.render_csv import render_csv
 from cellwright.digest.render_ves import render_ves
+from cellwright.digest.storms import incidents, is_storm
+from cellwright.digest.text import decode
+from cellwright.digest.tokens import token_counter
 from rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from alarm_sets import AlarmSet
-    from cellwright.digest import Digest, Facts, Incident, TokenCounter
+    from cellwright.digest.compose import Digest
+    from cellwright.digest.fold import Facts
+    from cellwright.digest.storms import Incident
+    from cellwright.digest.tokens import TokenCounter
 
 QUICK_EVENTS: Final = 8_000
 GROWTH_PARTS: Final = (8, 4, 2, 1)  # of the events

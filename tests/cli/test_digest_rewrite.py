@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cellwright.cli.main import run
-from cellwright.digest import decode
+from cellwright.digest.text import decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

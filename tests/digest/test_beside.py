@@ -5,12 +5,15 @@ from __future__ import annotations
 import pyarrow as pa
 from alarm_tables import ORIGIN_US, alarm_table, at, simple
 
-from cellwright.digest import EstimatingCounter, decode, digest_incident, incidents
 from cellwright.digest.beside import Beside, beside, element_of, scope_of
+from cellwright.digest.compose import digest_incident
 from cellwright.digest.counters import Break
 from cellwright.digest.counters_text import decode_counters
 from cellwright.digest.logs import LogLines, lines_of
 from cellwright.digest.logs_text import decode_log
+from cellwright.digest.storms import incidents
+from cellwright.digest.text import decode
+from cellwright.digest.tokens import EstimatingCounter
 from cellwright.lake.schema import TABLES
 
 COUNT = EstimatingCounter()

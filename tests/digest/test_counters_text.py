@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright.digest import EstimatingCounter
 from cellwright.digest.counters import Break
 from cellwright.digest.counters_text import (
     CounterChange,
@@ -15,6 +14,7 @@ from cellwright.digest.counters_text import (
     richest_counters,
     write_counters,
 )
+from cellwright.digest.tokens import EstimatingCounter
 from cellwright.errors import CellwrightError
 
 NOON_US = 1_767_614_400_000_000

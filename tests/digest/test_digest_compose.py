@@ -8,8 +8,11 @@ from alarm_tables import TABLES_OF_ROWS, alarm_table, at, simple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright.digest import EstimatingCounter, decode, digest_incident, digests, incidents, to_json
+from cellwright.digest.compose import digest_incident, digests, to_json
 from cellwright.digest.fold import Kept, fold, reduce
+from cellwright.digest.storms import incidents
+from cellwright.digest.text import decode
+from cellwright.digest.tokens import EstimatingCounter
 from cellwright.errors import UsageError
 
 COUNT = EstimatingCounter()

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 import pytest
 from alarm_lists import LISTS, read_list
 
-from cellwright.digest import decode, digest_incident, incidents, is_storm, token_counter
+from cellwright.digest.compose import digest_incident
 from cellwright.digest.render_ves import render_ves
+from cellwright.digest.storms import incidents, is_storm
+from cellwright.digest.text import decode
+from cellwright.digest.tokens import token_counter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
 
-    from cellwright.digest import Incident
+    from cellwright.digest.storms import Incident
 
 COUNT = token_counter()
 pytestmark = [

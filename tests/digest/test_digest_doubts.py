@@ -3,9 +3,12 @@ from __future__ import annotations
 import pytest
 from alarm_tables import alarm_table, at, simple
 
-from cellwright.digest import EstimatingCounter, decode, digest_incident, incidents
+from cellwright.digest.compose import digest_incident
 from cellwright.digest.correlate_episodes import Surroundings
 from cellwright.digest.correlate_topology import Topology
+from cellwright.digest.storms import incidents
+from cellwright.digest.text import decode
+from cellwright.digest.tokens import EstimatingCounter
 from cellwright.errors import CellwrightError
 
 COUNT = EstimatingCounter()

@@ -6,9 +6,12 @@ import numpy as np
 from alarm_tables import TABLES_OF_ROWS, alarm_table, simple
 from hypothesis import given
 
-from cellwright.digest import EstimatingCounter, decode, digests, rank
 from cellwright.digest.causes import CauseGraph, learn
 from cellwright.digest.causes_onsets import AlarmColumns
+from cellwright.digest.compose import digests
+from cellwright.digest.rank import rank
+from cellwright.digest.text import decode
+from cellwright.digest.tokens import EstimatingCounter
 
 COUNT = EstimatingCounter()
 

@@ -7,9 +7,13 @@ from alarm_tables import TABLES_OF_ROWS, alarm_table, at, simple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright.digest import EstimatingCounter, decode, digest_incident, incidents, rank
 from cellwright.digest.alarms import alarms_of
+from cellwright.digest.compose import digest_incident
+from cellwright.digest.rank import rank
 from cellwright.digest.rank_precedence import learn_precedence
+from cellwright.digest.storms import incidents
+from cellwright.digest.text import decode
+from cellwright.digest.tokens import EstimatingCounter
 
 if TYPE_CHECKING:
     from cellwright.digest.alarms import Alarm

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 from alarm_tables import alarm_table
 
-from cellwright.digest import EstimatingCounter, decode, digest_incident, incidents, rank
 from cellwright.digest.alarms import alarms_of
+from cellwright.digest.compose import digest_incident
 from cellwright.digest.correlate import correlated
 from cellwright.digest.correlate_episodes import Surroundings
 from cellwright.digest.correlate_topology import Topology
+from cellwright.digest.rank import rank
 from cellwright.digest.rank_precedence import learn_precedence
+from cellwright.digest.storms import incidents
+from cellwright.digest.text import decode
+from cellwright.digest.tokens import EstimatingCounter
 from cellwright.simulate.faults import inject_faults
 from cellwright.simulate.network import build_network
 from cellwright.simulate.simulation import DEFAULT_START

@@ -7,8 +7,8 @@ from alarm_tables import TABLES_OF_ROWS, alarm_table, simple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright.digest import EstimatingCounter, incidents, is_storm
-from cellwright.digest.storms import STORM_MAX_TOKENS, STORM_MIN_TOKENS, cut
+from cellwright.digest.storms import STORM_MAX_TOKENS, STORM_MIN_TOKENS, cut, incidents, is_storm
+from cellwright.digest.tokens import EstimatingCounter
 
 COUNT = EstimatingCounter()
 

@@ -8,7 +8,6 @@ from alarm_tables import NAMES, TABLES_OF_ROWS, alarm_table, simple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright.digest import EstimatingCounter, decode
 from cellwright.digest.alarms import alarms_of
 from cellwright.digest.doubts import DUPLICATES, FLOOD, UNPLACED, Doubt
 from cellwright.digest.fold import EVERYTHING, Kept, fold, reduce
@@ -24,7 +23,8 @@ from cellwright.digest.notation import (
     write_seconds,
 )
 from cellwright.digest.parts import join, split
-from cellwright.digest.text import write
+from cellwright.digest.text import decode, write
+from cellwright.digest.tokens import EstimatingCounter
 from cellwright.errors import CellwrightError
 
 INCIDENT = "k2917365012"

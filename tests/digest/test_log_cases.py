@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cellwright.digest import EstimatingCounter
 from cellwright.digest.logs import read_lines
 from cellwright.digest.logs_compose import digest_log
+from cellwright.digest.tokens import EstimatingCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_logs import log_table
 
-from cellwright.digest import EstimatingCounter
 from cellwright.digest.logs import lines_of, read_lines
 from cellwright.digest.logs_compose import LogDigest, digest_log, log_ledger
 from cellwright.digest.logs_text import LogFacts, Told, decode_log, write_log
 from cellwright.digest.parts import join
 from cellwright.digest.templates import template_id
+from cellwright.digest.tokens import EstimatingCounter
 from cellwright.errors import CellwrightError, UsageError
 
 COUNT = EstimatingCounter()

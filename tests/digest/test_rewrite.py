@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cellwright.digest import decode
 from cellwright.digest.rewrite import rewrite_flaws
+from cellwright.digest.text import decode
 
 DIGEST = """\
 incident h4829173650 at 2026-01-05T12:00:00Z for 42 s: 9 alarms, 3 elements, 2 types in north

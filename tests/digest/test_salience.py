@@ -9,13 +9,13 @@ from alarm_tables import ORIGIN_US
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright.digest import EstimatingCounter
 from cellwright.digest.beside import Scope, beside
 from cellwright.digest.counters import Break
 from cellwright.digest.ledger import Reference
 from cellwright.digest.logs import Level, LogLines
 from cellwright.digest.salience import LearnedSalience, Seen, keys_of
 from cellwright.digest.salience_fit import MIN_INCIDENTS, Company, learn_salience, signals_of
+from cellwright.digest.tokens import EstimatingCounter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from price_lists import demand
 
 from cellwright.economics.compute import compute_cost
 from cellwright.economics.tariffs import tariff_at
-from cellwright.estate import parse
+from cellwright.estate.parsing import parse
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/price-a-network.md"
 SITES = """

@@ -7,8 +7,9 @@ from datetime import date
 import pytest
 from estate_texts import ROOT
 
-from cellwright import estate
 from cellwright.estate.model import Execution, ServiceClass, Spread
+from cellwright.estate.parsing import parse
+from cellwright.estate.warnings import warnings_at
 
 FOLDER = ROOT / "examples/ai-ran"
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.yaml"))}
@@ -18,18 +19,18 @@ TODAY = date(2026, 12, 1)
 def told(file: str, before: str, after: str) -> list[str]:
     """Return the codes of what is wrong or doubtful when one line of the example is changed."""
     assert before in TEXTS[file]
-    parsed = estate.parse(list({**TEXTS, file: TEXTS[file].replace(before, after, 1)}.items()))
-    return [item.code for item in (*parsed.diagnostics, *estate.warnings_at(parsed, TODAY))]
+    parsed = parse(list({**TEXTS, file: TEXTS[file].replace(before, after, 1)}.items()))
+    return [item.code for item in (*parsed.diagnostics, *warnings_at(parsed, TODAY))]
 
 
 def test_the_example_has_neither_problems_nor_warnings() -> None:
-    parsed = estate.parse(list(TEXTS.items()))
+    parsed = parse(list(TEXTS.items()))
     assert parsed.diagnostics == ()
-    assert estate.warnings_at(parsed, TODAY) == ()
+    assert warnings_at(parsed, TODAY) == ()
 
 
 def test_the_example_shows_what_it_promises() -> None:
-    built = estate.parse(list(TEXTS.items())).estate
+    built = parse(list(TEXTS.items())).estate
     assert built is not None
     jobs = built.workloads
     receiver, training = jobs["neural-receiver"], jobs["channel-model-training"]

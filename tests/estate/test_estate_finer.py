@@ -10,8 +10,11 @@ from fine_estate import FINE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright import estate
 from cellwright.estate import model
+from cellwright.estate.identity import fingerprint
+from cellwright.estate.parsing import parse
+from cellwright.estate.schema import json_schema
+from cellwright.estate.warnings import warnings_at
 from cellwright.estate.yaml_nodes import read_yaml
 
 if TYPE_CHECKING:
@@ -21,16 +24,16 @@ PER_SITE = SITE + OTHER_SITE + TENANT
 
 
 def built(text: str) -> model.Estate:
-    parsed = estate.parse([("a", text)])
+    parsed = parse([("a", text)])
     assert parsed.diagnostics == ()
     assert parsed.estate is not None
     return parsed.estate
 
 
 def test_the_finest_estate_is_sound_and_gives_no_warning() -> None:
-    parsed = estate.parse([("a", FINE)])
+    parsed = parse([("a", FINE)])
     assert parsed.diagnostics == ()
-    assert estate.warnings_at(parsed, date(2026, 6, 1)) == ()
+    assert warnings_at(parsed, date(2026, 6, 1)) == ()
 
 
 def test_a_machine_is_described_down_to_cells_cards_and_pages() -> None:
@@ -151,7 +154,7 @@ def written(value: object, schema: dict[str, Any], defs: dict[str, Any]) -> Iter
 
 
 def test_the_schema_leads_to_every_key_and_the_finest_estate_writes_them_all() -> None:
-    schema = estate.json_schema()
+    schema = json_schema()
     defs = schema["$defs"]
     kinds = schema["discriminator"]["mapping"]
     seen = {
@@ -188,8 +191,8 @@ def test_any_value_in_any_place_of_the_finest_estate_is_a_diagnostic_or_sound(da
     for _ in range(data.draw(st.integers(1, 3))):
         inside, key = data.draw(st.sampled_from(list(places(documents))))
         inside[key] = data.draw(VALUES)
-    parsed = estate.parse([("a", "".join(f"---\n{json.dumps(each)}\n" for each in documents))])
+    parsed = parse([("a", "".join(f"---\n{json.dumps(each)}\n" for each in documents))])
     assert (parsed.estate is None) == bool(parsed.diagnostics)
-    estate.warnings_at(parsed, date(2026, 6, 1))
+    warnings_at(parsed, date(2026, 6, 1))
     if parsed.estate is not None:
-        estate.fingerprint(parsed.estate)
+        fingerprint(parsed.estate)

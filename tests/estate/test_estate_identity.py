@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from fine_estate import FINE
 
-from cellwright import estate
 from cellwright.estate import model
 from cellwright.estate.identity import fingerprint
+from cellwright.estate.parsing import parse
 
 HINTS = vars(model) | {"Mapping": Mapping, "date": date}
 
@@ -81,7 +81,7 @@ def changed_fields(value: object) -> Iterator[tuple[str, object]]:
 
 
 def fine() -> model.Estate:
-    built = estate.parse([("a", FINE)]).estate
+    built = parse([("a", FINE)]).estate
     assert built is not None
     return built
 

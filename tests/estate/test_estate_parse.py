@@ -8,23 +8,23 @@ from estate_texts import DATASET, LINK, OTHER_SITE, SITE, SMALL, TENANT, WORKLOA
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellwright import estate
 from cellwright.errors import Mark, Severity
 from cellwright.estate.cycles import cycles
 from cellwright.estate.documents.kinds import Kind
 from cellwright.estate.model import Arch, OnCall, Phase, SensitivityClass, Tier
+from cellwright.estate.parsing import parse
 from cellwright.estate.yaml_nodes import read_yaml
 
 EXAMPLE = example_texts()
 
 
 def codes(*texts: str) -> list[str]:
-    parsed = estate.parse([(f"{index}.yaml", text) for index, text in enumerate(texts)])
+    parsed = parse([(f"{index}.yaml", text) for index, text in enumerate(texts)])
     return [diagnostic.code for diagnostic in parsed.diagnostics]
 
 
 def test_a_small_estate_becomes_frozen_values_in_canonical_units() -> None:
-    parsed = estate.parse([("small.yaml", SMALL)])
+    parsed = parse([("small.yaml", SMALL)])
     built = parsed.estate
     assert parsed.diagnostics == ()
     assert built is not None
@@ -44,12 +44,12 @@ def test_a_small_estate_becomes_frozen_values_in_canonical_units() -> None:
 
 
 def test_documents_may_lie_in_many_files_in_any_order() -> None:
-    one, many = estate.parse([("a", SMALL)]).estate, SMALL.split("---\n")[:0:-1]
-    assert one == estate.parse([(f"{index}.yaml", text) for index, text in enumerate(many)]).estate
+    one, many = parse([("a", SMALL)]).estate, SMALL.split("---\n")[:0:-1]
+    assert one == parse([(f"{index}.yaml", text) for index, text in enumerate(many)]).estate
 
 
 def test_mappings_are_in_name_order() -> None:
-    built = estate.parse([("a", SMALL)]).estate
+    built = parse([("a", SMALL)]).estate
     assert built is not None
     assert list(built.sites) == ["milano", "roma"]
 
@@ -59,7 +59,7 @@ def test_a_broken_file_does_not_hide_the_problems_of_another() -> None:
 
 
 def test_a_duplicate_names_the_first_place_in_another_file() -> None:
-    (problem,) = estate.parse([("a.yaml", SITE), ("b.yaml", SITE)]).diagnostics
+    (problem,) = parse([("a.yaml", SITE), ("b.yaml", SITE)]).diagnostics
     assert problem.mark == Mark("b.yaml", 4, 18)
     assert problem.hint == "first at a.yaml:4:18"
 
@@ -71,7 +71,7 @@ def test_a_name_that_may_stand_in_unreadable_text_is_not_called_unknown() -> Non
 
 def test_diagnostics_are_sorted_by_file_line_and_column() -> None:
     broken = SMALL.replace("roma", "rome", 1).replace("8 ms", "8").replace("IT", "it")
-    marks = [item.mark for item in estate.parse([("b", broken), ("a", broken)]).diagnostics if item.mark]
+    marks = [item.mark for item in parse([("b", broken), ("a", broken)]).diagnostics if item.mark]
     assert len(marks) > 10
     assert marks == sorted(marks)
 
@@ -82,12 +82,12 @@ def test_an_estate_of_no_files_is_empty() -> None:
 
 def test_line_numbers_survive_directives_and_windows_line_ends() -> None:
     text = ("%YAML 1.2\n" + SITE + OTHER_SITE.replace("metro", "mtero")).replace("\n", "\r\n")
-    (problem,) = estate.parse([("a", text)]).diagnostics
+    (problem,) = parse([("a", text)]).diagnostics
     assert problem.mark == Mark("a", 19, 9)
 
 
 def test_marks_lead_back_to_the_text() -> None:
-    parsed = estate.parse([("a", SITE)])
+    parsed = parse([("a", SITE)])
     assert parsed.mark(Kind.SITE, "roma") == Mark("a", 4, 18)
     assert parsed.mark(Kind.SITE, "roma", "spec", "tier") == Mark("a", 6, 9)
     assert parsed.mark(Kind.SITE, "napoli") is None
@@ -119,7 +119,7 @@ def test_every_circle_is_found_once() -> None:
 
 
 def test_the_example_is_clean_and_has_what_it_promises() -> None:
-    parsed = estate.parse(EXAMPLE)
+    parsed = parse(EXAMPLE)
     built = parsed.estate
     assert parsed.diagnostics == ()
     assert built is not None
@@ -139,7 +139,7 @@ def test_the_example_is_clean_and_has_what_it_promises() -> None:
 
 
 def test_the_network_of_the_example_is_in_one_piece() -> None:
-    built = estate.parse(EXAMPLE).estate
+    built = parse(EXAMPLE).estate
     assert built is not None
     reached, edge = set[str](), {"region-milano"}
     while edge:
@@ -151,7 +151,7 @@ def test_the_network_of_the_example_is_in_one_piece() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.text())
 def test_no_text_makes_parsing_raise(text: str) -> None:
-    parsed = estate.parse([("a", text)])
+    parsed = parse([("a", text)])
     assert parsed.estate is None
     assert parsed.diagnostics
 
@@ -189,7 +189,7 @@ def test_no_mutation_of_a_sound_estate_makes_parsing_raise(data: st.DataObject) 
         start = data.draw(st.integers(0, len(text)))
         end = min(len(text), start + data.draw(st.integers(0, 30)))
         text = text[:start] + data.draw(FRAGMENTS | st.text(max_size=5)) + text[end:]
-    parsed = estate.parse([("a", text)])
+    parsed = parse([("a", text)])
     errors = [item for item in parsed.diagnostics if item.severity is Severity.ERROR]
     assert (parsed.estate is None) == bool(errors)
     assert all(item.mark and item.mark.line <= text.count("\n") + 2 for item in errors)
@@ -209,4 +209,4 @@ def test_any_value_in_any_place_is_a_diagnostic_or_sound(text: str, place: int, 
     candidates = [index for index, line in enumerate(lines) if ": " in line]
     index = candidates[place % len(candidates)]
     lines[index] = lines[index].split(": ")[0] + ": " + json.dumps(value)  # JSON is YAML
-    estate.parse([("a", "\n".join(lines))])
+    parse([("a", "\n".join(lines))])

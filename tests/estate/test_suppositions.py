@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cellwright.errors import UsageError
-from cellwright.estate import parse
+from cellwright.estate.parsing import parse
 
 SITE = """
 apiVersion: cellwright.io/v1alpha1

@@ -69,6 +69,7 @@ def test_vectors_come_in_the_encoding_that_was_asked_for(
         (vectors([1.0, 2.0], [1.0]), "one has 1 dimensions, not 2"),
         (vectors([1.0, 2.0], "!!"), "none"),
         (vectors([1.0, 2.0], None), "one is no vector"),
+        (vectors([1.0, 2.0], "AAAA"), "one is cut short"),
         ({"data": [1, 2]}, "they are not 2"),
         ({}, "they are not 2"),
     ],
@@ -78,6 +79,15 @@ def test_an_answer_that_holds_no_vector_for_each_input_is_told(tmp_path: Path, a
     assert (response.status, response.error) == (502, "upstream_garbled")
     assert words in response.json["error"]["message"]
     assert (row.tokens_in, row.estimated) == (3, True)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("number", ["1.0", None, 1e39])
+def test_what_no_32_bits_hold_is_told(tmp_path: Path, number: object) -> None:
+    body = {"model": "auto", "input": "one", "encoding_format": "base64"}
+    response, _, _ = asked(tmp_path, says(vectors([1.0, number])), body, path=PATH)
+    assert (response.status, response.error) == (502, "upstream_garbled")
+    assert "one holds what is no number of 32 bits" in response.json["error"]["message"]
 
 
 @pytest.mark.integration

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,27 +21,29 @@ from cellwright.digest.ledger import content_hash
 from cellwright.digest.notation import incident_name
 from cellwright.digest.storms import incidents
 from cellwright.digest.tokens import token_counter
-from cellwright.errors import UsageError
+from cellwright.errors import StorageError, UsageError
 from cellwright.estate.model import Boundary, SensitivityClass
 from cellwright.gateway.config import load_config
-from cellwright.gateway.filter_policy import FilterMode, FilterPolicy, Unread
+from cellwright.gateway.filter_policy import DEFAULT_EDGE, EdgeSpec, FilterMode, FilterPolicy, Unread
 from cellwright.gateway.filtering.tell import tell
 from cellwright.gateway.model import Route, Rule
 from cellwright.gateway.wire import Usage
 from cellwright.lake import Lake
-from cellwright.privacy import guard_egress
+from cellwright.privacy.egress import guard_egress
 from cellwright.telemetry.mediate import mediate_received
 from cellwright.telemetry.sources import RawFile
+from cellwright.wiring.edge import EdgeDesk
 from cellwright.wiring.opening import originals
 from cellwright.wiring.pseudonyms import Pseudonyms
+from cellwright.wiring.standby import open_desk
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway_kit import Response
 
+    from cellwright.gateway.filtering.edge import Desk
     from cellwright.gateway.model import GatewayConfig
-    from cellwright.wiring.edge import EdgeDesk
 
 CLASS = "x-cellwright-data-class"
 HOME = Rule("home", frozenset({SensitivityClass.SIGNALLING}), Boundary.PREMISES, "Act 1, article 5")
@@ -54,7 +57,7 @@ def exchange(
     folder: Path,
     body: object,
     setup: GatewayConfig,
-    with_desk: EdgeDesk | None = None,
+    with_desk: Desk | None = None,
     headers: dict[str, str] | None = None,
 ) -> tuple[Response, list[Any]]:
     """Return the answer to a body, and the bodies that backends were sent."""
@@ -64,7 +67,7 @@ def exchange(
     return response, [request.body for backend in backends for request in backend.asked]
 
 
-def filtered(folder: Path, body: object, policy: FilterPolicy, with_desk: EdgeDesk | None = None) -> Any:  # noqa: ANN401
+def filtered(folder: Path, body: object, policy: FilterPolicy, with_desk: Desk | None = None) -> Any:  # noqa: ANN401
     return exchange(folder, body, config(remote(), filter=policy), with_desk)
 
 
@@ -91,6 +94,28 @@ def test_what_leaves_is_a_digest_within_the_budget_that_names_nobody(tmp_path: P
     before, after = (int(response.headers[f"x-cellwright-tokens-{when}"]) for when in ("before", "after"))
     assert after < before / 2
     assert token_counter().count(text) <= 600 + token_counter().count(prose) + 60
+
+
+def test_a_desk_with_nothing_at_the_edge_is_opened_by_the_first_record(tmp_path: Path) -> None:
+    edge = open_desk(DEFAULT_EDGE, settings(tmp_path), tmp_path)
+    assert not isinstance(edge, EdgeDesk)
+    body = asked(f"IMSI {SUBSCRIBER} complains. Why?\n\n{batch(60)}\n\n{syslog(2)}")
+    response, sent = filtered(tmp_path, body, FilterPolicy(), edge)
+    assert response.headers["x-cellwright-filtered"] == "alarms=60, as they are=1"
+    assert sent == filtered(tmp_path, body, FilterPolicy(), desk(tmp_path, mappings=()))[1]
+    response, sent = filtered(tmp_path, asked("cellwright:incident/g0000000000"), FilterPolicy(), edge)
+    assert (response.status, response.error, sent) == (404, "unknown_incident", [])
+
+
+def test_whatever_stands_at_the_edge_is_opened_and_checked_at_the_start(tmp_path: Path) -> None:
+    assert isinstance(open_desk(EdgeSpec(mappings=(str(MAPPING),)), settings(tmp_path), tmp_path), EdgeDesk)
+    with pytest.raises(StorageError, match=r"absent\.yaml"):
+        open_desk(EdgeSpec(mappings=("absent.yaml",)), settings(tmp_path), tmp_path)
+    with pytest.raises(StorageError, match=r"absent\.yaml"):
+        open_desk(DEFAULT_EDGE, replace(settings(tmp_path), privacy_policy=tmp_path / "absent.yaml"), tmp_path)
+    settings(tmp_path).key_file.chmod(0o644)
+    with pytest.raises(StorageError, match="key-file-shared"):
+        open_desk(DEFAULT_EDGE, settings(tmp_path), tmp_path)
 
 
 def test_ordinary_requests_pass_as_they_are_and_unlabelled(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from cellwright.gateway.model import AccessKey, BatchSettings, Route, Rule
 from cellwright.gateway.model_quota import Bound, Holder, Period, Quota, Unit
 from cellwright.gateway.serve import running
 from cellwright.gateway.wire import Operation, Usage
-from cellwright.privacy import guard_egress
+from cellwright.privacy.egress import guard_egress
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator

@@ -142,6 +142,16 @@ def test_too_few_rows_are_no_measurement(tmp_path: Path, told: Callable[..., tup
     assert (code, "there are 4 whole answers of auto" in err) == (64, True)
 
 
+@pytest.mark.parametrize("url", ["gateway.example/v1", "ftp://gateway.example", "http://me:secret@gateway.example/v1"])
+def test_an_address_of_no_gateway_is_told(
+    told: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("CELLWRIGHT_GATEWAY_KEY", KEY)
+    code, _, err = told("gateway", "measure", "--of", SUBJECT, "--users", "edge-torino", "--url", url)
+    assert code == 64
+    assert "not-an-address" in err
+
+
 def test_percentiles_are_values_that_were_measured() -> None:
     assert percentiles([float(value) for value in range(1, 11)]) == (6.0, 10.0, 10.0)
     assert percentiles([5.0]) == (5.0, 5.0, 5.0)

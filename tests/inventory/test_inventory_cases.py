@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from cellwright import estate
 from cellwright.errors import Severity
 from cellwright.estate.model import Control, OnCall, Tier
+from cellwright.estate.parsing import parse
 from cellwright.inventory import Imported, Options, Role, Source, TierRule, to_yaml
 from cellwright.wiring.inventories import inventories
 
@@ -59,7 +59,7 @@ def test_what_is_imported_passes_the_check_of_estates_and_means_the_same(folder:
     assert failed == folder.name.startswith("bad-") == (not imported.documents)
     if failed:
         return
-    parsed = estate.parse([("estate.yaml", to_yaml(imported.documents, "heading"))])
+    parsed = parse([("estate.yaml", to_yaml(imported.documents, "heading"))])
     assert parsed.diagnostics == ()
     assert parsed.estate is not None
     assert {site.name: site for site in imported.sites} == dict(parsed.estate.sites)

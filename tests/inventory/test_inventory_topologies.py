@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright import estate
 from cellwright.errors import Severity
 from cellwright.estate.model import Location
+from cellwright.estate.parsing import parse
 from cellwright.inventory import Options, Source, to_files
 from cellwright.inventory.distance import (
     FIBRE_PER_KM_MS,
@@ -45,7 +45,7 @@ def test_every_public_topology_becomes_an_estate_that_passes_the_check(path: Pat
     text = path.read_bytes()
     imported = INVENTORY.documents([Source(path.name, text)], Options(jurisdiction="XK"))
     assert [item for item in imported.diagnostics if item.severity is Severity.ERROR] == []
-    parsed = estate.parse(list(to_files(imported.documents, path.name).items()))
+    parsed = parse(list(to_files(imported.documents, path.name).items()))
     assert parsed.diagnostics == ()
     assert parsed.estate is not None
     assert len(parsed.estate.sites) == text.count(b"node [") + text.count(b"<node ")

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cellwright import estate
 from cellwright.cli.main import run
 from cellwright.errors import EstateError, ExitCode, StorageError, UsageError
+from cellwright.estate.parsing import parse
 from cellwright.inventory import Imported, Options, Role, Source
 from cellwright.wiring import inventories as wiring
 from cellwright.wiring.inventories import import_estate, read_columns, read_source, write_estate
@@ -42,7 +42,7 @@ def test_a_new_folder_holds_sites_and_links_and_passes_the_check(imported: Impor
     files = everything(tmp_path)
     assert sorted(files) == ["a/estate/links.yaml", "a/estate/sites.yaml"]
     assert [path.name for path in written] == ["sites.yaml", "links.yaml"]
-    assert estate.parse(list(files.items())).diagnostics == ()
+    assert parse(list(files.items())).diagnostics == ()
 
 
 def test_a_name_that_ends_in_yaml_becomes_one_file(imported: Imported, tmp_path: Path) -> None:

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellwright.errors import UsageError
-from cellwright.privacy import Pseudonymiser
 from cellwright.privacy.anonymise import Wanted, anonymise, smallest_class
 from cellwright.privacy.anonymise_levels import ANY, Ladder, levels, plain
 from cellwright.privacy.anonymise_spec import Mode, default_spec, load_spec
 from cellwright.privacy.anonymise_subjects import subjects
+from cellwright.privacy.pseudonymise import Pseudonymiser
 
 if TYPE_CHECKING:
     from cellwright.privacy.anonymise import Anonymised

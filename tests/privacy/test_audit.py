@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from pyarrow import orc
 
 from cellwright.errors import StorageError
-from cellwright.privacy import Kind, find
 from cellwright.privacy.audit import WINDOW, survivors_in_blob, survivors_in_bytes, survivors_in_text
+from cellwright.privacy.identifiers import Kind, find
 from cellwright.wiring.audits import audit_folder
 from cellwright.wiring.progress import silent
 

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellwright.errors import DeniedError
-from cellwright.privacy import find, guard_egress
+from cellwright.privacy.egress import guard_egress
 from cellwright.privacy.glance import doubtful_lines, may_name_someone
+from cellwright.privacy.identifiers import find
 
 NAMING = (
     "imsi-262011234567890",

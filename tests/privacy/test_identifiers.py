@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellwright.errors import DeniedError, ExitCode
-from cellwright.privacy import Kind, columns, find, guard_egress
+from cellwright.privacy import columns
 from cellwright.privacy.columns import scan_column
+from cellwright.privacy.egress import guard_egress
 from cellwright.privacy.hints import HINTS, SLOW, any_hint
-from cellwright.privacy.identifiers import scan
+from cellwright.privacy.identifiers import Kind, find, scan
 from cellwright.privacy.patterns import FAMILIES, HINT, pattern_for, pattern_of
 from cellwright.privacy.reading import lowered
 

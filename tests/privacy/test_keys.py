@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cellwright.errors import StorageError
-from cellwright.privacy import load_or_create_key
+from cellwright.privacy.keys import load_or_create_key
 
 if TYPE_CHECKING:
     from pathlib import Path

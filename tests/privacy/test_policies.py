@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from cellwright.errors import UsageError
 from cellwright.estate.model import SensitivityClass
-from cellwright.privacy import Kind, Pseudonymiser, columns, find
+from cellwright.privacy import columns
 from cellwright.privacy.geography import WORDS, scan_places
+from cellwright.privacy.identifiers import Kind, find
 from cellwright.privacy.keys import scoped_key
 from cellwright.privacy.policy import PLACES, Action, Epoch, Policy
 from cellwright.privacy.policy_document import load_policy
+from cellwright.privacy.pseudonymise import Pseudonymiser
 
 KEY = bytes(range(32))
 DEFAULT = Pseudonymiser(KEY)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellwright.privacy import Kind, Pseudonymiser, columns, find
-from cellwright.privacy.identifiers import read
+from cellwright.privacy import columns
+from cellwright.privacy.identifiers import Kind, find, read
+from cellwright.privacy.pseudonymise import Pseudonymiser
 
 KEY = bytes(range(32))
 MASK = Pseudonymiser(KEY)

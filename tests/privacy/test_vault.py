@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from cellwright.errors import DeniedError, StorageError, UsageError
-from cellwright.privacy import Pseudonymiser
 from cellwright.privacy.identifiers import Kind
 from cellwright.privacy.policy import Action, Policy
+from cellwright.privacy.pseudonymise import Pseudonymiser
 from cellwright.privacy.vault import Vault, open_vault
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellwright.estate.model import SensitivityClass
-from cellwright.privacy import find
+from cellwright.privacy.identifiers import find
 from cellwright.telemetry.classify import classify, strictest_of
 from cellwright.telemetry.classify_rows import Profiler
 from cellwright.telemetry.classify_values import Profile, shape

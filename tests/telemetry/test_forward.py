@@ -20,7 +20,7 @@ from line_format import HEAD, LineFormat
 from cellwright.errors import CellwrightError, StorageError, UnavailableError
 from cellwright.lake import Disk, Lake
 from cellwright.lake.schema import TABLES
-from cellwright.privacy import Pseudonymiser
+from cellwright.privacy.pseudonymise import Pseudonymiser
 from cellwright.telemetry.forward import Forwarder
 from cellwright.telemetry.forward_centre import Parcel, Receiver
 from cellwright.telemetry.forward_inbox import Inbox

@@ -19,7 +19,7 @@ from line_format import HEAD, LineFormat
 from cellwright.errors import StorageError
 from cellwright.lake import FileState, Lake
 from cellwright.plugins import PluginSet
-from cellwright.privacy import Pseudonymiser
+from cellwright.privacy.pseudonymise import Pseudonymiser
 from cellwright.telemetry.mediate import mediate
 from cellwright.telemetry.sources import Limits, walk
 

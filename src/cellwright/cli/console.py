@@ -67,6 +67,20 @@ def tell(diagnostics: Iterable[Diagnostic]) -> None:
         note(str(diagnostic))
 
 
+def diagnostic_json(item: Diagnostic) -> dict[str, object]:
+    """Return a diagnostic as JSON values."""
+    place = {"file": item.mark.file, "line": item.mark.line, "column": item.mark.column} if item.mark else None
+    return {
+        "severity": item.severity.value,
+        "code": item.code,
+        "message": item.message,
+        "place": place,
+        "expected": item.expected,
+        "hint": item.hint,
+        "cause": item.cause,
+    }
+
+
 def heading(text: str) -> None:
     """Print the title of a step."""
     _console(sys.stdout).print(Text(f"\n{printable(text)}", style="bold"))

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from cellwright import estate as estates
 from cellwright.cli import console, plans
 from cellwright.cli.app import Output, OutputOption, app
 from cellwright.errors import ExitCode, Severity
+from cellwright.estate.schema import json_schema
 from cellwright.wiring.estates import check_estate
 
 EstateArgument = Annotated[Path, typer.Argument(metavar="ESTATE", help="A YAML file, or a folder of them.")]
@@ -27,7 +27,7 @@ def check(estate: EstateArgument, output: OutputOption = Output.TABLE) -> None:
     found, diagnostics = check_estate(estate, _today().date())
     if output is Output.JSON:
         console.say_json(
-            {"valid": found is not None, "diagnostics": [plans.diagnostic_json(item) for item in diagnostics]}
+            {"valid": found is not None, "diagnostics": [console.diagnostic_json(item) for item in diagnostics]}
         )
     else:
         console.tell(diagnostics)
@@ -42,4 +42,4 @@ def check(estate: EstateArgument, output: OutputOption = Output.TABLE) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of the estate documents, for editors."""
-    console.say_json(estates.json_schema())
+    console.say_json(json_schema())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from cellwright.cli import console, plans
+from cellwright.cli import console
 from cellwright.cli.app import Output, OutputOption, app
 from cellwright.cli.metering import commands
 from cellwright.errors import ExitCode, UsageError
@@ -67,7 +67,7 @@ def check(
         found, remarks = read_config(Documents(config, plan, estate))
     except UsageError as error:
         if output is Output.JSON:
-            told = [plans.diagnostic_json(item) for item in error.diagnostics]
+            told = [console.diagnostic_json(item) for item in error.diagnostics]
             console.say_json({"valid": False, "diagnostics": told, "remarks": []})
         else:
             console.tell(error.diagnostics)

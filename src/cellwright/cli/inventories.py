@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from cellwright.cli import console, plans
+from cellwright.cli import console
 from cellwright.cli.app import Output, OutputOption, app
 from cellwright.errors import UsageError, nearest
 from cellwright.estate.model import Control, Location, OnCall, Tier
@@ -172,7 +172,7 @@ def _print(imported: Imported, written: Sequence[Path], out: Path, output: Outpu
             {"kind": each.kind, "text": each.text, "count": each.count, "names": each.names[:_LISTED]}
             for each in imported.remarks
         ]
-        diagnostics = [plans.diagnostic_json(item) for item in imported.diagnostics]
+        diagnostics = [console.diagnostic_json(item) for item in imported.diagnostics]
         paths = [str(path) for path in written]
         console.say_json({"written": paths, **counts, "remarks": remarks, "diagnostics": diagnostics})
         return

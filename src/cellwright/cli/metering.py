@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path  # noqa: TC003 - Typer reads the annotations
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -15,7 +15,9 @@ from cellwright.errors import UsageError
 from cellwright.gateway.config import load_config
 from cellwright.gateway.keys import hash_key, new_key
 from cellwright.wiring.files import read_text
-from cellwright.wiring.measuring import PROMPT, Running, Samples, Subject, documents, metered, percentiles, probe, write
+
+if TYPE_CHECKING:
+    from cellwright.wiring.measuring import Samples
 
 commands = typer.Typer(help="Serve models behind one address by policy; check, explain and measure it.")
 _KEY_VARIABLE: Final = "CELLWRIGHT_GATEWAY_KEY"
@@ -63,19 +65,21 @@ def measure(  # noqa: PLR0913 - one parameter an option
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Measure P50, P95 and P99 of first token and round trip, and write them where the planner reads latencies."""
-    subjects = tuple(Subject.of(text) for text in of)
+    from cellwright.wiring import measuring  # noqa: PLC0415 - takes 20 MiB, and this module is loaded to serve too
+
+    subjects = tuple(measuring.Subject.of(text) for text in of)
     if (url is None) is (config is None):
         raise UsageError.of("nothing-to-measure", "one place to measure at is needed", expected="--url, or --config")
     if config is not None:
         since = datetime.now(UTC) - timedelta(hours=hours)
-        found = metered(load_config(read_text(config), str(config)), os.environ, subjects, since)
+        found = measuring.metered(load_config(read_text(config), str(config)), os.environ, subjects, since)
     else:
-        question = read_text(prompt) if prompt else PROMPT
-        running = Running(str(url).rstrip("/"), _key(key_env))
-        found = probe(running, subjects, probes, question, console.progress_bar)
+        question = read_text(prompt) if prompt else measuring.PROMPT
+        running = measuring.Running(str(url).rstrip("/"), _key(key_env))
+        found = measuring.probe(running, subjects, probes, question, console.progress_bar)
     today = datetime.now(UTC).date()
-    text = documents(found, users, today)
-    written = write(text, estate, today) if estate else None
+    text = measuring.documents(found, users, today)
+    written = measuring.write(text, estate, today) if estate else None
     if output is Output.JSON:
         console.say_json([_json(samples, users) for samples in found])
     elif written is None:
@@ -94,7 +98,7 @@ def _key(variable: str) -> str:
 
 
 def _sentence(samples: Samples) -> str:
-    p50, p95, p99 = percentiles(samples.round_trip)
+    p50, p95, p99 = samples.percentiles["round_trip_ms"]
     failed = f", {samples.failed} failed" if samples.failed else ""
     return (
         f"{samples.subject.route}: round trip P50 {p50:.4g} ms, P95 {p95:.4g} ms, P99 {p99:.4g} ms "
@@ -105,6 +109,5 @@ def _sentence(samples: Samples) -> str:
 def _json(samples: Samples, users: str) -> dict[str, object]:
     subject = samples.subject
     named = {"route": subject.route, "workload": subject.workload, "site": subject.site, "users": users}
-    values = (("round_trip_ms", samples.round_trip), ("first_token_ms", samples.first_token))
-    found = {name: dict(zip(("p50", "p95", "p99"), percentiles(each), strict=True)) for name, each in values if each}
+    found = {name: dict(zip(("p50", "p95", "p99"), each, strict=True)) for name, each in samples.percentiles.items()}
     return named | found | {"samples": len(samples.round_trip), "failed": samples.failed, "source": samples.source}

@@ -14,7 +14,6 @@ from cellwright.placement.summary import total_per_hour
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cellwright.errors import Diagnostic
     from cellwright.estate.model import Estate
     from cellwright.placement.comparison import Comparison
     from cellwright.placement.diff import Difference
@@ -29,20 +28,6 @@ _COLUMNS: Final = ("workload", "tier", "site", "cost/h", "P99", "decided by", *_
 _DURATIONS: Final = (("h", 3.6e6), ("min", 6e4), ("s", 1e3), ("ms", 1.0))
 _MOST_ROWS: Final = 10  # so that a plan, with its comparison, prints in at most 25 lines
 _MOST_MOVES: Final = 20
-
-
-def diagnostic_json(item: Diagnostic) -> dict[str, object]:
-    """Return a diagnostic as JSON values."""
-    place = {"file": item.mark.file, "line": item.mark.line, "column": item.mark.column} if item.mark else None
-    return {
-        "severity": item.severity.value,
-        "code": item.code,
-        "message": item.message,
-        "place": place,
-        "expected": item.expected,
-        "hint": item.hint,
-        "cause": item.cause,
-    }
 
 
 def estate_sentence(estate: Estate) -> str:

@@ -15,7 +15,7 @@ from cellwright.cli.app import Output, OutputOption, app
 from cellwright.cli.places import LakeArgument, place_of
 from cellwright.cli.plans import number
 from cellwright.errors import ExitCode, UsageError, nearest
-from cellwright.privacy import Kind
+from cellwright.privacy.identifiers import Kind
 from cellwright.wiring.anonymising import Order, anonymise_lake, recount
 from cellwright.wiring.audits import audit_folder
 from cellwright.wiring.pseudonyms import looks, policy_of, reveal

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-import aiohttp
 import orjson
 
 from cellwright.errors import UnavailableError
+from cellwright.gateway.http.client import Pool, Times
+from cellwright.gateway.http.deadlines import Deadlines
 from cellwright.gateway.sse import EventReader
+from cellwright.gateway.upstream import NetworkError
 from cellwright.gateway.wire import answer_text, read_usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from cellwright.gateway.http.client import Received
     from cellwright.gateway.wire import JsonObject, Usage
 
     Messages = Sequence[Mapping[str, str]]
 
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=600, sock_connect=10, sock_read=120)
+_TIMES: Final = Times(connect_s=10.0, read_s=120.0)
+_TOTAL_S: Final = 600.0  # of one answer
+_ERROR_LIMIT: Final = 64 * 1024  # bytes of a refusal that are read
 _MS_PER_S: Final = 1000.0
 _OK: Final = 200
 
@@ -67,12 +73,12 @@ class _Hearing:
             self.first_s = time.perf_counter()
         self.texts.append(text)
 
-    def answer(self, response: aiohttp.ClientResponse) -> Answer:
+    def answer(self, response: Received) -> Answer:
         """Return what was heard until now."""
         cut = None if self.done else "the answer broke off"
         return Answer(
             status=response.status,
-            headers=MappingProxyType({name.lower(): value for name, value in response.headers.items()}),
+            headers=MappingProxyType(response.headers),
             text="".join(self.texts),
             ttft_ms=None if self.first_s is None else (self.first_s - self.began_s) * _MS_PER_S,
             round_trip_ms=(time.perf_counter() - self.began_s) * _MS_PER_S,
@@ -83,7 +89,7 @@ class _Hearing:
 
 
 async def ask(  # noqa: PLR0913, PLR0917 - what a request is made of
-    session: aiohttp.ClientSession,
+    pool: Pool,
     base_url: str,
     key: str,
     model: str,
@@ -101,14 +107,17 @@ async def ask(  # noqa: PLR0913, PLR0917 - what a request is made of
     hearing = _Hearing(time.perf_counter())
     url = f"{base_url}/chat/completions"
     try:
-        async with session.post(url, data=orjson.dumps(body), headers=headers, allow_redirects=False) as response:
+        async with (
+            asyncio.timeout(_TOTAL_S),
+            await pool.request("POST", url, headers=headers, body=orjson.dumps(body)) as response,
+        ):
             await _hear(response, hearing)
             return hearing.answer(response)
-    except (aiohttp.ClientError, TimeoutError) as error:
+    except (NetworkError, TimeoutError) as error:
         raise UnavailableError.of(
             "gateway-unreachable",
             f"no answer from {base_url}",
-            cause=str(error) or type(error).__name__,
+            cause=str(error.__cause__ or error) or type(error).__name__,
             hint="check that the server is running",
         ) from error
 
@@ -132,11 +141,11 @@ async def ask_all(  # noqa: PLR0913 - as for ask, and how many at a time
     places = asyncio.Semaphore(concurrency)
     done = 0
 
-    async def one(session: aiohttp.ClientSession, messages: Messages) -> Answer:
+    async def one(messages: Messages) -> Answer:
         nonlocal done
         async with places:
             try:
-                answer = await ask(session, base_url, key, model, messages, data_class)
+                answer = await ask(pool, base_url, key, model, messages, data_class)
             except UnavailableError as error:
                 if not keeps_on:
                     raise
@@ -146,26 +155,26 @@ async def ask_all(  # noqa: PLR0913 - as for ask, and how many at a time
             progress(done, len(prompts))
         return answer
 
-    async with aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=False) as session:
+    with contextlib.closing(Pool(_TIMES, Deadlines([_TIMES.read_s]))) as pool:
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one(session, messages)) for messages in prompts]
+                tasks = [group.create_task(one(messages)) for messages in prompts]
         except* UnavailableError as errors:
             raise errors.exceptions[0] from None
     return tuple(task.result() for task in tasks)
 
 
-async def _hear(response: aiohttp.ClientResponse, hearing: _Hearing) -> None:
+async def _hear(response: Received, hearing: _Hearing) -> None:
     """Take in a whole response; what breaks it is noted, not raised."""
     try:
         if response.status != _OK:
-            hearing.error = _reason(_object(await response.read()))
+            hearing.error = _reason(_object(await response.read(_ERROR_LIMIT)))
             return
         reader = EventReader()
-        async for piece in response.content.iter_any():
+        async for piece in response.pieces():
             for data in reader.feed(piece):
                 hearing.hear(data)
-    except (aiohttp.ClientPayloadError, aiohttp.SocketTimeoutError, ValueError) as error:
+    except (NetworkError, ValueError) as error:
         hearing.error = f"the answer broke off ({type(error).__name__})"
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from cellwright.digest import decode, rank
 from cellwright.digest.notation import INCIDENT
-from cellwright.digest.rank import WEIGHTS
+from cellwright.digest.rank import WEIGHTS, rank
+from cellwright.digest.text import decode
 from cellwright.errors import CellwrightError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cellwright.digest import Candidate, Facts
     from cellwright.digest.causes import CauseGraph
+    from cellwright.digest.fold import Facts
+    from cellwright.digest.rank import Candidate
 
 SELF: Final = (
     "This is the answer of a deterministic reasoner, a program that weighs stated evidence. It is not a language model."

@@ -7,9 +7,6 @@ import secrets
 import stat
 from typing import TYPE_CHECKING, Final
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from cellwright.errors import StorageError
 
 if TYPE_CHECKING:
@@ -40,6 +37,9 @@ def load_or_create_key(path: Path) -> bytes:
 
 def derive_key(key: bytes, purpose: str) -> bytes:
     """Return 32 bytes for a purpose that do not reveal the key (HKDF-SHA256, RFC 5869)."""
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - takes 7 MiB, and few derive a key
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415 - as above
+
     return HKDF(SHA256(), KEY_BYTES, salt=None, info=f"cellwright {purpose} 1".encode()).derive(key)
 
 

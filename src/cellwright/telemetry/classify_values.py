@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from cellwright.privacy import Kind, find
+from cellwright.privacy.identifiers import Kind, find
 
 _LOOKED_AT: Final = 20_000  # values of a field
 _KNOWN: Final = 20_000  # distinct values told apart

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cellwright.lake import FileDraft, Lake, LakeWriter
-    from cellwright.privacy import Pseudonymiser
+    from cellwright.privacy.pseudonymise import Pseudonymiser
     from cellwright.telemetry.format import Batch, Format
     from cellwright.telemetry.sources import Entry, RawFile
 

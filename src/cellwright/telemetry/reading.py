@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from cellwright.privacy import Pseudonymiser
+    from cellwright.privacy.pseudonymise import Pseudonymiser
     from cellwright.telemetry.format import Batch, Format
 
 _LOG: Final = logging.getLogger(__name__)

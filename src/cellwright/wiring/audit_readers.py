@@ -33,7 +33,7 @@ from cellwright.wiring.audit_pdf import survivors_in_pdf
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cellwright.privacy import Kind
+    from cellwright.privacy.identifiers import Kind
 
     _Read = Callable[[int], bytes]
     Reader = Callable[[BinaryIO, Path], Iterator[Survivor | str]]

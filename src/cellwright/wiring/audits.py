@@ -18,8 +18,8 @@ from cellwright.wiring.audit_readers import survivors_in_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cellwright.privacy import Kind
     from cellwright.privacy.audit import Place, Survivor
+    from cellwright.privacy.identifiers import Kind
     from cellwright.telemetry.sources import RawFile
     from cellwright.wiring.progress import Advance, Progress
 

@@ -16,7 +16,7 @@ from cellwright.gateway.metering.meter import Meter
 from cellwright.gateway.model import AccessKey, BackendSpec, GatewayConfig, ModelPrice, Route, Rule
 from cellwright.gateway.serve import running
 from cellwright.gateway.server import create_app
-from cellwright.privacy import guard_egress
+from cellwright.privacy.egress import guard_egress
 from cellwright.store import sqlite_url
 from cellwright.wiring.files import storage_errors
 

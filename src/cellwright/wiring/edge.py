@@ -15,7 +15,7 @@ from cellwright.digest.ledger import content_hash
 from cellwright.digest.tokens import token_counter
 from cellwright.errors import CellwrightError
 from cellwright.gateway.filtering.locate import Locator
-from cellwright.gateway.filtering.tell import tell_incident
+from cellwright.gateway.filtering.tell import tell, tell_incident
 from cellwright.lake import Commit, open_lake
 from cellwright.lake.tenant_rows import TenantRows
 from cellwright.telemetry.formats.delimited_mapping import load_mapping
@@ -32,13 +32,13 @@ from cellwright.wiring.topologies import load_topology
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cellwright.digest import Incident
     from cellwright.digest.correlate_topology import Topology
+    from cellwright.digest.storms import Incident
     from cellwright.gateway.filter_policy import EdgeSpec
     from cellwright.gateway.filtering.tell import Told
     from cellwright.lake import Address
     from cellwright.lake.record import TableRecord
-    from cellwright.privacy import Pseudonymiser
+    from cellwright.privacy.pseudonymise import Pseudonymiser
     from cellwright.telemetry.format import Format
     from cellwright.telemetry.reading import Records
     from cellwright.wiring.settings import Settings
@@ -92,6 +92,11 @@ class EdgeDesk:
             source=_source(raw),
             now=datetime.now(tz=UTC),
         )
+
+    def tell(self, raw: bytes, tenant: str, budget: int) -> Told | None:
+        """Return the digest of the records in `raw`; None where no format reads it."""
+        records = self.read(raw, tenant)
+        return tell(records, budget=budget, count=token_counter()) if records else None
 
     def keep(self, raw: bytes, tenant: str) -> bool | None:
         """Store the originals in the lake for them, None where there is none; return whether they are there."""

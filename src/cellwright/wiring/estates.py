@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cellwright import estate
 from cellwright.errors import EstateError, Severity, StorageError
+from cellwright.estate.parsing import parse
+from cellwright.estate.warnings import warnings_at
 from cellwright.placement import encode
 from cellwright.wiring.files import read_text
 
@@ -24,10 +25,10 @@ def check_estate(path: Path, today: date, supposed: Sequence[str] = ()) -> tuple
 
     `supposed` values, such as `Workload/NAME/latency.p99=20 ms`, stand in place of those in the files.
     """
-    parsed = estate.parse([(str(file), read_text(file)) for file in _documents(path)], supposed)
+    parsed = parse([(str(file), read_text(file)) for file in _documents(path)], supposed)
     if parsed.estate is None:
         return None, parsed.diagnostics
-    return parsed.estate, (*parsed.diagnostics, *estate.warnings_at(parsed, today))
+    return parsed.estate, (*parsed.diagnostics, *warnings_at(parsed, today))
 
 
 def load_estate(path: Path, today: date, supposed: Sequence[str] = ()) -> Estate:

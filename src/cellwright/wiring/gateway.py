@@ -6,7 +6,6 @@ import contextlib
 import functools
 import os
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,12 +26,10 @@ from cellwright.gateway.serve import base_url, bind, serve, serve_beside
 from cellwright.gateway.server import create_app
 from cellwright.gateway.wire import ApiError
 from cellwright.gateway.workers import Workers
-from cellwright.privacy import guard_egress
-from cellwright.wiring.edge import EdgeDesk
-from cellwright.wiring.estates import load_estate, load_plan
+from cellwright.privacy.egress import guard_egress
 from cellwright.wiring.files import read_text, storage_errors
-from cellwright.wiring.planned import with_plan
 from cellwright.wiring.settings import read_settings
+from cellwright.wiring.standby import open_desk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -85,8 +82,9 @@ def read_config(documents: Documents) -> tuple[GatewayConfig, tuple[str, ...]]:
     """Return the configuration in documents, and remarks; raise UsageError with every problem, StorageError."""
     config = load_config(read_text(documents.config), str(documents.config))
     if documents.plan is not None and documents.estate is not None:
-        today = datetime.now(tz=UTC).date()
-        return with_plan(config, load_plan(documents.plan), load_estate(documents.estate, today))
+        from cellwright.wiring.planned import read_planned  # noqa: PLC0415 - takes 20 MiB, and few gateways have a plan
+
+        return read_planned(config, documents.plan, documents.estate)
     if not config.backends:
         message = "the document names servers of a plan alone"
         raise UsageError.of("no-plan", message, expected="--plan PLAN --estate ESTATE, or spec.backends")
@@ -210,7 +208,7 @@ def _opened(
     `stamps` are those of the documents from before they were read: what was written since is read at once.
     """
     with Meter(meter_url(config, environ)) as meter:
-        desk = functools.partial(EdgeDesk, settings=read_settings(environ, Path.home()), base=documents.config.parent)
+        desk = functools.partial(open_desk, settings=read_settings(environ, Path.home()), base=documents.config.parent)
         app = create_app(config, guard=guard_egress, counter=token_counter(), meter=meter, secrets=environ, desk=desk)
         shown = (Path(config.tls.certificate), Path(config.tls.key)) if config.tls else ()
         loaded = (*stamps, *_stamps(shown))

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cellwright import estate
 from cellwright.errors import EstateError, Severity, StorageError, UsageError
+from cellwright.estate.parsing import parse
 from cellwright.estate.yaml_nodes import read_yaml
 from cellwright.inventory import Imported, Inventory, Source, to_files, to_yaml
 from cellwright.plugins import PluginSet
@@ -119,7 +119,7 @@ def write_estate(out: Path, imported: Imported, heading: str, *, force: bool) ->
 
 
 def _check(files: Mapping[str, str]) -> None:
-    problems = [item for item in estate.parse(list(files.items())).diagnostics if item.severity is Severity.ERROR]
+    problems = [item for item in parse(list(files.items())).diagnostics if item.severity is Severity.ERROR]
     if problems:
         raise EstateError(*problems)
 

@@ -15,6 +15,7 @@ from cellwright.gateway.metering.meter import Meter, meter_url
 from cellwright.inventory import to_yaml
 from cellwright.wiring.estates import check_estate
 from cellwright.wiring.files import read_text, storage_errors, write_atomically
+from cellwright.wiring.settings import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,6 +66,12 @@ class Samples:
         """Whether percentiles say something."""
         return len(self.round_trip) >= _LEAST
 
+    @property
+    def percentiles(self) -> dict[str, tuple[float, float, float]]:
+        """P50, P95 and P99 in milliseconds of what there are samples of."""
+        values = {"round_trip_ms": self.round_trip, "first_token_ms": self.first_token}
+        return {name: percentiles(each) for name, each in values.items() if each}
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -72,6 +79,12 @@ class Running:
 
     base_url: str
     key: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Raise UsageError where the address is none."""
+        if not is_address(self.base_url):
+            expected = "an address such as http://127.0.0.1:8781/v1, without user or password"
+            raise UsageError.of("not-an-address", f"{self.base_url!r} is no address of a gateway", expected=expected)
 
 
 def probe(gateway: Running, subjects: Iterable[Subject], probes: int, prompt: str, progress: Progress) -> list[Samples]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cellwright.errors import UsageError
@@ -13,13 +14,20 @@ from cellwright.gateway.model_policy import Budget, Criterion, Expected, Policy
 from cellwright.gateway.routing.route import rules_about
 from cellwright.policy.residency import WIDENING, lies_within
 from cellwright.wiring.cloud import home_of, rules_of
+from cellwright.wiring.estates import load_estate, load_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from cellwright.estate.model import Estate, Measurement, SensitivityClass, Site, Workload
     from cellwright.gateway.model import GatewayConfig, ServerSpec
     from cellwright.placement.plan import Placement, Plan
+
+
+def read_planned(config: GatewayConfig, plan: Path, estate: Path) -> tuple[GatewayConfig, tuple[str, ...]]:
+    """Return a configuration with what the plan in a file has placed, as `with_plan` does; raise EstateError too."""
+    return with_plan(config, load_plan(plan), load_estate(estate, datetime.now(tz=UTC).date()))
 
 
 def with_plan(config: GatewayConfig, plan: Plan, estate: Estate) -> tuple[GatewayConfig, tuple[str, ...]]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Self
 
 from cellwright.errors import UsageError, nearest
 from cellwright.estate.model import SensitivityClass
-from cellwright.privacy import Pseudonymiser, load_or_create_key
+from cellwright.privacy.keys import load_or_create_key
 from cellwright.privacy.policy import DEFAULT_POLICY
 from cellwright.privacy.policy_document import load_policy
+from cellwright.privacy.pseudonymise import Pseudonymiser
 from cellwright.privacy.vault import open_vault
 from cellwright.wiring.files import read_text
 

@@ -77,7 +77,7 @@ def _model_server(environ: Mapping[str, str], tier: str, hint: str) -> ModelServ
             expected="both _BASE_URL and _MODEL, and _API_KEY where the server asks for one",
             hint=f"set it, or unset all three {hint}",
         )
-    if not _is_address(base_url):
+    if not is_address(base_url):
         raise UsageError.of(
             address,
             f"{names[0]} is no address of a server",
@@ -89,7 +89,8 @@ def _model_server(environ: Mapping[str, str], tier: str, hint: str) -> ModelServ
     return ModelServer(base_url.rstrip("/"), model, api_key)
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Return whether a text is the address of a server, without user and password."""
     try:
         parts = urlsplit(text)
         port = parts.port

@@ -11,7 +11,7 @@ import orjson
 
 from cellwright.gateway.forms.fields import read_object
 from cellwright.gateway.knowledge.attributes import read_attributes
-from cellwright.gateway.knowledge.embedder import Asker
+from cellwright.gateway.knowledge.embedding import Asker
 from cellwright.gateway.knowledge.service import Query
 from cellwright.gateway.knowledge.store import Chunking
 from cellwright.gateway.paths import Path

@@ -15,7 +15,6 @@ import orjson
 from cellwright.errors import CellwrightError, Diagnostic
 from cellwright.gateway.filter_policy import LEAST_BUDGET, Filtered, FilterMode, Unread
 from cellwright.gateway.filtering.locate import INCIDENT, Locator
-from cellwright.gateway.filtering.tell import Told, tell
 from cellwright.gateway.wire import ApiError, invalid
 
 if TYPE_CHECKING:
@@ -26,10 +25,10 @@ if TYPE_CHECKING:
     from cellwright.gateway.exchange import Exchange
     from cellwright.gateway.filter_policy import FilterPolicy
     from cellwright.gateway.filtering.locate import Stretch
+    from cellwright.gateway.filtering.tell import Told
     from cellwright.gateway.model import GatewayConfig
     from cellwright.gateway.routing.route import DecisionTable
     from cellwright.gateway.wire import JsonObject, ModelRequest
-    from cellwright.telemetry.reading import Records
 
     Leaves = Callable[[str, "SensitivityClass"], bool]  # whether a model and class may lead off the premises
 
@@ -51,8 +50,8 @@ class Desk(Protocol):
         """Return what finds the records that the desk reads."""
         ...
 
-    def read(self, raw: bytes, tenant: str) -> Records | None:
-        """Return the records in `raw`, pseudonymised; None where no format reads it."""
+    def tell(self, raw: bytes, tenant: str, budget: int) -> Told | None:
+        """Return the digest of the records in `raw`, of at most `budget` tokens; None where no format reads it."""
         ...
 
     def keep(self, raw: bytes, tenant: str) -> bool | None:
@@ -154,8 +153,7 @@ class EdgeFilter:
         data = raw.encode(errors="replace")
         key = (hashlib.sha256(data).hexdigest(), tenant, budget)
         if key not in self._known:
-            records = self._desk.read(data, tenant)
-            self._known[key] = tell(records, budget=budget, count=self._counter) if records else None
+            self._known[key] = self._desk.tell(data, tenant, budget)
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
         self._known.move_to_end(key)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from cellwright.digest import Incident, TokenCounter
+    from cellwright.digest.storms import Incident
+    from cellwright.digest.tokens import TokenCounter
     from cellwright.telemetry.reading import Records
 
 _BOOKS_TOKENS: Final = 60  # held back for what is said of the rest

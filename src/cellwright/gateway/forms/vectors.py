@@ -6,14 +6,15 @@ Encodings: the OpenAI API reference (embeddings); base64 holds 32-bit floats, li
 from __future__ import annotations
 
 import base64
+import struct
+from array import array
 from typing import TYPE_CHECKING, Final
-
-import numpy as np
 
 if TYPE_CHECKING:
     from cellwright.gateway.wire import JsonObject, ModelRequest
 
-_FLOAT: Final = np.dtype("<f4")
+_BYTES: Final = 4  # of a number
+_DIGITS: Final = (9, 8, 7)  # that may be needed to tell a number of 32 bits from others: IEEE 754-2019 clause 5.12.2
 
 
 def fit_vectors(answer: JsonObject, request: ModelRequest) -> bool:
@@ -33,15 +34,43 @@ def fit_vectors(answer: JsonObject, request: ModelRequest) -> bool:
 def _fit(entry: JsonObject, dimensions: int | None, *, packed: bool) -> bool:
     """Write one vector as it is wanted; return whether it was not."""
     found = entry.get("embedding")
-    given = np.frombuffer(base64.b64decode(found, validate=True), _FLOAT) if isinstance(found, str) else found
-    if not isinstance(given, list | np.ndarray) or not len(given):
+    given = _unpacked(found) if isinstance(found, str) else found
+    if not isinstance(given, list) or not given:
         msg = "one is no vector"
         raise ValueError(msg)
     if dimensions is not None and len(given) != dimensions:
         msg = f"one has {len(given)} dimensions, not {dimensions}"
         raise ValueError(msg)
-    if isinstance(given, list) and packed:
-        entry["embedding"] = base64.b64encode(np.asarray(given, _FLOAT).tobytes()).decode()
-    elif isinstance(given, np.ndarray) and not packed:
-        entry["embedding"] = [float(str(number)) for number in given]  # the shortest that says the same in 32 bits
-    return isinstance(given, list) is packed
+    if isinstance(found, str) is packed:
+        return False
+    entry["embedding"] = _packed(given) if packed else _shortest(given)
+    return True
+
+
+def _unpacked(text: str) -> list[float]:
+    data = base64.b64decode(text, validate=True)
+    if len(data) % _BYTES:
+        msg = "one is cut short"
+        raise ValueError(msg)
+    return list(struct.unpack(f"<{len(data) // _BYTES}f", data))
+
+
+def _packed(numbers: list[float]) -> str:
+    try:
+        data = struct.pack(f"<{len(numbers)}f", *numbers)
+    except (struct.error, OverflowError) as error:
+        msg = "one holds what is no number of 32 bits"
+        raise ValueError(msg) from error
+    return base64.b64encode(data).decode()
+
+
+def _shortest(numbers: list[float]) -> list[float]:
+    """Return each number with the fewest digits that say the same in 32 bits."""
+    found = numbers
+    for digits in _DIGITS:
+        fewer = [float(f"{number:.{digits}g}") for number in numbers]
+        found = [
+            short if read == number else long
+            for short, read, number, long in zip(fewer, array("f", fewer), numbers, found, strict=True)
+        ]
+    return found

@@ -10,7 +10,7 @@ import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from cellwright.gateway.knowledge.embedder import Asker
+from cellwright.gateway.knowledge.embedding import Asker
 from cellwright.gateway.knowledge.service import Query
 from cellwright.gateway.knowledge.travel import Found
 from cellwright.gateway.retrieved import Retrieved

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import orjson
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from cellwright.digest.tokens import TokenCounter
     from cellwright.gateway.backend import Backend, Chunk
+    from cellwright.gateway.knowledge.embedding import Asker
     from cellwright.gateway.knowledge.store import Vectors
     from cellwright.gateway.model import AccessKey, BackendSpec
     from cellwright.gateway.pots import Hold
@@ -34,32 +34,6 @@ _BATCH: Final = 64  # texts a backend is asked for at a time
 _ROWS_AND_COLUMNS: Final = 2
 _MS_PER_S: Final = 1000.0
 _US_PER_NS: Final = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """For whom vectors are made: whoever pays for them, and the request they belong to."""
-
-    key: AccessKey
-    request_id: str
-
-
-class Embedder(Protocol):
-    """Turns texts into vectors."""
-
-    @property
-    def name(self) -> str:
-        """Return what tells vectors of one embedder from those of others."""
-        ...
-
-    @property
-    def boundary(self) -> Boundary:
-        """Return within which boundary around the operator's data the texts stay."""
-        ...
-
-    async def embed(self, texts: Sequence[str], asker: Asker) -> Vectors:
-        """Return a vector for each text (texts, dimensions) float32; raises ApiError."""
-        ...
 
 
 class LexicalEmbedder:

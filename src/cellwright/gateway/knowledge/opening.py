@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from cellwright.errors import UsageError
 from cellwright.estate.model import Boundary, Tier
 from cellwright.gateway.egress import Egress
-from cellwright.gateway.knowledge.embedder import BackendEmbedder, LexicalEmbedder
 from cellwright.gateway.knowledge.federated import RemoteSite
 from cellwright.gateway.knowledge.service import Knowledge, Place, Site
 from cellwright.gateway.knowledge.travel import Borders
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
     from cellwright.gateway.backend import Backend
     from cellwright.gateway.egress import Guard
     from cellwright.gateway.http.client import Pool
-    from cellwright.gateway.knowledge.embedder import Embedder, Holding
+    from cellwright.gateway.knowledge.embedder import Holding
+    from cellwright.gateway.knowledge.embedding import Embedder
     from cellwright.gateway.knowledge.service import Uploads
     from cellwright.gateway.knowledge.store import OpenStore, Store
     from cellwright.gateway.knowledge_spec import KnowledgeSpec
@@ -55,6 +55,8 @@ def open_knowledge(config: GatewayConfig, backends: Mapping[str, Backend], aroun
     """
     if not config.knowledge:
         return None
+    from cellwright.gateway.knowledge.embedder import BackendEmbedder, LexicalEmbedder  # noqa: PLC0415 - loads NumPy
+
     openers: PluginSet[OpenStore] = PluginSet("knowledge")
     specs = {spec.name: spec for spec in config.backends}
     places, sites = [], []

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cellwright.estate.model import SensitivityClass
     from cellwright.gateway.batches.store import StoredFile
-    from cellwright.gateway.knowledge.embedder import Asker, Embedder
+    from cellwright.gateway.knowledge.embedding import Asker, Embedder
     from cellwright.gateway.knowledge.federated import RemoteSite
     from cellwright.gateway.knowledge.store import Attributes, Chunking, Store
     from cellwright.gateway.knowledge.travel import Borders

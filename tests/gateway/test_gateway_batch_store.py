@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 import pytest
+from sqlalchemy import Engine
+from sqlalchemy.event import listen, remove
 
 from cellwright.errors import StorageError
 from cellwright.gateway.batches.store import BatchStore, Line, Task
@@ -152,7 +154,7 @@ def test_what_a_tenant_may_keep_is_bounded_and_the_refusal_says_by_what(tmp_path
     queued(kept, 3)
     with pytest.raises(StorageError, match="3 requests of the tenant wait already, and 4 are the most"):
         queued(kept, 2)
-    with pytest.raises(StorageError, match="and 100 are the most"):
+    with pytest.raises(StorageError, match="and 100 bytes are the most"):
         kept.add_file("operator", "batch", "big", b"x" * 99)
     queued(kept, 4, AccessKey("theirs", "other", "1" * 64))
 
@@ -201,5 +203,49 @@ def test_batches_are_listed_newest_first_and_page_by_page(tmp_path: Path) -> Non
     for _ in range(5):
         made.insert(0, queued(kept, 1))
         clock.now_s += 1
-    assert [row.id for row, _, _ in kept.batches("operator", 2, None)] == made[:2]
-    assert [row.id for row, _, _ in kept.batches("operator", 9, made[1])] == made[2:]
+    newest, older = kept.batches("operator", 2, None), kept.batches("operator", 9, made[1])
+    assert newest is not None
+    assert older is not None
+    assert [row.id for row, _, _ in newest] == made[:2]
+    assert [row.id for row, _, _ in older] == made[2:]
+    assert kept.batches("operator", 9, "gone") is kept.batches("other", 9, made[1]) is None
+
+
+def test_batches_of_one_second_are_listed_once_each(tmp_path: Path) -> None:
+    kept = store(tmp_path)
+    made = {queued(kept, 1) for _ in range(5)}
+    seen: list[str] = []
+    for _ in made:
+        ((row, *_),) = kept.batches("operator", 1, seen[-1] if seen else None) or ()
+        seen.append(str(row.id))
+    assert set(seen) == made
+    assert kept.batches("operator", 1, seen[-1]) == []
+
+
+def test_what_is_told_of_a_file_does_not_load_it(tmp_path: Path) -> None:
+    kept = store(tmp_path)
+    file = kept.add_file("operator", "batch", "in.jsonl", b"x" * 100)
+    asked: list[str] = []
+
+    def note(*event: object) -> None:
+        asked.append(str(event[2]))
+
+    listen(Engine, "before_cursor_execute", note)
+    try:
+        assert kept.about("operator", file.id) == file
+        assert kept.files("operator") == [file]
+    finally:
+        remove(Engine, "before_cursor_execute", note)
+    assert len(asked) == 2
+    assert not any("content" in statement for statement in asked)
+    assert kept.about("other", file.id) is kept.about("operator", "gone") is None
+
+
+def test_files_of_no_bytes_are_bounded_in_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cellwright.gateway.batches.store._MOST_FILES", 2)
+    kept = store(tmp_path)
+    for _ in range(2):
+        kept.add_file("operator", "batch", "in.jsonl", b"")
+    with pytest.raises(StorageError, match="has 2 files of 0 bytes already"):
+        kept.add_file("operator", "batch", "in.jsonl", b"")
+    kept.add_file("other", "batch", "in.jsonl", b"")

@@ -257,6 +257,7 @@ def test_batches_are_listed_page_by_page(tmp_path: Path) -> None:
         rest = (await get(app, f"/v1/batches?limit=2&after={first['last_id']}")).json
         assert (len(rest["data"]), rest["has_more"]) == (1, False)
         assert {each["id"] for each in (*first["data"], *rest["data"])} == set(made)
+        assert (await get(app, "/v1/batches?after=gone")).error == "invalid_value"
         for limit in ("x", "0", "101", "9" * 5000):
             assert (await get(app, f"/v1/batches?limit={limit}")).error == "invalid_value"
 

@@ -390,12 +390,14 @@ def test_a_site_is_searched_by_its_gateway_and_only_passages_travel(tmp_path: Pa
             bench(centre, far, opener(backend), guard=guard_egress, secrets=secrets) as hub,
         ):
             answers = hub.run(lambda app: _asked(app, f"oslo.{id}"))
-    searched, chat, foreign = answers
+    searched, chat, foreign, unknown = answers
     assert [each["filename"] for each in searched.json["data"]] == ["fibre.md"]
     assert searched.json["cellwright"]["held_back"] == 1
     assert (chat.headers["x-cellwright-passages"], chat.headers["x-cellwright-passages-held-back"]) == ("1", "1")
     assert FIBRE in backend.asked[0].body["messages"][0]["content"]
     assert foreign.status == 404
+    assert (unknown.status, unknown.error) == (404, "not_found")
+    assert unknown.json["error"]["message"].startswith("site oslo has no such collection")
 
 
 async def _filled(app: Gateway) -> str:
@@ -409,6 +411,7 @@ async def _asked(app: Gateway, id: str) -> tuple[Response, ...]:  # noqa: A002 -
         await Talk(app).search(id, "fibre"),
         await Talk(app)("POST", "/v1/chat/completions", body),
         await Talk(app, OTHER).search(id, "fibre"),
+        await Talk(app).search(f"{id}0", "fibre"),
     )
 
 
@@ -453,6 +456,32 @@ def test_a_tenant_keeps_as_much_as_its_store_lets_it(tmp_path: Path) -> None:
         kept, refused = gateway.run(talk)
     assert (kept.status, refused.status, refused.error) == (200, 413, "knowledge-full")
     assert "and 4000 are the most" in refused.json["error"]["message"]
+
+
+def test_nothing_with_nul_in_it_is_kept(tmp_path: Path) -> None:
+    async def talk(app: Gateway) -> list[Response]:
+        ask = Talk(app)
+        id = await ask.make(("a", "a \\\\u0000 that is spelled out"))  # noqa: A001 - its name
+        path, text = f"{STORES}/{id}/documents", {"name": "b", "text": "c"}
+        bodies = [text | {"text": "a\0b"}, text | {"name": "\0"}, text | {"attributes": {"k\0": 1}}]
+        given = [await ask("POST", path, body) for body in bodies]
+        given += [await ask("POST", STORES, {"metadata": {"a": "\\\0"}})]
+        given += [await ask("POST", f"{STORES}/{id}/search", {"query": "\0"})]
+        form = b'--b\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nassistants\r\n--b\r\n'
+        form += b'content-disposition: form-data; name="file"; filename="%b"\r\n\r\na\0b\r\n--b--\r\n'
+        kind = {"content-type": "multipart/form-data; boundary=b"}
+        given += [await ask("POST", "/v1/files", form % b"a\0", **kind)]
+        kept = (await ask("POST", "/v1/files", form % b"a", **kind)).json["id"]
+        given += [await ask("POST", f"{STORES}/{id}/files", {"file_id": kept})]
+        absent = [await ask("GET", f"{each}%00") for each in (f"{STORES}/{id}", f"/v1/files/{kept}", "/v1/batches/a")]
+        tool = {"type": "file_search", "vector_store_ids": ["vs_\0"]}
+        absent += [await ask("POST", f"{STORES}/{id}/files", {"file_id": "a"})]
+        return [*given, *absent, await ask("POST", "/v1/chat/completions", QUESTION | {"tools": [tool]})]
+
+    batches = BatchSettings(str(tmp_path / "batches.db"))
+    with opened(tmp_path, setup(tmp_path, batches=batches)) as gateway:
+        answers = gateway.run(talk)
+    assert [each.status for each in answers] == [400] * 7 + [404] * 5
 
 
 def test_the_official_client_works_unchanged(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     Handler = Callable[[Call], Awaitable[None]]
 
 _PARAMETER: Final = re.compile(r"\{(\w+)(:path)?\}")
+_SEGMENT: Final = r"[^/\0]+"  # no database keeps NUL
+_REST: Final = ".+"
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -94,6 +96,6 @@ def _pattern(template: str) -> re.Pattern[str]:
     pieces, place = [], 0
     for parameter in _PARAMETER.finditer(template):
         pieces.append(re.escape(template[place : parameter.start()]))
-        pieces.append(f"(?P<{parameter[1]}>{'.+' if parameter[2] else '[^/]+'})")
+        pieces.append(f"(?P<{parameter[1]}>{_REST if parameter[2] else _SEGMENT})")
         place = parameter.end()
     return re.compile("".join([*pieces, re.escape(template[place:])]))

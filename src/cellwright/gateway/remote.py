@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import math
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
@@ -42,13 +42,27 @@ _PASSING: Final = frozenset(  # what is worth another attempt at the same addres
 )
 
 
-class Remote:
-    """The server of one backend."""
+class Absent(NamedTuple):
+    """What it means that a server has not what it was asked for (404)."""
 
-    def __init__(self, spec: BackendSpec, egress: Egress, backoff_s: float = _BACKOFF_S) -> None:
+    what: str  # the server is
+    code: str
+    words: str  # that continue "backend x"
+    status: int = 502
+
+
+class Remote:
+    """The server of one backend, or the gateway of a site."""
+
+    def __init__(
+        self, spec: BackendSpec, egress: Egress, backoff_s: float = _BACKOFF_S, absent: Absent | None = None
+    ) -> None:
         self._spec = spec
         self._egress = egress
         self._backoff_s = backoff_s
+        self._absent = absent or Absent(
+            "backend", "upstream_unknown_model", f"knows no model {spec.model} at its address"
+        )
 
     async def post(self, url: str, headers: Mapping[str, str], body: JsonObject, sign: Sign | None = None) -> Response:
         """Return a response of status 200 to `body` as JSON; asks again while nothing has come back.
@@ -109,7 +123,7 @@ class Remote:
         spent: bool = False,
     ) -> BackendError:
         """Return an error about this backend; `words` continue "backend x"."""
-        diagnostic = Diagnostic(code, f"backend {self._spec.name} {words}")
+        diagnostic = Diagnostic(code, f"{self._absent.what} {self._spec.name} {words}")
         return BackendError(
             diagnostic, status=status, kind=kind, retry_after=retry_after, elsewhere=elsewhere, spent=spent
         )
@@ -136,7 +150,9 @@ class Remote:
             kind = "invalid_request_error"
             return self.error(REFUSED, words, status=status, kind=kind, elsewhere=False)
         if status == HTTPStatus.NOT_FOUND:
-            return self.error("upstream_unknown_model", f"knows no model {self._spec.model} at its address")
+            absent = self._absent
+            kind = "server_error" if absent.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
+            return self.error(absent.code, absent.words, status=absent.status, kind=kind)
         code = "upstream_unavailable" if status in _UNAVAILABLE else "upstream_failed"
         spent = status >= HTTPStatus.INTERNAL_SERVER_ERROR
         return self.error(code, f"failed with status {status}", retry_after=after, spent=spent)

@@ -8,7 +8,7 @@ import time
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final, Protocol
 
-from cellwright.errors import Diagnostic
+from cellwright.errors import Diagnostic, StorageError
 from cellwright.gateway import schemas
 from cellwright.gateway.abilities import Abilities
 from cellwright.gateway.backend import Supplies
@@ -273,6 +273,10 @@ class Gateway:
             await path.handler(Call(incoming, reply, parameters))
         except ApiError as error:
             await reply.fail(error)
+        except StorageError as error:
+            _log.error("request %s failed: %s", reply.request_id, error.diagnostics[0].code)
+            problem = Diagnostic("storage_unavailable", error.diagnostics[0].message)
+            await reply.fail(ApiError(problem, status=503, kind="server_error"))
         except Exception as error:  # noqa: BLE001 - the request boundary; message and traceback may quote the request
             _log.error("request %s failed with %s at %s", reply.request_id, type(error).__name__, _place(error))
             await reply.fail(_internal())

@@ -52,6 +52,7 @@ FILES: Final = Table(
     Column("size", BigInteger, nullable=False),
     Column("content", LargeBinary, nullable=False),
 )
+_ABOUT: Final = [FILES.c[name] for name in ("id", "purpose", "name", "created_s", "size")]
 BATCHES: Final = Table(
     "gateway_batches",
     TABLES,
@@ -92,6 +93,7 @@ FULL: Final = ("files-full", "queue-full")  # what a tenant keeps is bounded
 PENDING, RUNNING, ANSWERED, FAILED = "pending", "running", "answered", "failed"
 _OPEN: Final = ("in_progress", "cancelling")
 _OK: Final = 200
+_MOST_FILES: Final = 10_000  # of a tenant; files of no bytes take room too
 _LOCK: Final = 0x62617463  # sets locks of tenants apart from those of others in the database
 _US_PER_S: Final = 1_000_000
 
@@ -150,10 +152,15 @@ class BatchStore:
 
     def files(self, tenant: str) -> list[StoredFile]:
         """Return the files of a tenant, the newest first."""
-        columns = [FILES.c[name] for name in ("id", "purpose", "name", "created_s", "size")]
-        query = select(*columns).where(FILES.c.tenant == tenant).order_by(FILES.c.created_s.desc(), FILES.c.id)
+        query = select(*_ABOUT).where(FILES.c.tenant == tenant).order_by(FILES.c.created_s.desc(), FILES.c.id)
         with self._reading() as connection:
             return [StoredFile(*row) for row in connection.execute(query)]
+
+    def about(self, tenant: str, file_id: str) -> StoredFile | None:
+        """Return a file without its content, None where the tenant has none of that name."""
+        with self._reading() as connection:
+            row = connection.execute(select(*_ABOUT).where(_is(FILES, file_id, tenant))).first()
+        return None if row is None else StoredFile(*row)
 
     def file(self, tenant: str, file_id: str) -> tuple[StoredFile, bytes] | None:
         """Return a file with its content, None where the tenant has none of that name."""
@@ -219,14 +226,18 @@ class BatchStore:
             row = connection.execute(select(BATCHES).where(_is(BATCHES, batch_id, tenant))).first()
             return None if row is None else (row, *_counts(connection, batch_id))
 
-    def batches(self, tenant: str, limit: int, after: str | None) -> list[tuple[Row[Any], int, int]]:
-        """Return batches of a tenant, the newest first, from the one behind `after` on."""
+    def batches(self, tenant: str, limit: int, after: str | None) -> list[tuple[Row[Any], int, int]] | None:
+        """Return batches of a tenant, the newest first, from behind `after` on; None where it has none of that name."""
         query = select(BATCHES).where(BATCHES.c.tenant == tenant).order_by(BATCHES.c.created_s.desc(), BATCHES.c.id)
         with self._reading() as connection:
-            rows = connection.execute(query).all()
-            ids = [row.id for row in rows]
-            start = ids.index(after) + 1 if after in ids else 0
-            return [(row, *_counts(connection, row.id)) for row in rows[start : start + limit]]
+            if after is not None:
+                last = connection.execute(select(BATCHES.c.created_s).where(_is(BATCHES, after, tenant))).first()
+                if last is None:
+                    return None
+                same_second = and_(BATCHES.c.created_s == last.created_s, BATCHES.c.id > after)
+                query = query.where(or_(BATCHES.c.created_s < last.created_s, same_second))
+            rows = connection.execute(query.limit(limit)).all()
+            return [(row, *_counts(connection, row.id)) for row in rows]
 
     def cancel(self, tenant: str, batch_id: str) -> None:
         """Let no further request of a batch begin."""
@@ -327,11 +338,13 @@ class BatchStore:
         self, connection: Connection, tenant: str, purpose: str, name: str, content: bytes, *, bounded: bool = True
     ) -> StoredFile:
         if bounded:
-            held = connection.scalar(select(func.coalesce(func.sum(FILES.c.size), 0)).where(FILES.c.tenant == tenant))
-            if int(held or 0) + len(content) > self._settings.file_bytes:
+            size = func.coalesce(func.sum(FILES.c.size), 0)
+            held, count = connection.execute(select(size, func.count()).where(FILES.c.tenant == tenant)).one()
+            if int(held) + len(content) > self._settings.file_bytes or count >= _MOST_FILES:
                 raise StorageError.of(
                     "files-full",
-                    f"the files of the tenant hold {held} bytes already, and {self._settings.file_bytes} are the most",
+                    f"the tenant has {count} files of {held} bytes already; {_MOST_FILES} files and"
+                    f" {self._settings.file_bytes} bytes are the most",
                     hint="delete files that are no longer needed",
                 )
         stored = StoredFile(f"file-{secrets.token_hex(16)}", purpose, name, int(self._clock_s()), len(content))

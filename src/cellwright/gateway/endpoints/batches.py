@@ -14,6 +14,7 @@ from cellwright.errors import StorageError
 from cellwright.gateway.batches.store import Line
 from cellwright.gateway.endpoints.files import no_such_file, refused
 from cellwright.gateway.forms.fields import read_object
+from cellwright.gateway.forms.paging import listed, read_page, unknown_place
 from cellwright.gateway.pipeline import read_data_class
 from cellwright.gateway.wire import ApiError, invalid
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _WINDOWS: Final = {"1h": 3_600, "24h": 86_400, "7d": 604_800}
 _MOST_REQUESTS: Final = 50_000
 _MOST_LISTED: Final = 100
-_LIMITS: Final = frozenset(map(str, range(1, _MOST_LISTED + 1)))
+_LISTED: Final = 20
 _MOST_METADATA: Final = 16
 _LONGEST_ID: Final = 200
 _ENDED: Final = {"completed": "completed_at", "expired": "expired_at", "cancelled": "cancelled_at"}
@@ -56,7 +57,9 @@ class Batches:
         asked = read_object(await call.body())
         endpoint, window_s, metadata = self._read(asked)
         file_id = asked.get("input_file_id")
-        found = await asyncio.to_thread(self._store.file, key.tenant, file_id) if isinstance(file_id, str) else None
+        if not isinstance(file_id, str) or "\0" in file_id:
+            raise no_such_file()
+        found = await asyncio.to_thread(self._store.file, key.tenant, file_id)
         if found is None:
             raise no_such_file()
         lines = await asyncio.to_thread(_lines, found[1], endpoint)
@@ -79,16 +82,12 @@ class Batches:
     async def every(self, call: Call) -> None:
         """List the tenant's batches, the newest first."""
         key = await self._callers.identify(call.headers, call.names)
-        given = call.query
-        limit = given.get("limit", "20")
-        if limit not in _LIMITS:
-            raise invalid("invalid_value", f"limit must be 1 to {_MOST_LISTED}", "limit")
-        found = await asyncio.to_thread(self._store.batches, key.tenant, int(limit) + 1, given.get("after"))
-        data = [_told(*each) for each in found[: int(limit)]]
-        ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
-        await call.reply.json(
-            orjson.dumps({"object": "list", "data": data, "has_more": len(found) > int(limit)} | ends)
-        )
+        page = read_page(call.query, _MOST_LISTED, _LISTED)
+        found = await asyncio.to_thread(self._store.batches, key.tenant, page.limit + 1, page.after)
+        if found is None:
+            raise unknown_place("after")
+        data = [_told(*each) for each in found[: page.limit]]
+        await call.reply.json(orjson.dumps(listed(data, has_more=len(found) > page.limit)))
 
     async def one(self, call: Call) -> None:
         """Tell how far a batch is."""
@@ -151,7 +150,8 @@ def _line(number: int, line: Any, endpoint: str, seen: set[str]) -> Line:  # noq
     if not isinstance(line, dict):
         raise _wrong(number, "it is no JSON object")
     custom_id, body = line.get("custom_id"), line.get("body")
-    if not isinstance(custom_id, str) or not 0 < len(custom_id) <= _LONGEST_ID or custom_id in seen:
+    good = isinstance(custom_id, str) and 0 < len(custom_id) <= _LONGEST_ID and "\0" not in custom_id
+    if not isinstance(custom_id, str) or not good or custom_id in seen:
         raise _wrong(number, f"custom_id must be a text of 1 to {_LONGEST_ID} letters that no other line has")
     if line.get("method") != "POST" or line.get("url") != endpoint:
         raise _wrong(number, f"method must be POST and url {endpoint}, as the batch says")

@@ -15,6 +15,7 @@ from python_multipart.exceptions import FormParserError
 
 from cellwright.errors import StorageError
 from cellwright.gateway.batches.store import FULL
+from cellwright.gateway.forms.paging import listed, read_page
 from cellwright.gateway.wire import ApiError, invalid
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _PURPOSES: Final = ("batch", "user_data", "assistants")
 _LONGEST_NAME: Final = 200
+_MOST_LISTED: Final = 10_000
 
 
 class Files:
@@ -49,20 +51,26 @@ class Files:
     async def every(self, call: Call) -> None:
         """List the tenant's files."""
         key = await self._callers.identify(call.headers, call.names)
-        found = await asyncio.to_thread(self._store.files, key.tenant)
-        await call.reply.json(
-            orjson.dumps({"object": "list", "data": [told(each) for each in found], "has_more": False})
-        )
+        page, purpose = read_page(call.query, _MOST_LISTED, _MOST_LISTED), call.query.get("purpose")
+        every = await asyncio.to_thread(self._store.files, key.tenant)
+        found, has_more = page.of([each for each in every if purpose in {None, each.purpose}])
+        await call.reply.json(orjson.dumps(listed([told(each) for each in found], has_more=has_more)))
 
     async def one(self, call: Call) -> None:
         """Tell of one file."""
-        stored, _ = await self._found(call)
+        key = await self._callers.identify(call.headers, call.names)
+        stored = await asyncio.to_thread(self._store.about, key.tenant, call.parameters["file"])
+        if stored is None:
+            raise no_such_file()
         await call.reply.json(orjson.dumps(told(stored)))
 
     async def content(self, call: Call) -> None:
         """Give a file's content back."""
-        _, content = await self._found(call)
-        await call.reply.whole(content, b"application/octet-stream")
+        key = await self._callers.identify(call.headers, call.names)
+        found = await asyncio.to_thread(self._store.file, key.tenant, call.parameters["file"])
+        if found is None:
+            raise no_such_file()
+        await call.reply.whole(found[1], b"application/octet-stream")
 
     async def remove(self, call: Call) -> None:
         """Delete a file."""
@@ -70,13 +78,6 @@ class Files:
         if not await asyncio.to_thread(self._store.remove_file, key.tenant, call.parameters["file"]):
             raise no_such_file()
         await call.reply.json(orjson.dumps({"id": call.parameters["file"], "object": "file", "deleted": True}))
-
-    async def _found(self, call: Call) -> tuple[StoredFile, bytes]:
-        key = await self._callers.identify(call.headers, call.names)
-        found = await asyncio.to_thread(self._store.file, key.tenant, call.parameters["file"])
-        if found is None:
-            raise no_such_file()
-        return found
 
 
 def told(stored: StoredFile) -> JsonObject:
@@ -127,4 +128,6 @@ def _uploaded(content_type: bytes, raw: bytes) -> tuple[str, str, bytes]:
     if len(files) != 1:
         raise invalid("invalid_upload", "the upload must hold one file, under the name file", "file")
     name, content = files[0]
+    if b"\0" in (name or b""):
+        raise invalid("invalid_upload", "the name of the file holds the character NUL", "file")
     return purpose, (name or b"file").decode("utf-8", "replace")[:_LONGEST_NAME], content

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from cellwright.gateway.forms.fields import read_object
+from cellwright.gateway.forms.fields import one_of, read_storable
+from cellwright.gateway.forms.paging import listed, read_page
 from cellwright.gateway.knowledge.attributes import read_attributes
 from cellwright.gateway.knowledge.embedding import Asker
 from cellwright.gateway.knowledge.service import Query
@@ -19,7 +20,7 @@ from cellwright.gateway.pipeline import read_data_class
 from cellwright.gateway.wire import invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from cellwright.estate.model import SensitivityClass
     from cellwright.gateway.connection import Call
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from cellwright.gateway.model import GatewayConfig
     from cellwright.gateway.wire import JsonObject
 
+_MOST_LISTED: Final = 100
+_LISTED: Final = 20
+_STATES: Final = ("in_progress", "completed", "failed", "cancelled")
 _MOST_RESULTS: Final = 50
 _RESULTS: Final = 10
 _LONGEST_QUERY: Final = 16_384
@@ -74,10 +78,12 @@ class VectorStores:
         await self._tell(call, asker, library)
 
     async def every(self, call: Call) -> None:
-        """Answer with all collections of the tenant."""
+        """List the tenant's collections."""
         asker = await self._asker(call)
-        found = [await self._object(asker, library) for library in await self._knowledge.libraries(asker)]
-        await call.reply.json(_list(found))
+        page = read_page(call.query, _MOST_LISTED, _LISTED)
+        found, has_more = page.of(await self._knowledge.libraries(asker))
+        data = [await self._object(asker, library) for library in found]
+        await call.reply.json(orjson.dumps(listed(data, has_more=has_more)))
 
     async def one(self, call: Call) -> None:
         """Answer with one collection."""
@@ -117,9 +123,12 @@ class VectorStores:
         await call.reply.json(orjson.dumps(_file(library, document)))
 
     async def documents(self, call: Call) -> None:
-        """Answer with all documents of a collection."""
-        library, found = await self._knowledge.documents(await self._asker(call), call.parameters["id"])
-        await call.reply.json(_list([_file(library, document) for document in found]))
+        """List the documents of a collection; all that are there are completed."""
+        asker, page = await self._asker(call), read_page(call.query, _MOST_LISTED, _LISTED)
+        status = one_of(call.query.get("filter", "completed"), _STATES, "filter")
+        library, every = await self._knowledge.documents(asker, call.parameters["id"])
+        found, has_more = page.of(every if status == "completed" else ())
+        await call.reply.json(orjson.dumps(listed([_file(library, each) for each in found], has_more=has_more)))
 
     async def document(self, call: Call) -> None:
         """Answer with one document of a collection."""
@@ -153,12 +162,8 @@ class VectorStores:
 
     async def _attach(self, asker: Asker, id: str, file_id: str, body: JsonObject) -> tuple[Library, Document]:  # noqa: A002 - the word of the interface
         name, content = await self._knowledge.upload(asker, file_id)
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise invalid("unsupported_file", "the file is no text in UTF-8", "file_id") from None
         attributes = read_attributes(body.get("attributes"))
-        return await self._knowledge.add(asker, id, name, text, attributes, _chunking(body), file_id)
+        return await self._knowledge.add(asker, id, name, _text(content), attributes, _chunking(body), file_id)
 
     async def _asker(self, call: Call) -> Asker:
         return Asker(await self._callers.identify(call.headers, call.names), call.reply.request_id)
@@ -166,7 +171,7 @@ class VectorStores:
     async def _asked(self, call: Call) -> tuple[Asker, JsonObject]:
         """Return who asks and the object in the body."""
         asker = await self._asker(call)
-        return asker, read_object(await call.body() or b"{}")
+        return asker, read_storable(await call.body() or b"{}")
 
     async def _tell(self, call: Call, asker: Asker, library: Library) -> None:
         await call.reply.json(orjson.dumps(await self._object(asker, library)))
@@ -250,14 +255,19 @@ def _file(library: Library, document: Document) -> JsonObject:
     }
 
 
-def _list(found: Sequence[JsonObject]) -> bytes:
-    ids = [each["id"] for each in found]
-    ends = {"first_id": ids[0] if ids else None, "last_id": ids[-1] if ids else None}
-    return orjson.dumps({"object": "list", "data": found, **ends, "has_more": False})
-
-
 def _gone(id: str, kind: str) -> bytes:  # noqa: A002 - the word of the interface
     return orjson.dumps({"id": id, "object": kind, "deleted": True})
+
+
+def _text(content: bytes) -> str:
+    """Return the text of a file; raise ApiError (400) for what is none."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise invalid("unsupported_file", "the file is no text in UTF-8", "file_id") from None
+    if "\0" in text:
+        raise invalid("unsupported_file", "the file is no text: it holds the character NUL", "file_id")
+    return text
 
 
 def _name(given: object, otherwise: str | None = None) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import re
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import orjson
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.wire import JsonObject
 
 T = TypeVar("T")
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # behind an even number of backslashes
 
 
 def read_object(raw: bytes) -> JsonObject:
@@ -25,6 +27,14 @@ def read_object(raw: bytes) -> JsonObject:
         raise invalid("invalid_json", f"the body is not JSON in UTF-8: it breaks at {place}") from None
     if not isinstance(body, dict):
         raise invalid("invalid_type", "the body is not a JSON object")
+    return body
+
+
+def read_storable(raw: bytes) -> JsonObject:
+    """Return the object in a body that is kept in a database, of which some keep no NUL; raise ApiError."""
+    body = read_object(raw)
+    if b"\\u0000" in raw and _NUL.search(raw):
+        raise invalid("invalid_value", "a text in the body holds the character NUL (\\u0000), which is not kept")
     return body
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import UsageError
 from cellwright.estate.model import Boundary, Tier
@@ -13,7 +13,7 @@ from cellwright.gateway.knowledge.service import Knowledge, Place, Site
 from cellwright.gateway.knowledge.travel import Borders
 from cellwright.gateway.knowledge_spec import GATEWAY
 from cellwright.gateway.model import BackendSpec
-from cellwright.gateway.remote import Remote
+from cellwright.gateway.remote import Absent, Remote
 from cellwright.gateway.secret import key_of
 from cellwright.gateway.wire import Operation
 from cellwright.plugins import PluginSet
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from cellwright.gateway.knowledge_spec import KnowledgeSpec
     from cellwright.gateway.metering.row import MeterRow
     from cellwright.gateway.model import GatewayConfig
+
+
+_ABSENT: Final = Absent("site", "not_found", "has no such collection, or none that the key it gave may search", 404)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +88,4 @@ def _remote(spec: KnowledgeSpec, around: Surroundings) -> RemoteSite:
     key = key_of(spec.name, spec.api_key_env, around.secrets)
     egress = Egress(around.pool, None if spec.boundary is Boundary.PREMISES else around.guard)
     asked = BackendSpec(spec.name, spec.type, spec.name, Tier.ONPREM, spec.boundary, base_url=spec.base_url)
-    return RemoteSite(spec, Remote(asked, egress), spec.base_url, key)
+    return RemoteSite(spec, Remote(asked, egress, absent=_ABSENT), spec.base_url, key)

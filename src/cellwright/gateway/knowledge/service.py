@@ -139,7 +139,7 @@ class Knowledge:
         name, dot, _ = id.partition(".")
         place = self._places.get(name if dot else self._first)
         found = None
-        if place is not None and place.serves(asker.key.tenant):
+        if place is not None and place.serves(asker.key.tenant) and "\0" not in id:
             found = await _work(place.store.library, asker.key.tenant, id)
         if place is None or found is None:
             raise absent("collection", id)
@@ -254,7 +254,8 @@ class Knowledge:
 
     async def upload(self, asker: Asker, id: str) -> tuple[str, bytes]:  # noqa: A002 - as above
         """Return name and content of an uploaded file; raise ApiError (404)."""
-        found = await _work(self._uploads.file, asker.key.tenant, id) if self._uploads is not None else None
+        is_kept = self._uploads is not None and "\0" not in id
+        found = await _work(self._uploads.file, asker.key.tenant, id) if self._uploads and is_kept else None
         if found is None:
             raise absent("upload", id)
         return found[0].name, found[1]

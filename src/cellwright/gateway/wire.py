@@ -23,6 +23,7 @@ JsonObject = dict[str, Any]  # JSON as others wrote it: passed on whole, trusted
 
 CLASS_HEADER: Final = "x-cellwright-data-class"  # of a request: ours
 DONE: Final = b"data: [DONE]\n\n"
+_SAYING: Final = ("reasoning_content", "reasoning", "content", "refusal")  # members of a message
 _MOST_TOKENS: Final = 1_000_000_000  # of one request: no model takes or gives a thousandth of that
 
 
@@ -125,18 +126,22 @@ def unknown_model(model: str, known: Iterable[str]) -> ApiError:
     return invalid("model_not_found", f"there is no such model; {hint}", "model", status=404)
 
 
-def message_texts(message: JsonObject) -> Iterator[str]:
-    """Yield what a message or the delta of one says: content, refusal, reasoning, and what it calls tools with."""
-    for key in ("reasoning_content", "reasoning", "content", "refusal"):
+def message_texts(message: JsonObject) -> list[str]:
+    """Return what a message or the delta of one says: content, refusal, reasoning, and what it calls tools with."""
+    found: list[str] = []
+    for key in _SAYING:
         content = message.get(key)
         if isinstance(content, str):
-            yield content
+            found.append(content)
         elif isinstance(content, list):
-            yield from (
-                part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str)
-            )
-    for _, function in tool_calls(message):
-        yield from (function[key] for key in ("name", "arguments") if isinstance(function.get(key), str))
+            found += [part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str)]
+    return found + _called(message) if "tool_calls" in message else found
+
+
+def _called(message: JsonObject) -> list[str]:
+    """Return what a message calls tools with."""
+    functions = [function for _, function in tool_calls(message)]
+    return [f[key] for f in functions for key in ("name", "arguments") if isinstance(f.get(key), str)]
 
 
 def tool_calls(message: JsonObject) -> Iterator[tuple[JsonObject, JsonObject]]:

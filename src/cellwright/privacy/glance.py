@@ -20,9 +20,12 @@ _MARKED: Final = (
     ("-", re.compile(r"-[0-9a-f]{2}-[0-9a-f]{2}-[0-9a-f]{2}-")),
     (".", re.compile(r"\.[0-9a-f]{4}\.")),
     ("%", re.compile(r"%[0-9a-f]{2}")),
+    ("-", re.compile(r"-(?:(?<=nai-)|(?<=gci-)|(?<=gli-)|(?<=extid-))")),
+    ("&", re.compile(r"&#")),
+    ("\\", re.compile(r"\\u00")),
     ("mac", re.compile(r"mac[^\n]{0,24}[0-9a-f]{12}")),
 )
-_WORDS: Final = ("@", "suci", "nai-", "gci-", "gli-", "extid-", "tmsi", "guti", "&#", r"\u00")
+_WORDS: Final = ("@", "suci", "tmsi", "guti")
 
 
 def doubtful_lines(text: str) -> Iterator[str]:
@@ -41,4 +44,7 @@ def may_name_someone(text: str) -> bool:
     for word in _WORDS:
         if word in lower:
             return True
-    return any(mark in lower and pattern.search(lower) for mark, pattern in _MARKED)
+    for mark, pattern in _MARKED:
+        if mark in lower and pattern.search(lower):
+            return True
+    return False

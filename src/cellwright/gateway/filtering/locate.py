@@ -29,7 +29,7 @@ _WORDS: Final = ("everity", "larm", "robable", "EVERITY", "LARM", "ROBABLE")
 _CELL: Final = re.compile(
     r"[\s\"']*\w*(?:alarm|severity|probable[ _]?cause|specific[ _]?problem|fault)\w*[\s\"']*", re.IGNORECASE
 )
-_CELL_ENDS: Final = re.compile(r"(?:[Aa]larm|ALARM|[Ss]everity|SEVERITY|[Cc]ause|CAUSE)\w{0,40}[ \t\"']{0,9}[,;\t|]")
+_CELL_ENDS: Final = re.compile(r"(?:larm|LARM|everity|EVERITY|ause|AUSE)\w{0,40}[ \t\"']{0,9}[,;\t|]")
 _DELIMITERS: Final = ",;\t|"
 _LEAST_CELLS: Final = 3
 _LEAST_NAMED: Final = 2  # cells of a header that speak of alarms
@@ -162,6 +162,8 @@ def _syslog(text: str) -> Iterator[Stretch]:
 
 
 def _may_be_table(text: str) -> bool:
+    if "\n" not in text:
+        return False
     for word in _WORDS:
         if word in text:
             return next(_alarm_tables(text), None) is not None

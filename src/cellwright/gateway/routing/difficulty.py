@@ -84,7 +84,7 @@ def difficulty(body: JsonObject) -> float:
     """Return how difficult a chat request is, 0 to 1."""
     weights = shipped()
     found = features(body)
-    return _logistic(weights.bias + math.fsum(weights.features[name] * value for name, value in found.items()))
+    return _logistic(weights.bias + math.fsum([weights.features[name] * found[name] for name in found]))
 
 
 def contributions(body: JsonObject) -> tuple[tuple[str, float], ...]:
@@ -97,12 +97,15 @@ def contributions(body: JsonObject) -> tuple[tuple[str, float], ...]:
 def features(body: JsonObject) -> dict[str, float]:
     """Return the features of a chat request by name; the question is the last message of the user."""
     messages = body.get("messages") or ()
-    asked = [message for message in messages if message.get("role") == "user"]
-    question = "\n".join(message_texts(asked[-1])) if asked else ""
-    chars = sum(len(text) for message in messages for text in message_texts(message))
+    question, chars = "", 0
+    for message in messages:
+        texts = message_texts(message)
+        chars += sum(map(len, texts))
+        if message.get("role") == "user":
+            question = "\n".join(texts)
     seen = question if len(question) <= _HEAD + _TAIL else f"{question[:_HEAD]}\n{question[-_TAIL:]}"
     lines = seen.split("\n")
-    prose = "\n".join(line for line in lines if _is_prose(line))
+    prose = "\n".join([line for line in lines if _is_prose(line)])
     words = prose.lower().translate(_SIGNS).split()
     distinct = set(words)
     tools = body.get("tools")
@@ -116,7 +119,7 @@ def features(body: JsonObject) -> dict[str, float]:
         "words of looking up": min(len(distinct & _LOOKING_UP), _MOST),
         "words of constraint": min(len(distinct & _CONSTRAINING), _MOST),
         "words of an own case": min(len(distinct & _OWN), _MOST),
-        "code": float(any(sign in seen for sign in _CODE)),
+        "code": float(_has_code(seen)),
         "numbers": math.log1p(sum(map(str.isdecimal, words))),
         "incidents in a digest": math.log1p(seen.count("incident ")),
         "turns": math.log1p(max(len(messages) - 1, 0)),
@@ -129,6 +132,13 @@ def _is_prose(line: str) -> bool:
     """Return whether a line reads as text: few digits, and not empty."""
     size = len(line)
     return size > 0 and (size - len(line.translate(_NO_DIGITS))) * _RECORD < size
+
+
+def _has_code(text: str) -> bool:
+    for sign in _CODE:
+        if sign in text:
+            return True
+    return False
 
 
 def _logistic(value: float) -> float:

@@ -12,12 +12,10 @@ from cellwright.gateway.model_policy import Criterion, Grade
 from cellwright.gateway.wire import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from cellwright.gateway.model_policy import Policy
     from cellwright.gateway.routing.standing import Figure, Standing
-
-    Rank = Callable[[Standing], float]
 
 CLOUD: Final = Tier.REGION
 STEP: Final = 1.25  # latencies within one step of another are alike: percentiles of so few requests tell no more
@@ -46,34 +44,32 @@ def order(policy: Policy, ask: Ask, standings: Sequence[Standing]) -> list[Stand
     Within the budget goes before unknown, unknown before over it; then the criteria in their order, then the order
     given. A backend whose latency is unknown is asked by one request at a time until it is known.
     """
-    found = keys(policy, ask, standings)
-    ordered = [standings[place] for place in sorted(range(len(standings)), key=found.__getitem__)]
-    return _lighter(policy, ask, ordered) if graded(policy, ask) else ordered
+    ordered = sorted(keys(policy, ask, standings))
+    if graded(policy, ask):
+        _put_lighter(ordered, standings, Grade.LIGHT if simple(policy, ask) else Grade.FULL)
+    return [standings[int(key[-1])] for key in ordered]
 
 
 def keys(policy: Policy, ask: Ask, standings: Sequence[Standing]) -> list[tuple[float, ...]]:
     """Return what each backend is put in order by: its fit, a rank for each criterion, its place; the least first."""
-    ranks = [_rank(criterion, ask, standings) for criterion in policy.prefer]
-    return [
-        (fit(policy, standing), *(rank(standing) for rank in ranks), place) for place, standing in enumerate(standings)
-    ]
+    ranks = [_ranks(criterion, ask, standings) for criterion in policy.prefer]
+    return list(zip([fit(policy, standing) for standing in standings], *ranks, range(len(standings)), strict=True))
 
 
 def fit(policy: Policy, standing: Standing) -> Fit:
     """Return how a backend stands to the budget of a policy; with nothing in flight the unknown gets its chance."""
-    found = Fit.WITHIN
     budget = policy.budget
-    for limit_ms, figure in (
-        (budget.first_token_ms, standing.first_token),
-        (budget.round_trip_ms, standing.round_trip),
-    ):
-        if limit_ms is None:
-            continue
-        if figure.ms is None:
-            found = max(found, Fit.UNKNOWN if standing.in_flight else Fit.WITHIN)
-        elif figure.ms > limit_ms:
-            return Fit.OVER
-    return found
+    first = _fit(budget.first_token_ms, standing.first_token.ms, standing.in_flight)
+    trip = _fit(budget.round_trip_ms, standing.round_trip.ms, standing.in_flight)
+    return first if first > trip else trip
+
+
+def _fit(limit_ms: float | None, ms: float | None, in_flight: int) -> Fit:
+    if limit_ms is None:
+        return Fit.WITHIN
+    if ms is None:
+        return Fit.UNKNOWN if in_flight else Fit.WITHIN
+    return Fit.OVER if ms > limit_ms else Fit.WITHIN
 
 
 def graded(policy: Policy, ask: Ask) -> bool:
@@ -113,18 +109,18 @@ def shares_known(standings: Sequence[Standing]) -> bool:
     return all(standing.spec.max_concurrency is not None for standing in standings)
 
 
-def _rank(criterion: Criterion, ask: Ask, standings: Sequence[Standing]) -> Rank:
-    """Return what a criterion makes of a backend: the lower, the better."""
+def _ranks(criterion: Criterion, ask: Ask, standings: Sequence[Standing]) -> list[float]:
+    """Return what a criterion makes of each backend: the lower, the better."""
     match criterion:
         case Criterion.LATENCY:
-            return lambda standing: _step(latency(ask, standing).ms, standing.in_flight)
+            return [_step(latency(ask, standing).ms, standing.in_flight) for standing in standings]
         case Criterion.PRICE:
             if not comparable(standings):
-                return lambda _: 0.0
-            return lambda standing: _or_last(cost(ask, standing))
+                return [0.0] * len(standings)
+            return [_or_last(cost(ask, standing)) for standing in standings]
         case Criterion.LOAD:
             shares = shares_known(standings)
-            return lambda standing: load(standing, shares=shares)
+            return [load(standing, shares=shares) for standing in standings]
 
 
 def _step(ms: float | None, in_flight: int) -> float:
@@ -137,19 +133,13 @@ def _or_last(amount: int | None) -> float:
     return math.inf if amount is None else amount
 
 
-def _lighter(policy: Policy, ask: Ask, ordered: list[Standing]) -> list[Standing]:
-    """Return the order with the cloud tier's own places filled by grade: light first for a simple request, last else.
+def _put_lighter(ordered: list[tuple[float, ...]], standings: Sequence[Standing], wanted: Grade) -> None:
+    """Fill the places that the cloud tier has in an order by grade: those of the one that is wanted first.
 
     Who stands over the budget stays behind who stands within it.
     """
-    wanted = Grade.LIGHT if simple(policy, ask) else Grade.FULL
-    for level in Fit:
-        places = [
-            place
-            for place, standing in enumerate(ordered)
-            if standing.spec.tier is CLOUD and fit(policy, standing) is level
-        ]
-        chosen = sorted((ordered[place] for place in places), key=lambda standing: standing.spec.grade is not wanted)
-        for place, standing in zip(places, chosen, strict=True):
-            ordered[place] = standing
-    return ordered
+    cloud = [(key, standings[int(key[-1])].spec) for key in ordered]
+    places = [place for place, (_, spec) in enumerate(cloud) if spec.tier is CLOUD]
+    chosen = sorted([cloud[place] for place in places], key=lambda each: (each[0][0], each[1].grade is not wanted))
+    for place, (key, _) in zip(places, chosen, strict=True):
+        ordered[place] = key

@@ -53,12 +53,13 @@ class _InFlight:
 class Live:
     """One backend as it answers; times are seconds of a clock that rises."""
 
-    __slots__ = ("_first_token", "_in_flight", "_round_trip", "breaker", "spec")
+    __slots__ = ("_expected", "_first_token", "_in_flight", "_round_trip", "breaker", "spec")
 
     def __init__(self, spec: BackendSpec, settings: BreakerSettings, now_s: float) -> None:
         self.spec = spec
         self.breaker = Breaker(settings)
         self._in_flight = _InFlight()
+        self._expected = _expected(spec)
         self._first_token = Durations(now_s)
         self._round_trip = Durations(now_s)
 
@@ -101,8 +102,10 @@ class Live:
 
     def usual_ms(self, now_s: float, *, stream: bool) -> float | None:
         """Return the 95th percentile until an answer begins, for one that does not stream until it is whole."""
-        standing = self.standing(now_s)
-        return (standing.first_token if stream else standing.round_trip).ms
+        durations, expected = (
+            (self._first_token, self._expected[0]) if stream else (self._round_trip, self._expected[1])
+        )
+        return _figure(durations.percentile(PERCENTILE, now_s), expected).ms
 
     def state(self, now_s: float) -> str:
         """Return the state of its circuit, `resting` where it asked to be left alone."""
@@ -122,13 +125,12 @@ class Live:
 
     def standing(self, now_s: float) -> Standing:
         """Return what is known now."""
-        expected = self.spec.expected
-        first, trip = (each.percentile(PERCENTILE, now_s) for each in (self._first_token, self._round_trip))
+        first, trip = self._expected
         return Standing(
             self.spec,
-            self.in_flight,
-            _figure(first, expected.first_token_ms if expected else None, expected.source if expected else ""),
-            _figure(trip, expected.round_trip_ms if expected else None, expected.source if expected else ""),
+            self._in_flight.requests,
+            _figure(self._first_token.percentile(PERCENTILE, now_s), first),
+            _figure(self._round_trip.percentile(PERCENTILE, now_s), trip),
             self.breaker.state(now_s),
             self.breaker.wait_s(now_s),
         )
@@ -158,14 +160,19 @@ class Standings:
 
 def supposed(spec: BackendSpec) -> Standing:
     """Return the standing of a backend that nothing was sent to: idle, as fast as its configuration expects."""
+    first, trip = _expected(spec)
+    return Standing(spec, first_token=first, round_trip=trip)
+
+
+def _expected(spec: BackendSpec) -> tuple[Figure, Figure]:
+    """Return what the configuration expects to the first token and of the whole."""
     expected = spec.expected
     if expected is None:
-        return Standing(spec)
-    first = _figure(None, expected.first_token_ms, expected.source)
-    return Standing(spec, first_token=first, round_trip=_figure(None, expected.round_trip_ms, expected.source))
+        return _NOTHING, _NOTHING
+    both = (expected.first_token_ms, expected.round_trip_ms)
+    first, trip = (_NOTHING if ms is None else Figure(ms, expected.source) for ms in both)
+    return first, trip
 
 
-def _figure(seen_ms: float | None, expected_ms: float | None, source: str) -> Figure:
-    if seen_ms is not None:
-        return Figure(seen_ms, _MEASURED)
-    return Figure(expected_ms, source) if expected_ms is not None else _NOTHING
+def _figure(seen_ms: float | None, expected: Figure) -> Figure:
+    return expected if seen_ms is None else Figure(seen_ms, _MEASURED)

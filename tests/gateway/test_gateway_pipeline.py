@@ -27,7 +27,6 @@ from cellwright.gateway.wire import ApiError, invalid
 from cellwright.store import sqlite_url
 
 if TYPE_CHECKING:
-    from contextlib import AsyncExitStack
     from pathlib import Path
 
     from gateway_kit import Response
@@ -45,11 +44,16 @@ class Stages:
         self.trace: list[str] = []
         self.refusal = refusal
 
-    async def admit(self, exchange: Exchange, request: ModelRequest, stack: AsyncExitStack) -> None:
+    async def admit(self, exchange: Exchange, request: ModelRequest) -> None:
         self.trace.append(f"admit {exchange.key.tenant} {request.model}")
-        stack.callback(self.trace.append, "give back")
         if self.refusal is not None:
             raise self.refusal
+        exchange.hold = self  # type: ignore[assignment]  # all that is asked of one
+
+    headers = ""
+
+    def settle(self, tokens: int, _cost_nano: int | None) -> None:
+        self.trace.append(f"give back all but {tokens}")
 
     async def filter(self, exchange: Exchange, request: ModelRequest) -> ModelRequest:
         self.trace.append("filter")
@@ -80,7 +84,7 @@ def test_a_request_is_admitted_then_filtered_then_decided_and_what_it_took_is_gi
     stages, backend = Stages(), Scripted((whole(),))
     response = asked(tmp_path, backend, (stages.admit,), (stages.filter,))
     assert response.status == 200
-    assert stages.trace == ["admit operator auto", "filter", "give back"]
+    assert stages.trace == ["admit operator auto", "filter", "give back all but 3"]
     assert [request.prompt for request in backend.asked] == ["less"]
     with Meter(sqlite_url(str(tmp_path / "meter.db"))) as meter:
         (row,) = meter.rows()
@@ -91,7 +95,7 @@ def test_a_request_that_is_not_admitted_goes_no_further(tmp_path: Path) -> None:
     stages, backend = Stages(invalid("slow_down", "too many requests", status=429)), Scripted((whole(),))
     response = asked(tmp_path, backend, (stages.admit,), (stages.filter,))
     assert (response.status, response.error) == (429, "slow_down")
-    assert stages.trace == ["admit operator auto", "give back"]
+    assert stages.trace == ["admit operator auto"]
     assert backend.asked == []
 
 

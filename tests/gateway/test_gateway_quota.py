@@ -145,12 +145,11 @@ class Worker:
 
     async def let_in(self, key: AccessKey = CALLER, request: ModelRequest = REQUEST) -> bool:
         exchange = start("r", key)
-        async with contextlib.AsyncExitStack() as stack:
-            try:
-                await self.limiter.admit(exchange, request, stack)
-            except ApiError as error:
-                self.refusal = error
-                return False
+        try:
+            await self.limiter.admit(exchange, request)
+        except ApiError as error:
+            self.refusal = error
+            return False
         self.hold = exchange.hold
         return True
 
@@ -296,7 +295,7 @@ async def main():
     count = 0
     for _ in range(400):
         with contextlib.suppress(ApiError):
-            await limiter.admit(start("r", AccessKey("k", "t", "")), request, contextlib.AsyncExitStack())
+            await limiter.admit(start("r", AccessKey("k", "t", "")), request)
             count += 1
     print(count, sum(pot.balance for pot in limiter._pots.values()))
     if sys.argv[2] == "give back":

@@ -5,14 +5,13 @@ from __future__ import annotations
 import email.utils
 import math
 import time
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import Diagnostic
 from cellwright.gateway.backend import BackendError, NotAskedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from cellwright.gateway.backend import Backend, Chunk
     from cellwright.gateway.routing.standing import Live
@@ -25,7 +24,7 @@ _TOO_MANY: Final = "upstream_rate_limited"
 
 
 class Attempt:
-    """Asks a backend; on leaving it as a context, the backend's standing learns how it went, once."""
+    """Asks a backend; when it is left, the backend's standing learns how it went, once."""
 
     __slots__ = ("_answer", "_began_s", "_clock", "_is_late", "_probe", "_settled", "_stream", "_waiting", "live")
 
@@ -74,14 +73,6 @@ class Attempt:
     async def leave(self, error: BaseException | None) -> None:
         """End the answer; `error` is what ended it before it was whole."""
         await self._settle(error, wanted=True)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.leave(error)
 
     async def _settle(self, error: BaseException | None, *, wanted: bool) -> None:
         if self._settled:

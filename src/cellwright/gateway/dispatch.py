@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from dataclasses import dataclass
@@ -11,31 +10,26 @@ from typing import TYPE_CHECKING, Final
 from cellwright.errors import Diagnostic
 from cellwright.gateway.attempt import Attempt
 from cellwright.gateway.backend import BackendError
+from cellwright.gateway.race import Race, fail
 from cellwright.gateway.routing.ask import read_ask
 from cellwright.gateway.routing.select import order
-from cellwright.gateway.tally import Tally
 from cellwright.gateway.wire import ApiError
 
 if TYPE_CHECKING:
-    import contextlib
     from collections.abc import Callable, Iterator, Mapping
 
     from cellwright.gateway.backend import Backend, Chunk
     from cellwright.gateway.exchange import Exchange
     from cellwright.gateway.model import BackendSpec
+    from cellwright.gateway.race import Asked
     from cellwright.gateway.routing.route import Decision, DecisionTable
     from cellwright.gateway.routing.standing import Live
     from cellwright.gateway.wire import ModelRequest
-
-    Asked = tuple[Attempt, Chunk]
-    Race = dict[asyncio.Future[Chunk], Attempt]
 
 _MS_PER_S: Final = 1000.0
 _SOON_S: Final = 1.0  # when to come back where nobody knows
 _FULL: Final = "full"
 _OPEN: Final = "circuit_open"
-_SLOW: Final = "slow"
-_LOST: Final = "hedge_lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +54,19 @@ class Dispatch:
     lives: Mapping[str, Live]
     clock: Callable[[], float] = time.monotonic
 
-    async def begin(
-        self, exchange: Exchange, request: ModelRequest, decision: Decision, stack: contextlib.AsyncExitStack
-    ) -> Answering:
-        """Return the first answer that begins; raise the last ApiError where none does. `stack` closes the answer."""
+    async def begin(self, exchange: Exchange, request: ModelRequest, decision: Decision) -> Answering:
+        """Return the first answer that begins; raise the last ApiError where none does; the exchange ends it."""
         if not decision.allowed:
             raise _nobody(decision)
-        return await _Asking(self, exchange, request, decision, stack).begin(None)
+        return await _Asking(self, exchange, request, decision).begin(None)
 
-    async def again(
-        self, exchange: Exchange, broken: Answering, failure: BackendError, stack: contextlib.AsyncExitStack
-    ) -> Answering:
+    async def again(self, exchange: Exchange, broken: Answering, failure: BackendError) -> Answering:
         """Return the answer of another backend in place of one that broke off; raise `failure` where there is none."""
         request, decision = exchange.request, exchange.decision
         if request is None or decision is None or not decision.policy.restart or not failure.elsewhere:
             raise failure
         await broken.attempt.leave(failure)
-        return await _Asking(self, exchange, request, decision, stack).begin(failure)
+        return await _Asking(self, exchange, request, decision).begin(failure)
 
     def busy(self, decision: Decision) -> ApiError:
         """Return the refusal where every allowed backend is full or is left alone."""
@@ -101,7 +91,6 @@ class _Asking:
     exchange: Exchange
     request: ModelRequest
     decision: Decision
-    stack: contextlib.AsyncExitStack
 
     async def begin(self, failure: BackendError | None) -> Answering:
         """Return the first answer that begins; raise `failure`, or the last one, where none does."""
@@ -148,82 +137,33 @@ class _Asking:
 
     async def _ask(self, live: Live, others: Iterator[Live]) -> Asked:
         """Return an attempt and its first piece; raise ApiError where it, and its hedge, failed."""
-        attempt = await self._attempt(live)
+        attempt = self._attempt(live)
         self.exchange.spec, self.exchange.spent = live.spec, True  # so it is where the attempt is cut short
         if (hedge := self.decision.policy.hedge) is not None:
             usual_ms = live.usual_ms(self.dispatch.clock(), stream=self.request.stream)
             after_ms = usual_ms if hedge.after_ms is None else hedge.after_ms
             if after_ms is not None:
-                return await self._hedged(attempt, after_ms / _MS_PER_S, others)
+                return await Race(self.exchange, attempt, lambda: self._next(others)).run(after_ms / _MS_PER_S)
         try:
             return attempt, await attempt.first()
         except ApiError as error:
-            await _fail(self.exchange, attempt, error)
+            await fail(self.exchange, attempt, error)
             raise
 
-    async def _hedged(self, attempt: Attempt, after_s: float, others: Iterator[Live]) -> Asked:
-        """Ask another backend too where the first takes longer than `after_s`; whoever begins first answers."""
-        race: Race = {asyncio.ensure_future(attempt.first()): attempt}
-        try:
-            done, _ = await asyncio.wait(race, timeout=after_s)
-            if not done and (other := next(others, None)) is not None:
-                second = await self._attempt(other)
-                race[asyncio.ensure_future(second.first())] = second
-                if self.exchange.wanted is attempt.live.spec:
-                    self.exchange.missed = _SLOW
-            return await _quickest(self.exchange, race)
-        finally:
-            await _give_up(self.exchange, race)
+    def _next(self, others: Iterator[Live]) -> Attempt | None:
+        """Return an attempt at the next backend there is to ask."""
+        live = next(others, None)
+        return self._attempt(live) if live is not None else None
 
-    async def _attempt(self, live: Live) -> Attempt:
-        """Return an attempt that the stack ends."""
+    def _attempt(self, live: Live) -> Attempt:
+        """Return an attempt that the exchange ends."""
         name, backend = live.spec.name, self.dispatch.backends[live.spec.name]
         self.exchange.attempts += 1
         self.exchange.asked.add(name)
         request = self.request if self.request.fit is None else self.request.fit(live.spec.boundary)
         attempt = Attempt(live, backend, request, self.dispatch.clock, self.exchange.is_late)
-        return await self.stack.enter_async_context(attempt)
-
-
-async def _quickest(exchange: Exchange, race: Race) -> Asked:
-    """Take out and return whoever begins first; raise the last ApiError where all failed."""
-    while True:
-        await asyncio.wait(race, return_when=asyncio.FIRST_COMPLETED)
-        task = next(task for task in race if task.done())
-        attempt = race.pop(task)
-        exchange.spec = attempt.live.spec
-        error = task.exception()
-        if error is None:
-            return attempt, task.result()
-        await _fail(exchange, attempt, error)
-        if not race or not isinstance(error, BackendError) or not error.elsewhere:
-            raise error
-        if exchange.spent:
-            exchange.lose(error.code)
-        exchange.spent = True  # the other one still works
-
-
-async def _give_up(exchange: Exchange, race: Race) -> None:
-    """Stop whoever has not won; what they may have spent is metered."""
-    for task in race:
-        task.cancel()
-    if race:
-        await asyncio.wait(race)
-    for task, attempt in race.items():
-        error = None if task.cancelled() else task.exception()
-        await attempt.lose(error)
-        failed = error if isinstance(error, BackendError) else None
-        if attempt.live.spec is not exchange.spec and (failed is None or failed.spent):
-            exchange.lost.append((attempt.live.spec, failed.code if failed else _LOST, Tally()))
-
-
-async def _fail(exchange: Exchange, attempt: Attempt, error: BaseException) -> None:
-    """Take note of an attempt that ended before its first piece."""
-    if isinstance(error, ApiError):
-        exchange.spent = isinstance(error, BackendError) and error.spent
-        if attempt.live.spec is exchange.wanted:
-            exchange.missed = error.code
-    await attempt.leave(error)
+        self.exchange.under_way.append(attempt)
+        return attempt
 
 
 def _nobody(decision: Decision) -> ApiError:

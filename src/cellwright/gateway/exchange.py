@@ -14,9 +14,12 @@ from cellwright.gateway.wire import Operation, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import TracebackType
+    from typing import Self
 
     from cellwright.digest.tokens import TokenCounter
     from cellwright.estate.model import SensitivityClass
+    from cellwright.gateway.attempt import Attempt
     from cellwright.gateway.backend import Chunk
     from cellwright.gateway.filter_policy import Filtered
     from cellwright.gateway.model import AccessKey, BackendSpec
@@ -33,7 +36,7 @@ _NOTHING: Final = Usage(0, 0)
 
 @dataclass(slots=True)
 class Exchange:
-    """What is known of one request so far; filled in as it goes."""
+    """What is known of one request so far; filled in as it goes. Leaving it as a context ends what backends are at."""
 
     id: str
     started_us: int
@@ -50,6 +53,7 @@ class Exchange:
     difficulty: float | None = None  # of the request, where its route asks
     asked: set[str] = field(default_factory=set)  # backends
     attempts: int = 0
+    under_way: list[Attempt] = field(default_factory=list)  # those of them that may have to be ended
     status: int = 500  # these two hold until the exchange ends otherwise
     error: str | None = "internal_error"
     spent: bool = False  # a backend may have worked for tokens
@@ -63,6 +67,15 @@ class Exchange:
     _gaps: int = 0  # between pieces that say something
     _heard_ms: float = 0.0  # when the last of them came
     _longest_gap_ms: float = 0.0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for attempt in self.under_way:
+            await attempt.leave(error)
 
     def elapsed_ms(self) -> float:
         """Return the time since the request began."""

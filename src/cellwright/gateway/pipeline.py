@@ -6,12 +6,11 @@ authenticate → read → admit → filter → decide → dispatch → answer �
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from cellwright.errors import Diagnostic, nearest
 from cellwright.estate.model import SensitivityClass
@@ -21,7 +20,7 @@ from cellwright.gateway.quota import spent
 from cellwright.gateway.wire import CLASS_HEADER, ApiError, error_body, invalid, unknown_model
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from cellwright.digest.tokens import TokenCounter
     from cellwright.gateway.abilities import Abilities
@@ -37,11 +36,12 @@ if TYPE_CHECKING:
     from cellwright.gateway.routing.route import Decision, DecisionTable
     from cellwright.gateway.wire import ModelRequest
 
-    # Lets a request in or raises ApiError; what it takes for the time of the request, the stack gives back.
-    Admission = Callable[[Exchange, ModelRequest, contextlib.AsyncExitStack], Awaitable[None]]
+    # Lets a request in or raises ApiError; notes in the exchange what the request holds.
+    Admission = Callable[[Exchange, ModelRequest], Awaitable[None]]
     # Returns the request that goes on; raises ApiError where none may.
     Filter = Callable[[Exchange, ModelRequest], Awaitable[ModelRequest]]
 
+_Result = TypeVar("_Result")
 _log: Final = logging.getLogger("cellwright.gateway")
 _MS_PER_S: Final = 1000.0
 _OK: Final = 200
@@ -76,8 +76,7 @@ class Pipeline:
             raise _unmetered()
         exchange = start(call.reply.request_id, key)
         try:
-            async with _time_limit(exchange, self.config.timeouts.total_ms):
-                await self._answer(endpoint, call, exchange)
+            await self._in_time(exchange, self._answer(endpoint, call, exchange))
             exchange.error = None
         except ApiError as error:
             exchange.error = error.code
@@ -98,10 +97,7 @@ class Pipeline:
         exchange = start(request_id, key)
         status = CLIENT_GONE
         try:
-            async with _time_limit(exchange, self.config.timeouts.total_ms), contextlib.AsyncExitStack() as stack:
-                request, answering = await self._begin(endpoint, raw, data_class, exchange, stack)
-                usage = functools.partial(exchange.settle, self.counter)
-                body = endpoint.whole(request, answering.first, usage)
+            body = await self._in_time(exchange, self._whole(endpoint, raw, data_class, exchange))
             status, exchange.error = _OK, None
         except ApiError as error:
             status, exchange.error, body = error.status, error.code, error_body(error)
@@ -112,47 +108,57 @@ class Pipeline:
             self._close(exchange, status)
         return status, body
 
+    async def _in_time(self, exchange: Exchange, work: Awaitable[_Result]) -> _Result:
+        """Return what comes of the work on an exchange; raise ApiError (504) where it takes longer than it may."""
+        limit_s = self.config.timeouts.total_ms / _MS_PER_S
+        limit = asyncio.timeout(limit_s)
+        exchange.is_late = limit.expired
+        try:
+            async with limit:
+                return await work
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            message = f"no whole answer within {limit_s:g} s"
+            raise ApiError(Diagnostic("timeout", message), status=504, kind="server_error") from None
+
     async def _answer(self, endpoint: Endpoint, call: Call, exchange: Exchange) -> None:
         with exchange.client:
             raw = await call.body()
-        async with contextlib.AsyncExitStack() as stack:
+        async with exchange:
             data_class = read_data_class(call.headers)
-            request, answering = await self._begin(endpoint, raw, data_class, exchange, stack)
+            request, answering = await self._begin(endpoint, raw, data_class, exchange)
             _tell(exchange, call.reply)
             if request.stream:
-                await self._stream(endpoint.stream(request), call.reply, answering, exchange, stack)
+                await self._stream(endpoint.stream(request), call.reply, answering, exchange)
             else:
                 usage = functools.partial(exchange.settle, self.counter)
                 await call.reply.json(endpoint.whole(request, answering.first, usage))
 
+    async def _whole(
+        self, endpoint: Endpoint, raw: bytes, data_class: SensitivityClass | None, exchange: Exchange
+    ) -> bytes:
+        """Return the body of a whole answer."""
+        async with exchange:
+            request, answering = await self._begin(endpoint, raw, data_class, exchange)
+            return endpoint.whole(request, answering.first, functools.partial(exchange.settle, self.counter))
+
     async def _begin(
-        self,
-        endpoint: Endpoint,
-        raw: bytes,
-        data_class: SensitivityClass | None,
-        exchange: Exchange,
-        stack: contextlib.AsyncExitStack,
+        self, endpoint: Endpoint, raw: bytes, data_class: SensitivityClass | None, exchange: Exchange
     ) -> tuple[ModelRequest, Answering]:
         """Return a request as it was sent and what answers it: read, admitted, filtered, decided and dispatched."""
         request = exchange.request = endpoint.read(raw, exchange.id, int(time.time()))
         exchange.data_class = data_class
         for admit in self.admissions:
-            await admit(exchange, request, stack)
+            await admit(exchange, request)
         for apply in self.filters:
             request = exchange.request = await apply(exchange, request)
         decision = exchange.decision = self._decide(exchange, request)
-        answering = await self.dispatch.begin(exchange, request, decision, stack)
+        answering = await self.dispatch.begin(exchange, request, decision)
         exchange.hear(answering.first)
         return request, answering
 
-    async def _stream(
-        self,
-        writer: StreamWriter,
-        reply: Reply,
-        answering: Answering,
-        exchange: Exchange,
-        stack: contextlib.AsyncExitStack,
-    ) -> None:
+    async def _stream(self, writer: StreamWriter, reply: Reply, answering: Answering, exchange: Exchange) -> None:
         """Pass a stream on piece by piece; where it breaks off, another backend begins anew if the route allows it."""
         await reply.start_stream(writer.fail)
         chunk: Chunk | None = answering.first
@@ -164,7 +170,7 @@ class Pipeline:
             except BackendError as error:
                 if writer.restart is None:
                     raise
-                answering = await self.dispatch.again(exchange, answering, error, stack)
+                answering = await self.dispatch.again(exchange, answering, error)
                 await reply.write(writer.restart(answering.spec.name))
                 chunk = answering.first
             if chunk is not None:
@@ -204,21 +210,6 @@ def _tell(exchange: Exchange, reply: Reply) -> None:
     """Say in the headers of a reply who answers, where the time went, and what its caller may still ask for."""
     reply.label(**exchange.labels())
     reply.more = exchange.timing() + (exchange.hold.headers if exchange.hold is not None else "")
-
-
-@contextlib.asynccontextmanager
-async def _time_limit(exchange: Exchange, limit_ms: float) -> AsyncIterator[None]:
-    """Run the block for at most `limit_ms`; raise ApiError (504) past it."""
-    limit = asyncio.timeout(limit_ms / _MS_PER_S)
-    exchange.is_late = limit.expired
-    try:
-        async with limit:
-            yield
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        message = f"no whole answer within {limit_ms / _MS_PER_S:g} s"
-        raise ApiError(Diagnostic("timeout", message), status=504, kind="server_error") from None
 
 
 def _unmetered() -> ApiError:

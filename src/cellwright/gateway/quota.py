@@ -81,7 +81,7 @@ class Limiter:
         self._threads.shutdown()
         self._store.close()
 
-    async def admit(self, exchange: Exchange, request: ModelRequest, _stack: contextlib.AsyncExitStack) -> None:
+    async def admit(self, exchange: Exchange, request: ModelRequest) -> None:
         """Let a request in and note what it holds; raise ApiError (429, or 503 where that cannot be told)."""
         exchange.hold = await self.hold(exchange.key, request)
 

@@ -44,7 +44,4 @@ def may_name_someone(text: str) -> bool:
     for word in _WORDS:
         if word in lower:
             return True
-    for mark, pattern in _MARKED:
-        if mark in lower and pattern.search(lower):
-            return True
-    return False
+    return any(mark in lower and pattern.search(lower) for mark, pattern in _MARKED)

@@ -119,7 +119,7 @@ def features(body: JsonObject) -> dict[str, float]:
         "words of looking up": min(len(distinct & _LOOKING_UP), _MOST),
         "words of constraint": min(len(distinct & _CONSTRAINING), _MOST),
         "words of an own case": min(len(distinct & _OWN), _MOST),
-        "code": float(_has_code(seen)),
+        "code": float(any([sign in seen for sign in _CODE])),
         "numbers": math.log1p(sum(map(str.isdecimal, words))),
         "incidents in a digest": math.log1p(seen.count("incident ")),
         "turns": math.log1p(max(len(messages) - 1, 0)),
@@ -132,13 +132,6 @@ def _is_prose(line: str) -> bool:
     """Return whether a line reads as text: few digits, and not empty."""
     size = len(line)
     return size > 0 and (size - len(line.translate(_NO_DIGITS))) * _RECORD < size
-
-
-def _has_code(text: str) -> bool:
-    for sign in _CODE:
-        if sign in text:
-            return True
-    return False
 
 
 def _logistic(value: float) -> float:

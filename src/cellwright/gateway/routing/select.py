@@ -61,7 +61,7 @@ def fit(policy: Policy, standing: Standing) -> Fit:
     budget = policy.budget
     first = _fit(budget.first_token_ms, standing.first_token.ms, standing.in_flight)
     trip = _fit(budget.round_trip_ms, standing.round_trip.ms, standing.in_flight)
-    return first if first > trip else trip
+    return max(trip, first)
 
 
 def _fit(limit_ms: float | None, ms: float | None, in_flight: int) -> Fit:

@@ -6,7 +6,6 @@ import itertools
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -26,13 +25,12 @@ if TYPE_CHECKING:
     from cellwright.gateway.metering.row import MeterRow
     from cellwright.gateway.metering.series import Series
 
-WAITED = replace(ROW, upstream_ms=40.0, overhead_ms=0.25, gaps=4, gap_ms=80.0, longest_gap_ms=50.0, duration_ms=120.5)
+WAITED = ROW._replace(upstream_ms=40.0, overhead_ms=0.25, gaps=4, gap_ms=80.0, longest_gap_ms=50.0, duration_ms=120.5)
 SUMMED = ("tokens_in", "tokens_out", "tokens_cached", "cost_in_nano", "cost_out_nano")
 SMALL = st.sampled_from
 ROWS = st.lists(
     st.builds(
-        replace,
-        st.just(WAITED),
+        WAITED._replace,
         tenant=SMALL("ab"),
         key_name=SMALL("kl"),
         model=SMALL("mn"),
@@ -61,7 +59,7 @@ ROWS = st.lists(
 
 
 def numbered(rows: list[MeterRow]) -> list[MeterRow]:
-    return [replace(row, request_id=f"{number:04}", started_us=number) for number, row in enumerate(rows)]
+    return [row._replace(request_id=f"{number:04}", started_us=number) for number, row in enumerate(rows)]
 
 
 @given(ROWS, st.integers(1, 3))
@@ -128,7 +126,7 @@ def recounted(found: tuple[Series, ...], rows: list[MeterRow]) -> None:
 
 def test_labels_beyond_the_bound_are_summed_up_without_their_tenant() -> None:
     summing = Summing(most_labels=2)
-    rows = [replace(ROW, tenant=tenant) for tenant in "abcda"]
+    rows = [ROW._replace(tenant=tenant) for tenant in "abcda"]
     sums = summing.increments(rows)
     requests = {labels[0]: count for (name, labels, _, _), count in sums.items() if name == "requests"}
     assert requests == {"a": 2, "b": 1, series.REST: 2}
@@ -141,7 +139,7 @@ def test_every_measure_has_a_name_and_a_unit_that_ends_it_in_prometheus() -> Non
 
 
 def test_series_read_as_prometheus_text_under_the_names_of_opentelemetry(tmp_path: Path) -> None:
-    row = replace(WAITED, tenant='a"b\\c\nd', duration_ms=20.0, backend="edge")
+    row = WAITED._replace(tenant='a"b\\c\nd', duration_ms=20.0, backend="edge")
     with Meter(sqlite_url(str(tmp_path / "meter.db"))) as meter:
         meter.record(row)
         lines = genai.prometheus(meter.series(), {"edge": "bedrock"}).splitlines()
@@ -188,8 +186,8 @@ def test_a_database_of_an_older_version_gets_the_columns_it_lacks(tmp_path: Path
         for name in ("operation", "upstream_ms", "overhead_ms", "gaps", "gap_ms", "longest_gap_ms"):
             connection.execute(text(f"ALTER TABLE gateway_requests DROP COLUMN {name}"))
     with Meter(url) as meter:
-        meter.record(replace(WAITED, request_id="second", started_us=2))
-        assert list(meter.rows()) == [ROW, replace(WAITED, request_id="second", started_us=2)]
+        meter.record(WAITED._replace(request_id="second", started_us=2))
+        assert list(meter.rows()) == [ROW, WAITED._replace(request_id="second", started_us=2)]
     assert "gap_ms" in {column["name"] for column in inspect(older).get_columns("gateway_requests")}
     older.dispose()
 

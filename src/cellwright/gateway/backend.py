@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cellwright.gateway.wire import ApiError
 
@@ -46,8 +46,7 @@ class NotAskedError(BackendError):
         super().__init__(diagnostic, status=400, kind="invalid_request_error")
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """A piece of an answer: where the request streams a chat.completion.chunk, elsewhere all of it.
 
     All of it is a chat.completion, or the list of embeddings.

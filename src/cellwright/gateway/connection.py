@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+import functools
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import parse_qsl
 
 from cellwright.gateway.wire import error_body
@@ -22,13 +23,12 @@ _STREAM: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One request as its handler sees it."""
 
     incoming: Incoming
     reply: Reply
-    parameters: Mapping[str, str] = field(default_factory=dict)  # that the path names
+    parameters: Mapping[str, str] = MappingProxyType({})  # that the path names
 
     @property
     def client(self) -> str | None:
@@ -79,7 +79,7 @@ class Reply:
 
     def label(self, **labels: str | None) -> None:
         """Say in the headers which tier, route or backend answers; None is left out."""
-        self._labels = _lines({f"x-cellwright-{name}": value for name, value in labels.items() if value is not None})
+        self._labels = "".join([_label(name, value) for name, value in labels.items() if value is not None])
 
     async def json(self, body: bytes, status: int = 200) -> None:
         """Send a whole JSON answer."""
@@ -124,6 +124,11 @@ class Reply:
 def _lines(fields: Mapping[str, str]) -> str:
     """Return header lines; what is not printable ASCII is escaped, so that no value ends its line."""
     return "".join([f"{name}: {text if _plain(text) else _escaped(text)}\r\n" for name, text in fields.items()])
+
+
+@functools.lru_cache(maxsize=4096)  # most say the same of one request after another
+def _label(name: str, value: str) -> str:
+    return _lines({f"x-cellwright-{name}": value})
 
 
 def _plain(text: str) -> bool:

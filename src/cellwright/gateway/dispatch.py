@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cellwright.errors import Diagnostic
 from cellwright.gateway.attempt import Attempt
@@ -32,8 +32,7 @@ _FULL: Final = "full"
 _OPEN: Final = "circuit_open"
 
 
-@dataclass(frozen=True, slots=True)
-class Answering:
+class Answering(NamedTuple):
     """A backend that has begun to answer."""
 
     first: Chunk

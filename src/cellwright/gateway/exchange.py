@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from cellwright.gateway.metering.meter import charge
@@ -142,8 +142,7 @@ class Exchange:
         for number, (spec, code, tally) in enumerate(self.lost, 1):
             usage = tally.settle(self.request, counter)
             cost_in, cost_out = charge(usage, spec.price)
-            yield replace(
-                row,
+            yield row._replace(
                 request_id=f"{self.id}-{number}",
                 part_of=self.id,
                 backend=spec.name,

@@ -139,7 +139,7 @@ class Account:
         self.rates_only = all(pot.bound.unit is Unit.REQUESTS for pot in pots)
         minutes = [pot for pot in pots if pot.bound.period is Period.MINUTE]
         by_unit = ((unit, [pot for pot in minutes if pot.bound.unit is unit]) for unit in (Unit.REQUESTS, Unit.TOKENS))
-        self._told = tuple((_headers(unit), found) for unit, found in by_unit if found)
+        self._told = tuple((unit.value, found) for unit, found in by_unit if found)
 
     def reserve(self, needs: Needs, now_s: float) -> bool:
         """Take a request off everything, or off nothing where something is too little."""
@@ -160,23 +160,22 @@ class Account:
 
     def refusal(self, needs: Needs, now_s: float) -> ApiError:
         """Return the refusal of a request, for the first reason there is."""
-        headers = dict(self.told(now_s))
+        headers = dict(line.split(": ") for line in self.lines(now_s).splitlines())
         for gate in self.gates:
             if gate.is_shut:
                 return gate.refusal(headers)
         pots = (pot for pot in self.pots if pot.lacks(needs, now_s))
         return next(pots).refusal(needs, now_s, headers)
 
-    def told(self, now_s: float) -> list[tuple[str, str]]:
-        """Return the headers by which clients of OpenAI know how much they may still ask."""
-        found: list[tuple[str, str]] = []
-        for (limit, remaining, reset), pots in self._told:
+    def lines(self, now_s: float) -> str:
+        """Return the header lines by which clients of OpenAI know how much they may still ask."""
+        found = ""
+        for unit, pots in self._told:
             pot = pots[0] if len(pots) == 1 else min(pots, key=_remaining)
-            left, seconds = max(0, pot.balance + pot.left), max(0, math.ceil(pot.ends_s - now_s))
+            left, reset = max(0, pot.balance + pot.left), duration(max(0, math.ceil(pot.ends_s - now_s)))
             found += (
-                (limit, str(pot.bound.size)),
-                (remaining, str(left)),
-                (reset, duration(seconds)),
+                f"x-ratelimit-limit-{unit}: {pot.bound.size}\r\nx-ratelimit-remaining-{unit}: {left}\r\n"
+                f"x-ratelimit-reset-{unit}: {reset}\r\n"
             )
         return found
 
@@ -190,7 +189,7 @@ class Hold:
         self._account = account
         self._needs = needs
         self._ends = tuple(pot.ends_s for pot in account.pots)
-        self.headers = "".join([f"{name}: {text}\r\n" for name, text in account.told(now_s)])
+        self.headers = account.lines(now_s)
 
     def settle(self, tokens: int, cost_nano: int | None) -> None:
         """Replace the reservation by what was used; a cost that is unknown is taken to be what was reserved."""
@@ -209,10 +208,6 @@ def duration(seconds: int) -> str:
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{rest}s"
-
-
-def _headers(unit: Unit) -> tuple[str, ...]:
-    return tuple(f"x-ratelimit-{what}-{unit}" for what in ("limit", "remaining", "reset"))
 
 
 def _remaining(pot: Pot) -> int:

@@ -22,6 +22,7 @@ from cellwright.gateway.waits import upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from types import TracebackType
 
     from cellwright.gateway.egress import Egress
     from cellwright.gateway.model import BackendSpec
@@ -63,6 +64,7 @@ class Remote:
         self._absent = absent or Absent(
             "backend", "upstream_unknown_model", f"knows no model {spec.model} at its address"
         )
+        self._failures = _Failures(self)
 
     async def post(self, url: str, headers: Mapping[str, str], body: JsonObject, sign: Sign | None = None) -> Response:
         """Return a response of status 200 to `body` as JSON; asks again while nothing has come back.
@@ -86,21 +88,9 @@ class Remote:
         """Return the whole body of an answer; call it within `failures`."""
         return await response.read(_ANSWER_LIMIT)
 
-    @contextlib.contextmanager
-    def failures(self) -> Iterator[None]:
+    def failures(self) -> _Failures:
         """Turn failures of the network and ValueError, which says that an answer does not read, into BackendError."""
-        try:
-            yield
-        except UntrustedError as error:
-            raise self.error("upstream_untrusted", "shows a certificate that does not verify") from error
-        except ConnectFailedError as error:
-            raise self.error("upstream_unreachable", "cannot be reached") from error
-        except TimedOutError as error:
-            raise self.error("upstream_timeout", "took too long to answer", status=504, spent=True) from error
-        except NetworkError as error:
-            raise self.error("upstream_broke_off", "broke off its answer", spent=True) from error
-        except ValueError as error:
-            raise self.error("upstream_garbled", "sent what cannot be read", spent=True) from error
+        return self._failures
 
     @contextlib.contextmanager
     def fitting(self) -> Iterator[None]:
@@ -156,6 +146,36 @@ class Remote:
         code = "upstream_unavailable" if status in _UNAVAILABLE else "upstream_failed"
         spent = status >= HTTPStatus.INTERNAL_SERVER_ERROR
         return self.error(code, f"failed with status {status}", retry_after=after, spent=spent)
+
+
+class _Failures:
+    """A context without a state: leaving it raises another error in place of one it knows."""
+
+    __slots__ = ("_remote",)
+
+    def __init__(self, remote: Remote) -> None:
+        self._remote = remote
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        told = self._remote.error
+        match error:
+            case None:
+                return
+            case UntrustedError():
+                raise told("upstream_untrusted", "shows a certificate that does not verify") from error
+            case ConnectFailedError():
+                raise told("upstream_unreachable", "cannot be reached") from error
+            case TimedOutError():
+                raise told("upstream_timeout", "took too long to answer", status=504, spent=True) from error
+            case NetworkError():
+                raise told("upstream_broke_off", "broke off its answer", spent=True) from error
+            case ValueError():
+                raise told("upstream_garbled", "sent what cannot be read", spent=True) from error
 
 
 def read_object(data: bytes) -> JsonObject:

@@ -146,7 +146,8 @@ class EdgeFilter:
                     return True
             elif any(suspects(text) for text in _texts(message)) or suspects(_as_text(_beyond(message))):
                 return True
-        return suspects(_as_text(_beside(body)))
+        beside = _beside(body)
+        return bool(beside) and suspects(_as_text(beside))
 
     def _digest(self, raw: str, tenant: str, budget: int) -> Told | None:
         """Return the digest of a run of records, None where no format reads it."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class MeterRow:
+class MeterRow(NamedTuple):
     """What one request was, took and cost; None is unknown."""
 
     request_id: str

@@ -119,7 +119,7 @@ def features(body: JsonObject) -> dict[str, float]:
         "words of looking up": min(len(distinct & _LOOKING_UP), _MOST),
         "words of constraint": min(len(distinct & _CONSTRAINING), _MOST),
         "words of an own case": min(len(distinct & _OWN), _MOST),
-        "code": float(any([sign in seen for sign in _CODE])),
+        "code": float(any(map(seen.count, _CODE))),
         "numbers": math.log1p(sum(map(str.isdecimal, words))),
         "incidents in a digest": math.log1p(seen.count("incident ")),
         "turns": math.log1p(max(len(messages) - 1, 0)),

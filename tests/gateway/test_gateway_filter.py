@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from cellwright.digest.ledger import content_hash
 from cellwright.digest.notation import incident_name
 from cellwright.digest.storms import incidents
+from cellwright.digest.text import decode
 from cellwright.digest.tokens import token_counter
 from cellwright.errors import StorageError, UsageError
 from cellwright.estate.model import Boundary, SensitivityClass
@@ -38,6 +39,7 @@ from cellwright.wiring.pseudonyms import Pseudonyms
 from cellwright.wiring.standby import open_desk
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from gateway_kit import Response
@@ -294,6 +296,32 @@ def test_an_incident_that_is_named_is_looked_up_for_its_tenant_alone(tmp_path: P
     keys = tuple(key.__class__(key.name, "another", key.sha256) for key in config().keys)
     setup = config(remote(), keys=keys)
     assert exchange(tmp_path, asked(f"cellwright:incident/{name}"), setup, edge)[0].error == "unknown_incident"
+
+
+def test_an_incident_that_is_named_has_the_digest_and_the_root_that_its_lake_has(
+    simulated_lake: Path, tmp_path: Path, told: Callable[..., tuple[int, str, str]]
+) -> None:
+    digests = orjson.loads(told("digest", simulated_lake, "-o", "json")[1])["digests"]
+    edge = desk(tmp_path, lake=str(simulated_lake))
+    for each in digests:
+        found = edge.incident(each["incident"], each["tenant"], 2_000)
+        assert found is not None
+        assert found.text == each["text"]
+        assert decode(found.text).root == each["roots"][0]["alarm_type"]
+
+
+def test_records_in_a_request_are_told_with_their_probable_root(simulated_lake: Path, edge: EdgeDesk) -> None:
+    truth = orjson.loads((simulated_lake.parent / "sim/truth.json").read_bytes())
+    sleeping = next(fault for fault in truth["faults"] if fault["kind"] == "sleeping-cell")
+    ids = {alarm["event_id"] for alarm in sleeping["alarms"]}
+    files = sorted((simulated_lake.parent / "sim/telemetry/ves").iterdir())
+    events = [event for file in files for event in orjson.loads(file.read_bytes())["eventList"]]
+    own = [event for event in events if event["commonEventHeader"]["eventId"] in ids]
+    records = edge.read(orjson.dumps({"eventList": own}), "operator")
+    assert records is not None
+    root = decode(tell(records, budget=2_000, count=token_counter()).text).root
+    assert root is not None
+    assert root.partition("/")[0] == sleeping["root_alarm"]
 
 
 def test_a_lake_that_cannot_be_read_is_said_and_nothing_leaves(tmp_path: Path) -> None:

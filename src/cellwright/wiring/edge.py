@@ -23,7 +23,7 @@ from cellwright.telemetry.mediate import mediate_received
 from cellwright.telemetry.reading import detects, read_records
 from cellwright.telemetry.sources import RawFile
 from cellwright.wiring.files import read_text
-from cellwright.wiring.incidents import bears, learn
+from cellwright.wiring.incidents import bears, learn, roots_of
 from cellwright.wiring.lakes import lake_at, lake_opener
 from cellwright.wiring.pseudonyms import Pseudonyms
 from cellwright.wiring.telemetry import known_formats, mapping_files
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from cellwright.privacy.pseudonymise import Pseudonymiser
     from cellwright.telemetry.format import Format
     from cellwright.telemetry.reading import Records
+    from cellwright.wiring.incidents import Known
     from cellwright.wiring.settings import Settings
 
 _LOG: Final = logging.getLogger("cellwright.gateway")
@@ -54,6 +55,7 @@ class _Found:
     """The incidents of a tenant, as a lake with these tables has them."""
 
     tables: tuple[TableRecord, ...]
+    known: Known
     incidents: tuple[tuple[str, Incident], ...]  # by hash
 
 
@@ -129,21 +131,24 @@ class EdgeDesk:
         """Return the digest of an incident of the lake, by name or hash; None where the tenant has none."""
         if self._lake is None:
             return None
-        known = self._incidents(self._lake, tenant)
-        found = next((incident for sha256, incident in known if bears(sha256, name)), None)
-        return tell_incident(found, budget=budget, count=token_counter()) if found else None
+        found = self._incidents(self._lake, tenant)
+        incident = next((incident for sha256, incident in found.incidents if bears(sha256, name)), None)
+        if incident is None:
+            return None
+        root = roots_of(incident, found.known)[0].alarm_type
+        return tell_incident(incident, budget=budget, count=token_counter(), root=root)
 
-    def _incidents(self, place: Path | Address, tenant: str) -> tuple[tuple[str, Incident], ...]:
+    def _incidents(self, place: Path | Address, tenant: str) -> _Found:
         """Return the incidents of a tenant, found again where the lake has changed."""
         with open_lake(place) as lake:
             tables = lake.tables()
-            known = self._found.get(tenant)
-            if known is None or known.tables != tables:
+            found = self._found.get(tenant)
+            if found is None or found.tables != tables:
                 alarms = TenantRows(lake, tenant).read("alarm_events")
-                _, incidents = learn(alarms, self._topology, token_counter())
+                known, incidents = learn(alarms, self._topology, token_counter())
                 named = tuple((content_hash(each.alarms), each) for each in incidents)
-                known = self._found[tenant] = _Found(tables, named)
-        return known.incidents
+                found = self._found[tenant] = _Found(tables, known, named)
+        return found
 
     def _format(self, raw: bytes) -> Format | None:
         return next((each for each in self._formats if detects(each, raw[:_HEAD], "")), None)

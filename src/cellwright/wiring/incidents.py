@@ -87,12 +87,17 @@ def learn(alarms: pa.Table, topology: Topology | None, counter: TokenCounter) ->
 
 def tell(incident: Incident, known: Known, budget: int, counter: TokenCounter, evidence: Evidence) -> Storyline:
     """Return the digest of an incident, its roots, and its raw beginning."""
-    causes, salience = (known.learned.causes, known.learned.salience) if known.learned else (None, None)
-    roots = rank(fold(incident.alarms, ""), known.precedence, causes)  # whatever the budget leaves out
+    salience = known.learned.salience if known.learned else None
+    roots = roots_of(incident, known)
     digest = digest_incident(incident, budget=budget, count=counter, root=roots[0].alarm_type)
     room = min(budget - digest.tokens, max(_LEAST_ROOM, digest.tokens))  # what stands beside the alarms is no longer
     sections = evidence.beside(incident, room=room, count=counter, salience=salience)
     return Storyline(incident, digest, roots, render_ves(incident.alarms[:_EXCERPT_EVENTS]), sections)
+
+
+def roots_of(incident: Incident, known: Known) -> tuple[Candidate, ...]:
+    """Return the alarm types of an incident, the likeliest root first, by all of it: whatever a budget leaves out."""
+    return rank(fold(incident.alarms, ""), known.precedence, known.learned.causes if known.learned else None)
 
 
 def load_causes(path: Path) -> Learned:

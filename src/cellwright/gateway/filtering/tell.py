@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Final
 from cellwright.digest.compose import MIN_BUDGET_TOKENS, digest_incident
 from cellwright.digest.counters import breaks
 from cellwright.digest.counters_text import richest_counters
+from cellwright.digest.fold import fold
 from cellwright.digest.logs import lines_of
 from cellwright.digest.logs_compose import digest_log
+from cellwright.digest.rank import rank
+from cellwright.digest.rank_precedence import learn_precedence
 from cellwright.digest.storms import incidents
 
 if TYPE_CHECKING:
@@ -66,7 +69,7 @@ def tell(records: Records, *, budget: int, count: TokenCounter) -> Told:
     """Return the digest of records: each incident, log and series of counters that the budget holds.
 
     The text has at most `budget` tokens, 260 or more. Alarms come first, incidents by time; where there are more than
-    the budget holds, the largest.
+    the budget holds, the largest. Probable roots are ranked by what the records teach of their own alarm types.
     """
     room = budget - _BOOKS_TOKENS
     alone = set(records.tables) == {"alarm_events"}
@@ -91,9 +94,9 @@ def tell(records: Records, *, budget: int, count: TokenCounter) -> Told:
     )
 
 
-def tell_incident(incident: Incident, *, budget: int, count: TokenCounter) -> Told:
-    """Return the digest of one incident, of at most `budget` tokens."""
-    section = _incident(incident, budget - _BOOKS_TOKENS, count)
+def tell_incident(incident: Incident, *, budget: int, count: TokenCounter, root: str) -> Told:
+    """Return the digest of one incident, of at most `budget` tokens; `root` is the alarm type that is its likeliest."""
+    section = _incident(incident, budget - _BOOKS_TOKENS, count, root)
     events = len(incident.alarms)
     books = () if section.books is None else (section.books,)
     return Told(section.text, section.tokens, {"alarms": events}, events - section.told, 0, books, incident.ves_tokens)
@@ -104,19 +107,21 @@ def _alarms(table: pa.Table | None, budget: int, count: TokenCounter) -> Iterato
     if table is None or budget < MIN_BUDGET_TOKENS:
         return
     found = list(incidents(table, count))
+    past = learn_precedence(each.alarms for each in found)
     by_size = sorted(range(len(found)), key=lambda place: (-len(found[place].alarms), place))
     chosen = by_size[: budget // MIN_BUDGET_TOKENS]
     written: dict[int, _Section] = {}
     room = budget
     for waiting, place in zip(range(len(chosen), 0, -1), reversed(chosen), strict=True):
-        written[place] = section = _incident(found[place], room // waiting, count)
+        root = rank(fold(found[place].alarms, ""), past)[0].alarm_type
+        written[place] = section = _incident(found[place], room // waiting, count, root)
         room -= section.tokens
     yield from (written[place] for place in sorted(written))
 
 
-def _incident(incident: Incident, budget: int, count: TokenCounter) -> _Section:
+def _incident(incident: Incident, budget: int, count: TokenCounter, root: str) -> _Section:
     """Return the section of an incident; where its protected facts pass the budget, the parts that fit."""
-    digest = digest_incident(incident, budget=max(budget, MIN_BUDGET_TOKENS), count=count)
+    digest = digest_incident(incident, budget=max(budget, MIN_BUDGET_TOKENS), count=count, root=root)
     text = _within(digest.parts, budget, count)
     told = len(incident.alarms) if text == digest.text else 0
     return _Section(text, count.count(text), told, Ledgers(digest.incident, digest.ledger.sha256))

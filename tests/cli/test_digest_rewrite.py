@@ -26,7 +26,8 @@ class Writer(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.asked.append(body)
         facts = decode(body["messages"][1]["content"])
-        told = [f"{kind.name} came on {', '.join(one.element for one in kind.occurrences)}." for kind in facts.types]
+        told = [f"The probable root is {facts.root}; the highest severity is {facts.highest}."]
+        told += [f"{kind.name} came on {', '.join(one.element for one in kind.occurrences)}." for kind in facts.types]
         if int(facts.incident[-1]) % 2:
             told.pop()
         self.send_response(200)

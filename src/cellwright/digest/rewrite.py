@@ -1,8 +1,9 @@
-"""Whether prose that a model made of a digest says what the digest says: nothing of it lost, no name or number added.
+"""Whether prose that a model made of a digest says what the digest says: nothing of it lost, nothing added.
 
-A fact is an element under an alarm type. An element belongs to the type that its paragraph named last before it; a
-paragraph that names no type is comment. What is added is told by names and numbers alone: other claims, and a "not",
-are not understood, and stand.
+Facts are the elements under each alarm type, the order in which types and elements began, the highest severity and the
+probable root. An element belongs to the type that its paragraph named last before it; a paragraph that names no type is
+comment. What is added is told by names, numbers, severities and who is called a root: other claims, and a "not", are
+not understood, and stand.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
+from cellwright.digest.alarms import SEVERITIES
 from cellwright.digest.notation import MICROSECONDS, shared_prefix, write_instant, write_seconds
 
 if TYPE_CHECKING:
@@ -19,14 +21,19 @@ if TYPE_CHECKING:
     from cellwright.digest.fold import Facts
 
 PROMPT: Final = (
-    "Rewrite the digest of an alarm storm in plain sentences for a person on duty. Write one paragraph for each alarm "
-    "type; name in it the type and every element under it, spelt exactly as in the digest. Leave nothing out. Do not "
-    "add names, numbers, causes or advice of your own."
+    "Rewrite the digest of an alarm storm in plain sentences for a person on duty. Say first which alarm type is the "
+    "probable root, if one is marked, and which severity is the highest. Then write one paragraph for each alarm type; "
+    "name in it the type and every element under it, spelt exactly and in the order of the digest. Leave nothing out. "
+    "Do not add names, numbers, severities, causes or advice of your own."
 )
 _MOST_FLAWS: Final = 8
 _WORD: Final = re.compile(r"[^\s;()\[\]\"'`*]+")
 _ENDS: Final = ".,:!?"
 _JOINT: Final = re.compile(r"(?<=[0-9])[-:TZ](?=[0-9]|\b|$)")  # of the numbers in an instant
+_ROOT: Final = re.compile(r"\broots?\b", re.IGNORECASE)
+_HIGHEST: Final = re.compile(r"\bhighest\b", re.IGNORECASE)
+_SENTENCES: Final = re.compile(r"(?<=[.!?])\s+")
+_SEVERITY: Final = re.compile(rf"\b(?:{'|'.join(SEVERITIES)})\b", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"(?<![\w.=/-])[0-9]+(?:[.,][0-9]+)*(?![A-Z])")
 
 
@@ -37,8 +44,10 @@ def rewrite_flaws(facts: Facts, prose: str) -> tuple[str, ...]:
     count of anything that it lists.
     """
     paragraphs = [paragraph for paragraph in re.split(r"\n+", prose) if paragraph.strip()]
-    told = _told(facts, paragraphs)
-    flaws = (*_lost(facts, told), *_added(facts, prose, told))
+    named = [pair for text in paragraphs for pair in _named(facts, text)]
+    told = set(named)
+    claims = (*_severities(facts, paragraphs), *_roots(facts, paragraphs))
+    flaws = (*_lost(facts, told), *_added(facts, prose, told), *_disordered(facts, named), *claims)
     return flaws[:_MOST_FLAWS]
 
 
@@ -48,17 +57,81 @@ def _lost(facts: Facts, told: set[tuple[str, str]]) -> Iterator[str]:
             yield f"loses {element} under {kind}"
 
 
-def _told(facts: Facts, paragraphs: list[str]) -> set[tuple[str, str]]:
-    """Return the elements that a text names under a type: the last that its paragraph named before, or the first."""
-    types, elements = [kind.name for kind in facts.types], sorted(facts.elements())
-    told = set()
+def _named(facts: Facts, text: str) -> list[tuple[str, str]]:
+    """Return the elements that a paragraph names, in its order, with the type named last before each, or the first."""
+    types, elements = _types_of(facts), sorted(facts.elements())
+    heads = sorted((at, name) for name in types for at in _places(name, types, text))
+    starts = [at for at, _ in heads]
+    found = sorted((at, each) for each in elements if heads for at in _places(each, elements, text))
+    return [(each, heads[max(0, bisect_right(starts, at) - 1)][1]) for at, each in found]
+
+
+def _types_of(facts: Facts) -> list[str]:
+    return [kind.name for kind in facts.types]
+
+
+def _types_in(facts: Facts, text: str) -> list[str]:
+    types = _types_of(facts)
+    return [kind for kind in types if any(True for _ in _places(kind, types, text))]
+
+
+def _disordered(facts: Facts, named: list[tuple[str, str]]) -> Iterator[str]:
+    """Yield what is nowhere told behind that which began before it; a text may name things more than once."""
+    told = set(named)
+    order = [kind for kind in _types_of(facts) if any(kind == each for _, each in told)]
+    yield from (f"tells {kind} before {earlier}" for earlier, kind in _out_of_place(order, [kind for _, kind in named]))
+    for kind in facts.types:
+        begun = [each.element for each in kind.occurrences if (each.element, kind.name) in told]
+        said = [element for element, name in named if name == kind.name]
+        for earlier, element in _out_of_place(begun, said):
+            yield f"tells {element} before {earlier} under {kind.name}"
+
+
+def _out_of_place(order: list[str], said: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the first name, and the one before it, that does not follow where names are to come in an order."""
+    rest = iter(said)
+    for place, name in enumerate(order):
+        if name not in rest:  # goes on behind the one before
+            yield order[place - 1], name
+            return
+
+
+def _severities(facts: Facts, paragraphs: list[str]) -> Iterator[str]:
+    """Yield severities that the digest does not give, or gives to another type, and the highest where it is lost."""
+    given = {kind.name: kind.severity for kind in facts.types}
+    names = (*given, *facts.elements())
+    said = set(map(str.upper, _SEVERITY.findall(_without(names, "\n".join(paragraphs)))))
+    yield from (f"adds the severity {each.lower()}" for each in sorted(said - {facts.highest, *given.values()}))
+    if facts.highest is not None and facts.highest not in said:
+        yield f"loses the highest severity, {facts.highest.lower()}"
     for text in paragraphs:
-        named = sorted((at, name) for name in types for at in _places(name, types, text))
-        starts = [at for at, _ in named]
-        for element in elements if named else ():
-            for at in _places(element, elements, text):
-                told.add((element, named[max(0, bisect_right(starts, at) - 1)][1]))
-    return told
+        named = _types_in(facts, text)
+        known = given[named[0]] if len(named) == 1 else None
+        if known is not None:
+            own = " ".join(each for each in _SENTENCES.split(text) if not _HIGHEST.search(each))
+            for severity in sorted(set(map(str.upper, _SEVERITY.findall(_without(names, own)))) - {known}):
+                yield f"calls {named[0]} {severity.lower()}, which is {known.lower()}"
+
+
+def _roots(facts: Facts, paragraphs: list[str]) -> Iterator[str]:
+    """Yield the roots that no sentence calls so, and the types that one calls so alone which are none."""
+    flagged = {kind.name for kind in facts.types if any(each.root_cause for each in kind.occurrences)}
+    roots = flagged | ({facts.root} if facts.root is not None else set())
+    names = (*_types_of(facts), *facts.elements())
+    called: set[str] = set()
+    for sentence in (each for text in paragraphs for each in _SENTENCES.split(text)):
+        if _ROOT.search(_without(names, sentence)):
+            named = _types_in(facts, sentence)
+            called |= {*named}
+            if roots.isdisjoint(named):
+                yield from (f"calls {kind} a root" for kind in named)
+    yield from (f"loses the probable root, {kind}" for kind in sorted(roots - called))
+
+
+def _without(names: Iterable[str], text: str) -> str:
+    for name in names:
+        text = text.replace(name, "")
+    return text
 
 
 def _added(facts: Facts, prose: str, told: set[tuple[str, str]]) -> Iterator[str]:

@@ -228,13 +228,13 @@ def saving_lines(found: Sequence[Storyline]) -> tuple[str, ...]:
     told = [item for item in found if is_storm(item.digest)]
     storms, whole = [item.digest for item in told], [item.tokens for item in told]
     if not storms:
-        return (f"{len(found)} incidents, none of 15,000 to 25,000 raw tokens",)
+        return (f"{len(found)} incidents, none of 15,000 raw tokens or more",)
     over = sum(item.over_budget for item in storms)
     tokens = [item.tokens for item in storms]
     ves = statistics.median(1 - item.tokens / item.ves_tokens for item in storms)
     csv = statistics.median(1 - item.tokens / item.csv_tokens for item in storms)
     return (
-        f"{len(found)} incidents, {len(storms)} storms of 15,000 to 25,000 raw tokens ({storms[0].token_counter})",
+        f"{len(found)} incidents, {len(storms)} storms of 15,000 raw tokens or more ({storms[0].token_counter})",
         f"digest of a storm: median {number(statistics.median(tokens), 0)} tokens, largest {number(max(tokens), 0)}",
         f"with counters and logs: median {number(statistics.median(whole), 0)}, largest {number(max(whole), 0)}",
         f"{over} storms over budget (declared and split)",

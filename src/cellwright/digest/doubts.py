@@ -52,7 +52,7 @@ class Doubt:
 
 
 def doubts_of(alarms: Sequence[Alarm], topology: Topology | None = None) -> tuple[Doubt, ...]:
-    """Return what is doubtful in alarms given in the order of time."""
+    """Return what is doubtful in alarms given in the order of time; of floods `flood_of` tells."""
     counts = (
         Doubt(DUPLICATES, len(alarms) - len({_content(alarm) for alarm in alarms})),
         Doubt(CLOCK_JUMPS, _clock_jumps(alarms)),
@@ -60,7 +60,16 @@ def doubts_of(alarms: Sequence[Alarm], topology: Topology | None = None) -> tupl
         Doubt(NAMELESS, sum(alarm.element == UNKNOWN for alarm in alarms)),
         Doubt(UNTIMED, sum(alarm.ts is None for alarm in alarms)),
     )
-    return (*(each for each in counts if each.count), *_unplaced(alarms, topology), *_flood(alarms))
+    return (*(each for each in counts if each.count), *_unplaced(alarms, topology))
+
+
+def flood_of(alarms: Sequence[Alarm]) -> Doubt | None:
+    """Return the element that more than half of the alarms come from, at the rate of a flood; None where none is."""
+    (element, most), *others = Counter(alarm.element for alarm in alarms).most_common(2)
+    instants = [alarm.ts for alarm in alarms if alarm.ts is not None]
+    lasts_us = max(instants) - min(instants) if instants else 0
+    is_flood = others and 2 * most > len(alarms) and most >= max(_FLOOD_ALARMS, lasts_us * _FLOOD_PER_US)
+    return Doubt(FLOOD, most, len(alarms), element) if is_flood else None
 
 
 def read_doubts(text: str) -> tuple[Doubt, ...] | None:
@@ -127,12 +136,3 @@ def _unplaced(alarms: Sequence[Alarm], topology: Topology | None) -> Iterator[Do
     unknown = {place.owner for place in places if topology.lacks(place)}
     if unknown:
         yield Doubt(UNPLACED, len(unknown), len(owners))
-
-
-def _flood(alarms: Sequence[Alarm]) -> Iterator[Doubt]:
-    """Yield the element that more than half of the alarms come from, at the rate of a flood."""
-    (element, most), *others = Counter(alarm.element for alarm in alarms).most_common(2)
-    instants = [alarm.ts for alarm in alarms if alarm.ts is not None]
-    lasts_us = max(instants) - min(instants) if instants else 0
-    if others and 2 * most > len(alarms) and most >= max(_FLOOD_ALARMS, lasts_us * _FLOOD_PER_US):
-        yield Doubt(FLOOD, most, len(alarms), element)

@@ -130,7 +130,7 @@ class FactoryReport:
     plan: Plan
     mediation: tuple[MediationRow, ...] = ()
     incidents: tuple[IncidentView, ...] = ()  # those shown in full
-    storms: int = 0  # storms of 15,000 to 25,000 raw tokens in all
+    storms: int = 0  # storms of 15,000 raw tokens or more, in all
     median_saving_ves: float | None = None  # 0..1
     median_saving_csv: float | None = None
     counted_by: str = "?"  # who counted the tokens of storms and digests; "estimate" without a tokenizer

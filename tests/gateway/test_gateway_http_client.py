@@ -377,6 +377,31 @@ def test_many_requests_at_once_are_not_mixed_up() -> None:
     assert peers.count <= 20
 
 
+def test_a_connection_that_opens_after_the_end_is_closed_and_asked_nothing() -> None:
+    asked: list[bytes] = []
+
+    async def note(peer: Peer) -> None:
+        asked.append(await peer.reader.read())
+
+    async def main() -> None:
+        peers = Peers(note)
+        async with peers.open() as pool:
+            opening = asyncio.create_task(read(pool, peers.url))
+            while not peers.count and not opening.done():
+                await asyncio.sleep(0)
+                pool.close()
+            with pytest.raises(ConnectFailedError):
+                await opening
+            with pytest.raises(ConnectFailedError):
+                await read(pool, peers.url)
+            assert not pool._open
+        while len(asked) < peers.count:
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert not any(asked)
+
+
 @pytest.mark.parametrize("value", ["a\r\nx-b: 1", "a\nb", "a\rb", "a\0b"])
 def test_a_header_cannot_end_its_line(value: str) -> None:
     async def main(pool: Pool) -> None:

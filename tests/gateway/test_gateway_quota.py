@@ -123,6 +123,16 @@ def test_shares_of_workers_are_never_more_than_all_and_lapse_when_a_worker_is_go
         assert (share("one", 1, NOW_S + 10), share("three", 4, NOW_S + 11)) == (1, 2)
         assert share("one", 9, NOW_S + 35) == 3
         assert share("one", 9, NOW_S + 50) == 5
+        assert share("two", 2, NOW_S) == 0  # whose clock was set back: it sees the share of a worker that is ahead
+        assert share("two", 2, NOW_S + 29) == 0
+        assert share("two", 2, NOW_S + 30) == 2
+
+
+def test_nothing_is_given_back_beyond_what_was_taken(url: str) -> None:
+    with opened(url) as store:
+        assert take(store, 2) == (2, 8)
+        store.add("a", -5, NOW_S + 60)
+        assert take(store, 99) == (10, 0)
 
 
 def test_what_is_over_is_forgotten(tmp_path: Path) -> None:

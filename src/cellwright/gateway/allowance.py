@@ -45,7 +45,7 @@ class Take(NamedTuple):
     size: int  # of the whole allowance
     wanted: int
     least: int  # nothing is taken where less is left
-    ends_s: float  # since 1970; afterwards the counter is of no interest
+    ends_s: float  # since 1970; afterwards the counter may be forgotten
 
 
 class Slice(NamedTuple):
@@ -74,11 +74,14 @@ class AllowanceStore(Protocol):
         ...
 
     def add(self, counter: str, amount: int, ends_s: float) -> None:
-        """Count what was used beyond what was taken, or give back what was not used (negative)."""
+        """Count what was used beyond what was taken, or give back what was not used (negative), never below nothing."""
         ...
 
     def share(self, share: Share) -> int:
-        """Set and return a worker's share: what it wants, as far as the others leave room for it."""
+        """Set and return a worker's share: what it wants, as far as the others leave room for it.
+
+        None lapses later than this one: a clock that was set back since would keep that of a worker that is gone.
+        """
         ...
 
     def expire(self, now_s: float) -> None:
@@ -126,6 +129,8 @@ class SqlAllowances:
         try:
             with self._engine.begin() as connection:
                 self._used(connection, share.counter, share.ends_s)  # holds back other workers
+                too_long = (SHARES.c.counter == share.counter) & (SHARES.c.ends_s > share.ends_s)
+                connection.execute(update(SHARES).where(too_long).values(ends_s=share.ends_s))
                 others = select(func.coalesce(func.sum(SHARES.c.slots), 0)).where(
                     SHARES.c.counter == share.counter, SHARES.c.worker != share.worker, SHARES.c.ends_s > share.now_s
                 )
@@ -160,8 +165,9 @@ class SqlAllowances:
         return int(connection.scalar(locked.returning(ALLOWANCES.c.used)) or 0)
 
     def _change(self, connection: Connection, counter: str, amount: int) -> None:
+        used = ALLOWANCES.c.used + amount
         connection.execute(
-            update(ALLOWANCES).where(ALLOWANCES.c.counter == counter).values(used=ALLOWANCES.c.used + amount)
+            update(ALLOWANCES).where(ALLOWANCES.c.counter == counter).values(used=case((used < 0, 0), else_=used))
         )
 
 

@@ -33,13 +33,20 @@ for index, counter in ipairs(KEYS) do
 end
 return got
 """
+_ADD: Final = """
+if redis.call('INCRBY', KEYS[1], ARGV[1]) < 0 then redis.call('SET', KEYS[1], '0') end
+redis.call('EXPIREAT', KEYS[1], ARGV[2])
+"""
 _SHARE: Final = """
 local others, now = 0, tonumber(ARGV[4])
 local found = redis.call('HGETALL', KEYS[1])
 for index = 1, #found, 2 do
   local slots, ends = string.match(found[index + 1], '^(%d+) (.+)$')
   if tonumber(ends) <= now then redis.call('HDEL', KEYS[1], found[index])
-  elseif found[index] ~= ARGV[1] then others = others + tonumber(slots) end
+  elseif found[index] ~= ARGV[1] then
+    others = others + tonumber(slots)
+    if tonumber(ends) > tonumber(ARGV[5]) then redis.call('HSET', KEYS[1], found[index], slots .. ' ' .. ARGV[5]) end
+  end
 end
 local slots = math.max(0, math.min(tonumber(ARGV[3]), tonumber(ARGV[2]) - others))
 redis.call('HSET', KEYS[1], ARGV[1], slots .. ' ' .. ARGV[5])
@@ -56,6 +63,7 @@ class RedisAllowances:
         try:
             self._client = self._redis.Redis.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
             self._take = self._client.register_script(_TAKE)
+            self._add = self._client.register_script(_ADD)
             self._share = self._client.register_script(_SHARE)
             self._client.ping()
         except (self._redis.RedisError, ValueError) as error:
@@ -73,10 +81,7 @@ class RedisAllowances:
     def add(self, counter: str, amount: int, ends_s: float) -> None:
         """Count what was used beyond what was taken, or give back what was not used."""
         try:
-            pipeline = self._client.pipeline(transaction=True)
-            pipeline.incrby(_PREFIX + counter, amount)
-            pipeline.expireat(_PREFIX + counter, _until(ends_s))
-            pipeline.execute()
+            self._add([_PREFIX + counter], (amount, _until(ends_s)))
         except self._redis.RedisError as error:
             raise _unavailable(error) from error
 

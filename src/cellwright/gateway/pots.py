@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 
 _MINUTE_S: Final = 60
 SLICES: Final = 8  # a worker takes so much of what is left at once
+_NEVER: Final = -math.inf
+_SHUT_S: Final = 0.1  # the store is not asked again so soon for room that it did not have
 _REFUSED_S: Final = 0.5  # the store is not asked again so soon about what it did not have
 _LAPSE_S: Final = 30.0  # after which a worker that says nothing is taken for gone
-_SPANS_S: Final = {Period.MINUTE: 60, Period.DAY: 86_400}
+_DAY_S: Final = 86_400
+_SPANS_S: Final = {Period.MINUTE: 60, Period.DAY: _DAY_S}
+_KEPT_S: Final = {Period.MINUTE: 3_600, Period.DAY: 40 * _DAY_S, Period.MONTH: 400 * _DAY_S}
+"""What counters outlast their periods by: a clock that was set forward and back finds them again."""
 _NAMES: Final = {Period.MINUTE: "a minute", Period.DAY: "a day", Period.MONTH: "a month"}
 _NO_RETRY: Final = {"x-should-retry": "false"}  # the official clients would try again otherwise
 
@@ -32,28 +37,61 @@ class Needs(NamedTuple):
 
 
 class Pot:
-    """What a worker holds of one allowance in the period that runs."""
+    """What a worker holds of one allowance in the period that runs.
 
-    __slots__ = ("balance", "bound", "counter", "ends_s", "holder", "idle", "left", "place", "refused_s")
+    A clock may be set, also back into a period that was over: what is held of another period waits for it.
+    """
+
+    __slots__ = (
+        "_others", "balance", "begins_s", "bound", "counter", "ends_s", "holder", "idle", "left", "place", "refused_s",
+    )  # fmt: skip
 
     def __init__(self, holder: str, bound: Bound) -> None:
         self.holder = holder
         self.bound = bound
         self.place = list(Unit).index(bound.unit)  # in Needs
-        self.ends_s = 0.0
+        self.begins_s = self.ends_s = 0.0
         self.counter = ""
         self.balance = 0
         self.left = 0  # for all workers, when the store was last asked
-        self.refused_s = 0.0
+        self.refused_s = _NEVER
         self.idle = True
+        self._others: dict[float, int] = {}  # balances by the begin of their period
+
+    @property
+    def kept_s(self) -> float:
+        """Until when the counter is kept."""
+        return self.ends_s + _KEPT_S[self.bound.period]
 
     def turn(self, now_s: float) -> None:
-        """Begin anew where the period is over: what is left of the old one lapses."""
-        if now_s < self.ends_s:
+        """Begin anew where another period runs; what was held of the one before stays for when it comes again."""
+        if self.begins_s <= now_s < self.ends_s:
             return
-        begins_s, self.ends_s = _period(self.bound.period, now_s)
-        self.counter = f"{self.holder}:{self.bound.unit}:{self.bound.period}:{begins_s:.0f}"
-        self.balance, self.left, self.refused_s = 0, self.bound.size, 0.0
+        before_s = self.begins_s
+        self._others[before_s] = self.balance
+        self.begins_s, self.ends_s = _period(self.bound.period, now_s)
+        self.counter = self._counter(self.begins_s)
+        self.balance = self._others.pop(self.begins_s, 0)
+        self.left, self.refused_s = self.bound.size, _NEVER
+        self._others = {each: held for each, held in self._others.items() if each > self.begins_s or each == before_s}
+
+    def give(self, begins_s: float, amount: int) -> None:
+        """Put an amount back into what is held of a period (or, negative, take it off), unless that is long over."""
+        if begins_s == self.begins_s:
+            self.balance += amount
+        elif begins_s in self._others:
+            self._others[begins_s] += amount
+
+    def ahead(self) -> list[tuple[str, int, float]]:
+        """Take out what is held of periods that have not begun: counters, amounts, and until when they are kept."""
+        found, self._others = self._others, {}
+        every = [
+            (each, held, _period(self.bound.period, each)[1] + _KEPT_S[self.bound.period])
+            for each, held in found.items()
+        ]
+        return [
+            (self._counter(each), held, kept_s) for each, held, kept_s in every if each > self.begins_s and held > 0
+        ]
 
     def lacks(self, needs: Needs, now_s: float) -> int:
         """Return how much is missing for a request."""
@@ -62,16 +100,16 @@ class Pot:
 
     def asking(self, missing: int, now_s: float) -> Take | None:
         """Return what to ask the store for, None where it has just said that there is nothing."""
-        if not missing or now_s < self.refused_s:
+        if not missing or _lately(self.refused_s, now_s, _REFUSED_S):
             return None
-        return Take(self.counter, self.bound.size, max(missing, self.left // SLICES), missing, self.ends_s)
+        return Take(self.counter, self.bound.size, max(missing, self.left // SLICES), missing, self.kept_s)
 
     def fill(self, amount: int, left: int, now_s: float) -> None:
         """Put in what the store gave."""
         self.balance += amount
         self.left = left
         if not amount:
-            self.refused_s = now_s + _REFUSED_S
+            self.refused_s = now_s
 
     def spare(self, now_s: float) -> int:
         """Return what is not needed here (or, negative, what was used beyond it) since this was asked before."""
@@ -94,6 +132,9 @@ class Pot:
             return _refused("rate_limit_exceeded", message, "rate_limit_error", headers)
         return _refused("insufficient_quota", message, "insufficient_quota", headers | _NO_RETRY)
 
+    def _counter(self, begins_s: float) -> str:
+        return f"{self.holder}:{self.bound.unit}:{self.bound.period}:{begins_s:.0f}"
+
     def _amount(self, amount: int) -> str:
         if self.bound.unit is Unit.COST:
             return f"{amount / 1e9:.6g} {self.bound.currency}"
@@ -110,7 +151,11 @@ class Gate:
         self.size = size
         self.share = 0
         self.in_flight = 0
-        self.refused_s = 0.0
+        self.refused_s = _NEVER
+
+    def was_refused(self, now_s: float) -> bool:
+        """Whether the store has just said that there is no room."""
+        return _lately(self.refused_s, now_s, _SHUT_S)
 
     @property
     def is_shut(self) -> bool:
@@ -121,6 +166,11 @@ class Gate:
         """Return what to ask the store for, with room for so many more requests."""
         wanted = self.in_flight + spare
         return Share(f"{self.holder}:at-once", worker, self.size, wanted, now_s, now_s + _LAPSE_S)
+
+    def fill(self, share: int, now_s: float) -> None:
+        """Take note of what the store gave."""
+        self.share = share
+        self.refused_s = now_s if self.is_shut else _NEVER
 
     def refusal(self, headers: dict[str, str]) -> ApiError:
         """Return the refusal of a request that is one too many."""
@@ -147,7 +197,7 @@ class Account:
             if gate.in_flight >= gate.share:
                 return False
         for pot in self.pots:
-            if now_s >= pot.ends_s:
+            if not pot.begins_s <= now_s < pot.ends_s:
                 pot.turn(now_s)
             if pot.balance < needs[pot.place]:
                 return False
@@ -183,22 +233,26 @@ class Account:
 class Hold:
     """What one request has reserved, until it is known what it used."""
 
-    __slots__ = ("_account", "_ends", "_needs", "headers")
+    __slots__ = ("_account", "_begins", "_needs", "headers")
 
     def __init__(self, account: Account, needs: Needs, now_s: float) -> None:
         self._account = account
         self._needs = needs
-        self._ends = tuple(pot.ends_s for pot in account.pots)
+        self._begins = tuple(pot.begins_s for pot in account.pots)
         self.headers = account.lines(now_s)
 
     def settle(self, tokens: int, cost_nano: int | None) -> None:
         """Replace the reservation by what was used; a cost that is unknown is taken to be what was reserved."""
         used = Needs(1, tokens, self._needs.cost if cost_nano is None else cost_nano)
-        for pot, ends_s in zip(self._account.pots, self._ends, strict=True):
-            if pot.ends_s == ends_s:  # else the period is over, and what was reserved has lapsed
-                pot.balance += self._needs[pot.place] - used[pot.place]
+        for pot, begins_s in zip(self._account.pots, self._begins, strict=True):
+            pot.give(begins_s, self._needs[pot.place] - used[pot.place])
         for gate in self._account.gates:
             gate.in_flight -= 1
+
+
+def _lately(when_s: float, now_s: float, span_s: float) -> bool:
+    """Return whether a moment lies within a span of now; one that is to come does not: the clock was set back."""
+    return 0 <= now_s - when_s < span_s
 
 
 def duration(seconds: int) -> str:

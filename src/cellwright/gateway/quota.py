@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 _log: Final = logging.getLogger("cellwright.gateway")
 _Arguments = TypeVarTuple("_Arguments")
 _Result = TypeVar("_Result")
-_SHUT_S: Final = 0.1  # the store is not asked again so soon for room that it did not have
 _RENEW_S: Final = 5.0  # between two times at which a worker says that it lives, and gives back what it does not need
 _EXPIRE: Final = 100  # renewals between two times at which what is over is forgotten
 _UNSAID: Final = 1024  # tokens out that are reserved for a request that names no limit
@@ -148,10 +147,9 @@ class Limiter:
                 for (pot, _), slice_ in zip(takes, got, strict=True):
                     pot.fill(slice_.amount, slice_.left, now_s)
             for gate in account.gates:
-                if gate.is_shut and now_s >= gate.refused_s:
+                if gate.is_shut and not gate.was_refused(now_s):
                     share = gate.asking(self._worker, now_s, max(1, gate.size // SLICES))
-                    gate.share = await self._in_thread(self._store.share, share)
-                    gate.refused_s = now_s + _SHUT_S if gate.is_shut else 0.0
+                    gate.fill(await self._in_thread(self._store.share, share), now_s)
         except StorageError as error:
             raise ApiError(
                 Diagnostic("quota_unknown", "what is left of the quota cannot be told now"),
@@ -181,10 +179,12 @@ class Limiter:
                 if spare := pot.spare(now_s):
                     pot.balance -= spare
                     try:
-                        await self._in_thread(self._store.add, pot.counter, -spare, pot.ends_s)
+                        await self._in_thread(self._store.add, pot.counter, -spare, pot.kept_s)
                     except StorageError:
                         pot.balance += spare
                         raise
+                for counter, amount, kept_s in pot.ahead() if leaving else ():
+                    await self._in_thread(self._store.add, counter, -amount, kept_s)
             for gate in self._gates.values():
                 room = max(1, gate.size // SLICES) if gate.in_flight and not leaving else 0
                 if gate.share or gate.in_flight:

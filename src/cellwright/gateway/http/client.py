@@ -67,6 +67,7 @@ class Pool:
         self._verifying: ssl.SSLContext | None = None
         self._idle: defaultdict[tuple[str, str, int, ssl.SSLContext | None], list[_Connection]] = defaultdict(list)
         self._open: set[_Connection] = set()
+        self._is_closed = False
 
     async def request(  # noqa: PLR0913 - what a request is made of, by name
         self,
@@ -99,14 +100,18 @@ class Pool:
         return await (await self._connect(target, tls, kept)).ask(head, body)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, also those that are being opened; nobody is asked any more."""
+        self._is_closed = True
         kept, self._open = self._open, set()
         self._idle.clear()
         for connection in kept:
             connection.abort()
 
     def opened(self, connection: _Connection) -> None:
-        """Look after a connection."""
+        """Look after a connection; one that comes too late is closed."""
+        if self._is_closed:
+            connection.abort()
+            return
         self._open.add(connection)
         self.deadlines.watch(connection)
 
@@ -116,6 +121,8 @@ class Pool:
         self.deadlines.forget(connection)
 
     async def _connect(self, target: _Target, tls: ssl.SSLContext | None, kept: list[_Connection]) -> _Connection:
+        if self._is_closed:
+            raise ConnectFailedError
         loop = asyncio.get_running_loop()
         secured = target.scheme == "https"
         try:
@@ -132,6 +139,8 @@ class Pool:
             raise UntrustedError from error
         except (OSError, ValueError) as error:  # TimeoutError and SSLError are an OSError, UnicodeError a ValueError
             raise ConnectFailedError from error
+        if not connection.is_usable:
+            raise ConnectFailedError
         return connection
 
 

@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine, MetaData
 
 _BUSY_TIMEOUT_S = 10
+_DAMAGED = (
+    "the file is damaged, or no database: restore a copy of it, or move it away, and an empty one is made instead"
+)
+_REMEDIES = {  # by what SQLite says (sqlite.org/rescode.html)
+    "not a database": _DAMAGED,
+    "malformed": _DAMAGED,
+    "disk is full": "free some space on the disk, or move the database to another one",
+    "readonly": "let the user that runs this write the file and its folder",
+    "locked": "another process has held the database for long: stop it, or wait until it ends",
+}
+_USUAL_REMEDY = "check that the database can be reached, and for a file that its folder exists and is writable"
 
 
 def open_store(url: str, tables: MetaData) -> Engine:
@@ -33,9 +44,15 @@ def open_store(url: str, tables: MetaData) -> Engine:
             "store-unavailable",
             f"the database {url.rpartition('@')[2]} cannot be opened",
             cause=str(getattr(error, "orig", None) or error),
-            hint="check that its folder exists and is writable",
+            hint=remedy(error),
         ) from error
     return engine
+
+
+def remedy(error: SQLAlchemyError) -> str:
+    """Return what to do about a database that fails; neither its message nor what it was asked is repeated."""
+    said = str(getattr(error, "orig", None) or "").lower()
+    return next((words for sign, words in _REMEDIES.items() if sign in said), _USUAL_REMEDY)
 
 
 def _create(engine: Engine, tables: MetaData) -> None:

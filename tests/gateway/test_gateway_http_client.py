@@ -379,9 +379,11 @@ def test_many_requests_at_once_are_not_mixed_up() -> None:
 
 def test_a_connection_that_opens_after_the_end_is_closed_and_asked_nothing() -> None:
     asked: list[bytes] = []
+    ended = asyncio.Event()
 
     async def note(peer: Peer) -> None:
         asked.append(await peer.reader.read())
+        ended.set()
 
     async def main() -> None:
         peers = Peers(note)
@@ -395,8 +397,8 @@ def test_a_connection_that_opens_after_the_end_is_closed_and_asked_nothing() -> 
             with pytest.raises(ConnectFailedError):
                 await read(pool, peers.url)
             assert not pool._open
-        while len(asked) < peers.count:
-            await asyncio.sleep(0)
+            if peers.count:
+                await ended.wait()
 
     asyncio.run(main())
     assert not any(asked)

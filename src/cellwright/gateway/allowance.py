@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from cellwright.errors import StorageError
-from cellwright.store import open_store
+from cellwright.store import open_store, remedy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -173,4 +173,5 @@ class SqlAllowances:
 
 def _unavailable(error: SQLAlchemyError) -> StorageError:
     cause = str(getattr(error, "orig", None) or type(error).__name__)
-    return StorageError.of("allowances-unavailable", "what tenants may use cannot be counted", cause=cause)
+    words = "what tenants may use cannot be counted"
+    return StorageError.of("allowances-unavailable", words, cause=cause, hint=remedy(error))

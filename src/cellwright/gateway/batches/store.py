@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from cellwright.errors import StorageError
-from cellwright.store import open_store
+from cellwright.store import open_store, remedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -415,4 +415,5 @@ def _told(action: str) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         cause = str(getattr(error, "orig", None) or type(error).__name__)
-        raise StorageError.of("batches-unavailable", f"the queue of batches cannot be {action}", cause=cause) from error
+        words = f"the queue of batches cannot be {action}"
+        raise StorageError.of("batches-unavailable", words, cause=cause, hint=remedy(error)) from error

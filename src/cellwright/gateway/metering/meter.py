@@ -20,7 +20,7 @@ from cellwright.errors import StorageError, UsageError
 from cellwright.gateway.metering import series
 from cellwright.gateway.metering.row import MeterRow
 from cellwright.gateway.secret import secret
-from cellwright.store import open_store, sqlite_url
+from cellwright.store import open_store, remedy, sqlite_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -231,7 +231,8 @@ class Meter:
                 del self._pending[:_BATCH]
         except (SQLAlchemyError, OverflowError, ValueError) as error:  # the latter two: a value that no column holds
             if self.healthy:
-                _log.error("metered requests cannot be stored: %s", type(error).__name__)
+                what = remedy(error) if isinstance(error, SQLAlchemyError) else "a value fits no column"
+                _log.error("metered requests cannot be stored: %s; %s", type(error).__name__, what)
             return str(getattr(error, "orig", None) or type(error).__name__)
         return None
 
@@ -303,5 +304,8 @@ def _reading() -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         raise StorageError.of(
-            "meter-unreadable", "the metered requests cannot be read", cause=str(getattr(error, "orig", error))
+            "meter-unreadable",
+            "the metered requests cannot be read",
+            cause=str(getattr(error, "orig", error)),
+            hint=remedy(error),
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -202,5 +203,15 @@ def _told(path: Path, done: str) -> Iterator[None]:
             "knowledge-unavailable",
             f"the collections in {path} cannot be {done}",
             cause=type(error).__name__,
-            hint="check that its folder exists and is writable, and that no other process has the file open",
+            hint=_remedy(path, error),
         ) from error
+
+
+def _remedy(path: Path, error: Exception) -> str:
+    """Return what to do; DuckDB does not tell by its errors' types what is damaged, so the file is looked at."""
+    if "lock" in str(error):
+        return "another process has the file open: stop it, or serve collections to several by type pgvector"
+    with contextlib.suppress(OSError):
+        if path.is_file() and os.access(path, os.W_OK):
+            return "the file is damaged, or none of DuckDB: restore a copy of it, or move it away and fill a new one"
+    return "check that it is a file, and that it and its folder are writable"

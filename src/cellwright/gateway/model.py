@@ -93,6 +93,7 @@ class BackendSpec:
     price: ModelPrice | None = None  # None: unknown, and so is every cost
     grade: Grade = Grade.FULL
     max_concurrency: int | None = None  # requests in flight; None: nobody set a limit
+    max_output: int | None = None  # tokens of an answer that no request bounds; None: nobody says
     expected: Expected | None = None
     tls: ServerTls | None = None  # None: verified by the system's authorities, and shown nothing
     causes: str | None = None  # a file of `cellwright digest learn`, for the reasoner

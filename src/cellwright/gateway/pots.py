@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _MINUTE_S: Final = 60
 SLICES: Final = 8  # a worker takes so much of what is left at once
+MILLION: Final = 1_000_000
+_LEAST_SHARE: Final = 1_024
+_MOST_SHARE: Final = 16_384
 _NEVER: Final = -math.inf
 _SHUT_S: Final = 0.1  # the store is not asked again so soon for room that it did not have
 _REFUSED_S: Final = 0.5  # the store is not asked again so soon about what it did not have
@@ -122,15 +125,21 @@ class Pot:
         """Return the refusal of a request that this is too little for."""
         period, size = self.bound.period, self.bound.size
         most = f"{self.holder.replace(':', ' ')} may use {self._amount(size)} {_NAMES[period]}"
+        takes = f"this request may take {self._amount(needs[self.place])}, less with a lower max_tokens"
         if needs[self.place] > size:
-            message = f"{most}, and this request may take {self._amount(needs[self.place])}"
+            message = f"{most}, and {takes}"
             return _refused("request_exceeds_limit", message, "rate_limit_error", headers | _NO_RETRY)
         wait = max(1, math.ceil(self.ends_s - now_s))
         headers = headers | {"retry-after": str(wait)}
-        message = f"{most}; what is left does not do, and more comes in {duration(wait)}"
+        left = "" if self.bound.unit is Unit.REQUESTS else f"; {self.rest()} are left, and {takes}"
+        message = f"{most}{left}; more comes in {duration(wait)}"
         if period is Period.MINUTE:
             return _refused("rate_limit_exceeded", message, "rate_limit_error", headers)
         return _refused("insufficient_quota", message, "insufficient_quota", headers | _NO_RETRY)
+
+    def rest(self) -> str:
+        """Return what may still be used, as far as this worker knows."""
+        return self._amount(max(0, _remaining(self)))
 
     def _counter(self, begins_s: float) -> str:
         return f"{self.holder}:{self.bound.unit}:{self.bound.period}:{begins_s:.0f}"
@@ -181,7 +190,7 @@ class Gate:
 class Account:
     """All that limits one caller: of its tenant and of its key."""
 
-    __slots__ = ("_told", "gates", "pots", "rates_only")
+    __slots__ = ("_budgets", "_told", "gates", "pots", "rates_only")
 
     def __init__(self, pots: tuple[Pot, ...], gates: tuple[Gate, ...]) -> None:
         self.pots = pots
@@ -190,6 +199,14 @@ class Account:
         minutes = [pot for pot in pots if pot.bound.period is Period.MINUTE]
         by_unit = ((unit, [pot for pot in minutes if pot.bound.unit is unit]) for unit in (Unit.REQUESTS, Unit.TOKENS))
         self._told = tuple((unit.value, found) for unit, found in by_unit if found)
+        longer = sorted({(pot.bound.unit, pot.bound.period) for pot in pots if pot.bound.period is not Period.MINUTE})
+        self._budgets = tuple(
+            (
+                f"x-cellwright-budget-{unit}-{period}: ",
+                [pot for pot in pots if (pot.bound.unit, pot.bound.period) == (unit, period)],
+            )
+            for unit, period in longer
+        )
 
     def reserve(self, needs: Needs, now_s: float) -> bool:
         """Take a request off everything, or off nothing where something is too little."""
@@ -208,6 +225,17 @@ class Account:
             gate.in_flight += 1
         return True
 
+    def share(self, price_out: int) -> int:
+        """Return how many tokens to reserve for an answer that nobody says the limit of, at a price of a million.
+
+        They are an eighth of the smallest allowance, within bounds: one such request seldom takes more, and a few of
+        them do not keep all others out.
+        """
+        sizes = [pot.bound.size for pot in self.pots if pot.bound.unit is Unit.TOKENS]
+        costs = [pot.bound.size for pot in self.pots if pot.bound.unit is Unit.COST and price_out]
+        smallest = min([*sizes, *(size * MILLION // price_out for size in costs)], default=_MOST_SHARE)
+        return min(max(smallest // SLICES, _LEAST_SHARE), _MOST_SHARE)
+
     def refusal(self, needs: Needs, now_s: float) -> ApiError:
         """Return the refusal of a request, for the first reason there is."""
         headers = dict(line.split(": ") for line in self.lines(now_s).splitlines())
@@ -218,7 +246,7 @@ class Account:
         return next(pots).refusal(needs, now_s, headers)
 
     def lines(self, now_s: float) -> str:
-        """Return the header lines by which clients of OpenAI know how much they may still ask."""
+        """Return the header lines that say what is left: rates as clients of OpenAI know them, then budgets."""
         found = ""
         for unit, pots in self._told:
             pot = pots[0] if len(pots) == 1 else min(pots, key=_remaining)
@@ -227,6 +255,8 @@ class Account:
                 f"x-ratelimit-limit-{unit}: {pot.bound.size}\r\nx-ratelimit-remaining-{unit}: {left}\r\n"
                 f"x-ratelimit-reset-{unit}: {reset}\r\n"
             )
+        for name, pots in self._budgets:
+            found += f"{name}{min(pots, key=_remaining).rest()}\r\n"
         return found
 
 

@@ -5,7 +5,8 @@ workers together are never more than the allowance, so it is never exceeded; wha
 what is left at most each, may keep a request out that another worker would still let in.
 
 Tokens and costs are reserved before they are known: the prompt, reckoned at four characters a token, and the most
-tokens that the request asks for. What it takes beyond that is taken off afterwards, before anything else is let in.
+tokens that the request asks for; where it names no limit, the most that the backends of its route give, or else a share
+of the allowance. What it takes beyond that is taken off afterwards, before anything else is let in.
 Where the store does not answer, nobody who has a quota is let in beyond what is held.
 """
 
@@ -17,11 +18,12 @@ import logging
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple, Unpack
 
 from cellwright.errors import Diagnostic, StorageError
 from cellwright.gateway.model_quota import Holder
-from cellwright.gateway.pots import SLICES, Account, Gate, Hold, Needs, Pot
+from cellwright.gateway.pots import MILLION, SLICES, Account, Gate, Hold, Needs, Pot
 from cellwright.gateway.wire import ApiError, Operation
 
 if TYPE_CHECKING:
@@ -39,9 +41,7 @@ _Arguments = TypeVarTuple("_Arguments")
 _Result = TypeVar("_Result")
 _RENEW_S: Final = 5.0  # between two times at which a worker says that it lives, and gives back what it does not need
 _EXPIRE: Final = 100  # renewals between two times at which what is over is forgotten
-_UNSAID: Final = 1024  # tokens out that are reserved for a request that names no limit
 _CHARACTERS: Final = 4  # that make a token
-_MILLION: Final = 1_000_000
 _NONE: Final = Needs(1, 0, 0)
 
 
@@ -51,6 +51,7 @@ class Limiter:
     def __init__(self, store: AllowanceStore, clock: Callable[[], float] = time.time) -> None:
         self._quotas: dict[tuple[Holder, str | None], Quota] = {}
         self._prices: Mapping[str, tuple[int, int]] = {}
+        self._outputs: Mapping[str, int] = {}
         self._store = store
         self._clock = clock
         self._worker = uuid.uuid4().hex
@@ -61,11 +62,18 @@ class Limiter:
         self._asking = asyncio.Lock()
         self._renewing: asyncio.Task[None] | None = None
 
-    def renew(self, quotas: Iterable[Quota], prices: Mapping[str, tuple[int, int]]) -> None:
+    def renew(
+        self,
+        quotas: Iterable[Quota],
+        prices: Mapping[str, tuple[int, int]],
+        outputs: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         """Keep to these quotas from now on, and to what is held and under way as far as they are the same.
 
-        `prices` are those of a million tokens in and out at most, in nano units, by the name of a model.
+        `prices` are those of a million tokens in and out at most, in nano units, by the name of a model; `outputs` the
+        most tokens of an answer, where that is known.
         """
+        self._outputs = outputs
         self._quotas = {(quota.holder, quota.name): quota for quota in quotas}
         self._prices = prices
         self._accounts.clear()
@@ -133,9 +141,12 @@ class Limiter:
         if request is None or account.rates_only:
             return _NONE
         tokens_in = len(request.prompt) // _CHARACTERS + request.tokens_given + 1
-        tokens_out = 0 if request.operation is Operation.EMBEDDINGS else _most_out(request.body)
         price_in, price_out = self._prices.get(request.model, (0, 0))
-        return Needs(1, tokens_in + tokens_out, (tokens_in * price_in + tokens_out * price_out) // _MILLION + 1)
+        tokens_out = 0
+        if request.operation is not Operation.EMBEDDINGS:
+            most = _most_out(request.body) or self._outputs.get(request.model) or account.share(price_out)
+            tokens_out = most * _times(request.body)
+        return Needs(1, tokens_in + tokens_out, (tokens_in * price_in + tokens_out * price_out) // MILLION + 1)
 
     async def _ask(self, account: Account, needs: Needs, now_s: float) -> None:
         """Ask the store for what is missing."""
@@ -213,12 +224,23 @@ def spent(rows: Sequence[MeterRow]) -> tuple[int, int | None]:
     return tokens, sum(known) if len(known) == len(costs) else None
 
 
-def _most_out(body: Mapping[str, object]) -> int:
-    """Return the most tokens that a request may get, in all its choices."""
-    choices = body.get("n")
-    times = choices if isinstance(choices, int) and choices > 0 else 1
+def worst_outputs(chains: Mapping[str, Sequence[str]], backends: Iterable[BackendSpec]) -> dict[str, int]:
+    """Return the most tokens of an answer by the name clients ask for as a model, where all that may answer say it."""
+    most = {spec.name: spec.max_output for spec in backends if spec.max_output is not None}
+    known = {model: names for model, names in chains.items() if names and all(name in most for name in names)}
+    return {model: max(most[name] for name in names) for model, names in known.items()}
+
+
+def _most_out(body: Mapping[str, object]) -> int | None:
+    """Return the most tokens that a choice of the answer may have as its request says it."""
     for name in ("max_completion_tokens", "max_tokens"):
         most = body.get(name)
         if isinstance(most, int) and most > 0:
-            return most * times
-    return _UNSAID * times
+            return most
+    return None
+
+
+def _times(body: Mapping[str, object]) -> int:
+    """Return how many choices are asked for."""
+    choices = body.get("n")
+    return choices if isinstance(choices, int) and choices > 0 else 1

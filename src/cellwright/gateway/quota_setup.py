@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cellwright.gateway.allowance import SqlAllowances
 from cellwright.gateway.allowance_redis import SCHEMES, RedisAllowances
-from cellwright.gateway.quota import Limiter, worst_prices
+from cellwright.gateway.quota import Limiter, worst_outputs, worst_prices
 from cellwright.gateway.secret import secret
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class Quotas:
             if not config.quotas:
                 return ()
             self._limiter = Limiter(open_allowances(self._url(config)), self._clock)
-        self._limiter.renew(config.quotas, worst_prices(chains, config.backends))
+        prices, outputs = worst_prices(chains, config.backends), worst_outputs(chains, config.backends)
+        self._limiter.renew(config.quotas, prices, outputs)
         return (self._limiter.admit,)
 
     async def hold(self, key: AccessKey) -> Hold | None:

@@ -68,7 +68,7 @@ class AnthropicBackend:
     async def answer(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
         """Yield the upstream's answer."""
         with self._remote.fitting():
-            body = write_request(request.body, self._spec.model)
+            body = write_request(request.body, self._spec.model, self._spec.max_output)
         response = await self._remote.post(self._url, self._headers, body | {"stream": request.stream})
         async with response:
             with self._remote.failures():
@@ -158,15 +158,18 @@ class _Stream:
                 yield self._pieces.thought_block({"type": "thinking", "signature": _text(delta, "signature")})
 
 
-def write_request(body: JsonObject, model: str) -> JsonObject:
-    """Return a chat request as the Messages API wants it; raise UnfitError for what it cannot say."""
+def write_request(body: JsonObject, model: str, most: int | None = None) -> JsonObject:
+    """Return a chat request as the Messages API wants it; raise UnfitError for what it cannot say.
+
+    `most` tokens are asked for where the request names no limit.
+    """
     talk, options = read_conversation(body), read_options(body, _OWN)
     if options.temperature is not None and options.temperature > _HOTTEST:
         msg = f"a temperature above {_HOTTEST:g}"
         raise UnfitError(msg)
     written = {
         "model": model,
-        "max_tokens": options.max_tokens or _MAX_TOKENS,
+        "max_tokens": options.max_tokens or most or _MAX_TOKENS,
         "system": [_part(text) for text in talk.system],
         "messages": [{"role": turn.role, "content": [_part(part) for part in turn.parts]} for turn in talk.turns],
         "temperature": options.temperature,

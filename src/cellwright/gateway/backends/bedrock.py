@@ -137,7 +137,7 @@ class BedrockBackend:
     async def answer(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
         """Yield the upstream's answer."""
         with self._remote.fitting():
-            body = write_request(request.body)
+            body = write_request(request.body, self._spec.max_output)
         stream = request.stream
         response = await self._remote.post(self._urls[stream], self._headers, body, self._signs[stream])
         async with response:
@@ -210,14 +210,17 @@ class Stream:
                     yield self._pieces.usage(usage)
 
 
-def write_request(body: JsonObject) -> JsonObject:
-    """Return a chat request as Converse wants it; raise UnfitError for what it cannot say."""
+def write_request(body: JsonObject, most: int | None = None) -> JsonObject:
+    """Return a chat request as Converse wants it; raise UnfitError for what it cannot say.
+
+    `most` tokens are asked for where the request names no limit.
+    """
     talk, options = read_conversation(body), read_options(body, _OWN)
     if options.temperature is not None and options.temperature > _HOTTEST:
         msg = f"a temperature above {_HOTTEST:g}"
         raise UnfitError(msg)
     inference = {
-        "maxTokens": options.max_tokens,
+        "maxTokens": options.max_tokens or most,
         "temperature": options.temperature,
         "topP": options.top_p,
         "stopSequences": list(options.stop) or None,

@@ -80,6 +80,9 @@ class ModelPart(Part):
         default=Grade.FULL, description="light, for simple requests, or full"
     )
     max_concurrency: PositiveCount | None = Field(default=None, description="requests it takes at once")
+    max_output_tokens: PositiveCount | None = Field(
+        default=None, description="the most tokens out of a request that names no limit"
+    )
     measured: ExpectedPart | None = Field(default=None, description="how fast it is, until enough was seen here")
     tls: ServerTlsPart | None = Field(default=None, description="how an https address is verified")
     causes: Text | None = Field(
@@ -102,6 +105,7 @@ class ModelPart(Part):
             price=self.price.build() if self.price else None,
             grade=self.grade,
             max_concurrency=self.max_concurrency,
+            max_output=self.max_output_tokens,
             expected=self.measured.build() if self.measured else None,
             tls=self.tls.build() if self.tls else None,
             causes=self.causes,

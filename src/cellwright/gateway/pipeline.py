@@ -127,7 +127,10 @@ class Pipeline:
             raw = await call.body()
         async with exchange:
             data_class = read_data_class(call.headers)
-            request, answering = await self._begin(endpoint, raw, data_class, exchange)
+            request = endpoint.read(raw, exchange.id, int(time.time()))
+            call.incoming.forget()
+            del raw  # a stream may last: what was read of its request is enough
+            request, answering = await self._begin(request, data_class, exchange)
             _tell(exchange, call.reply)
             if request.stream:
                 await self._stream(endpoint.stream(request), call.reply, answering, exchange)
@@ -140,15 +143,15 @@ class Pipeline:
     ) -> bytes:
         """Return the body of a whole answer."""
         async with exchange:
-            request, answering = await self._begin(endpoint, raw, data_class, exchange)
+            read = endpoint.read(raw, exchange.id, int(time.time()))
+            request, answering = await self._begin(read, data_class, exchange)
             return endpoint.whole(request, answering.first, functools.partial(exchange.settle, self.counter))
 
     async def _begin(
-        self, endpoint: Endpoint, raw: bytes, data_class: SensitivityClass | None, exchange: Exchange
+        self, request: ModelRequest, data_class: SensitivityClass | None, exchange: Exchange
     ) -> tuple[ModelRequest, Answering]:
-        """Return a request as it was sent and what answers it: read, admitted, filtered, decided and dispatched."""
-        request = exchange.request = endpoint.read(raw, exchange.id, int(time.time()))
-        exchange.data_class = data_class
+        """Return a request as it was sent and what answers it: admitted, filtered, decided and dispatched."""
+        exchange.request, exchange.data_class = request, data_class
         for admit in self.admissions:
             await admit(exchange, request)
         for apply in self.filters:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import UnavailableError
 from cellwright.gateway.http.server import Server
+from cellwright.gateway.memory import keep_trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -86,11 +87,12 @@ class _Life:
         certificate = self._app.certificate
         await self._server.listen(self._bound, certificate.context if certificate else None)
         self.began = True
-        running_beside = asyncio.ensure_future(self._beside()) if self._beside is not None else None
+        work = [keep_trimmed(), *([self._beside()] if self._beside is not None else [])]
+        tasks = [asyncio.ensure_future(each) for each in work]
         self._ready()
         await self._stopped.wait()
-        if running_beside is not None:
-            running_beside.cancel()
+        for task in tasks:
+            task.cancel()
         await self._server.stop(_GRACE_S, _LAST_S)
         await self._app.close()
 

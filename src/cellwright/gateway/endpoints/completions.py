@@ -72,6 +72,7 @@ class PromptLists:
         body = read_object(await call.body())
         prompts = body.get("prompt")
         if not isinstance(prompts, list) or len(prompts) == 1 or not all(isinstance(item, str) for item in prompts):
+            del body, prompts  # the pipeline reads them anew, and lets go of what it does not need
             await self._straight_on(call)
             return
         if not prompts:

@@ -76,6 +76,10 @@ class Incoming:
             raise self._error
         return self._body[0] if len(self._body) == 1 else b"".join(self._body)
 
+    def forget(self) -> None:
+        """Let go of the body: whoever answers has read it."""
+        self._body.clear()
+
     def respond(self, status: int, fields: bytes, body: bytes) -> None:
         """Send a whole answer; `fields` are header lines, each with its end."""
         head = self._head(status, fields, b"content-length: %d\r\n" % len(body))

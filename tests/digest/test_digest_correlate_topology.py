@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cellwright.digest.correlate_clock import AlarmClock
+from cellwright.digest.correlate_episodes import Surroundings
 from cellwright.digest.correlate_topology import Place, Topology, pairs_topology, subnetwork
 from cellwright.errors import UsageError
 
@@ -22,6 +23,9 @@ TOPOLOGY = Topology.of([("amf-1", "gnb-1"), ("gnb-1", "rtr-7"), ("Device=4", "De
         ("Device=4", Place("Device=4")),
         ("ManagedElement=gnb-99,NRCellDU=1", Place("gnb-99")),
         ("ManagedElement=amf-9,EP_N2=gnb-99", Place("amf-9", "gnb-99")),
+        ("ManagedElement=gnb-99,Port=to-rtr-7", Place("gnb-99", "rtr-7")),
+        ("ManagedElement=amf-9,EP_N2=gnb-1", Place("amf-9", "gnb-1")),
+        ("ManagedElement=gnb-99,Device=4,Port=1", Place("Device=4")),
         ("nobody", Place("nobody")),
     ],
 )
@@ -72,3 +76,10 @@ def test_an_alarm_dated_ahead_of_the_clock_moves_nothing() -> None:
     assert clock.moved(HOUR, HOUR)
     assert not clock.moved(9 * HOUR, HOUR)
     assert clock.now(HOUR) == HOUR
+
+
+def test_what_faces_a_known_element_is_placed_though_the_topology_lacks_its_own() -> None:
+    alone, facing = map(TOPOLOGY.place, ("ManagedElement=gnb-99,NRCellDU=1", "ManagedElement=gnb-99,Port=to-rtr-7"))
+    assert TOPOLOGY.lacks(alone)
+    assert TOPOLOGY.lacks(facing)
+    assert [Surroundings(TOPOLOGY).lacks(place) for place in (alone, facing)] == [True, False]

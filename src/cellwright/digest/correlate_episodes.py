@@ -64,8 +64,8 @@ class Surroundings:
         return Spot(place, kind)
 
     def lacks(self, place: Place) -> bool:
-        """Return whether there is a topology and it lacks the element of a place."""
-        return self.topology is not None and self.topology.lacks(place)
+        """Return whether there is a topology and it lacks the element of a place, and the one that it faces."""
+        return self.topology is not None and self.topology.neighbours.keys().isdisjoint(place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,12 +65,14 @@ class Topology:
         owner = ""
         rdns = dn.split(",")
         for depth, rdn in enumerate(rdns, start=1):
-            prefix = ",".join(rdns[:depth])
+            prefix, value = ",".join(rdns[:depth]), rdn.partition("=")[2]
             found = prefix if prefix in self.neighbours else self._known(rdn)
             if not owner:
-                owner = found
+                owner = found or (value if rdn.startswith(_ELEMENT) else "")
+            elif owner not in self.neighbours and found and found in {prefix, rdn}:
+                owner = found  # a part of an element that the topology lacks
             elif found != owner and (found or rdn.startswith(_END_POINT)):
-                return Place(owner, found or rdn.partition("=")[2])
+                return Place(owner, found or value)
         return Place(owner) if owner else _unknown(rdns)
 
     def _known(self, rdn: str) -> str:
@@ -84,10 +86,9 @@ class Topology:
 
 
 def _unknown(rdns: list[str]) -> Place:
-    """Return the managed element that RDNs lead to, that of the first RDN where none is one, and what it faces."""
-    owner = next((rdn for rdn in rdns if rdn.startswith(_ELEMENT)), rdns[0]).removeprefix(_ELEMENT)
+    """Return the element that the first RDN names where none is known or a managed element, and what it faces."""
     end_point = next((rdn for rdn in rdns[1:] if rdn.startswith(_END_POINT)), "")
-    return Place(owner, end_point.partition("=")[2])
+    return Place(rdns[0], end_point.partition("=")[2])
 
 
 def estate_topology(estate: Estate) -> Topology:

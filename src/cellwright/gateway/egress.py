@@ -65,6 +65,13 @@ class Egress:
         sent = {"content-type": "application/json", **headers, **(sign(data) if sign else {})}
         return await self._pool.request("POST", url, headers=sent, body=data, tls=self._tls, repeatable=repeatable)
 
+    async def fetch(self, method: str, url: str, headers: Mapping[str, str]) -> Response:
+        """Return the response to a request that carries nothing of anybody's, such as for credentials.
+
+        Raises NetworkError.
+        """
+        return await self._pool.request(method, url, headers=headers, repeatable=True)
+
     def check(self, body: JsonObject) -> None:
         """Return when the body may go to the backend; raise ApiError (403) when the guard denies it or fails."""
         if self._guard is not None:

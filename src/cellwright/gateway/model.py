@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Final
 
@@ -66,14 +67,26 @@ class ModelPrice:
         return cls(currency, source, input_nano, nano(prices.output_per_million), input_nano)
 
 
+class AwsSource(StrEnum):
+    """Where credentials of Amazon Web Services are read from."""
+
+    ENVIRONMENT = "environment"
+    FILE = "file"
+    CONTAINER = "container"
+    INSTANCE = "instance"
+
+
 @dataclass(frozen=True, slots=True)
 class AwsAccess:
-    """Where the credentials stand that sign requests to Amazon Web Services: names of environment variables."""
+    """Where the credentials stand that sign requests to Amazon Web Services."""
 
     region: str | None = None  # None: as the address names it
     access_key_env: str = "AWS_ACCESS_KEY_ID"
     secret_key_env: str = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - the name of a variable
     session_token_env: str = "AWS_SESSION_TOKEN"  # noqa: S105 - the name of a variable, which need not be set
+    source: AwsSource = AwsSource.ENVIRONMENT
+    file: str | None = None  # a shared file; None: as AWS_SHARED_CREDENTIALS_FILE says, or the usual one
+    profile: str | None = None  # in it; None: as AWS_PROFILE says, or the default one
 
 
 @dataclass(frozen=True, slots=True)

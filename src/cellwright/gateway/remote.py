@@ -37,6 +37,7 @@ _PATIENCE_S: Final = 2.0  # the longest Retry-After that is waited for here
 _UNAVAILABLE: Final = frozenset({502, 503, 504, 529})  # 529: Anthropic is overloaded
 _REFUSED_KEY: Final = frozenset({401, 403})
 _CLIENT_MISTAKES: Final = frozenset({400, 413, 415, 422})  # what another backend would refuse too
+REFUSED_KEY: Final = "upstream_refused_key"
 REFUSED: Final = "upstream_refused_request"
 _PASSING: Final = frozenset(  # what is worth another attempt at the same address
     {"upstream_unreachable", "upstream_broke_off", "upstream_unavailable", "upstream_rate_limited"}
@@ -130,7 +131,7 @@ class Remote:
         """Return what a status other than 200 means to the client."""
         status = response.status
         if status in _REFUSED_KEY:
-            return self.error("upstream_refused_key", "refused the key that the gateway holds for it")
+            return self.error(REFUSED_KEY, "refused the key that the gateway holds for it")
         after = response.headers.get("retry-after")
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             words, kind = "asks for fewer requests", "rate_limit_error"

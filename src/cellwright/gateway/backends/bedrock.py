@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 import orjson
 
 from cellwright.errors import UsageError
-from cellwright.gateway.backend import Chunk
+from cellwright.gateway.aws_credentials import NoCredentialsError, open_access
+from cellwright.gateway.backend import BackendError, Chunk
 from cellwright.gateway.event_stream import MessageReader
 from cellwright.gateway.forms.conversation import (
     File,
@@ -28,14 +29,15 @@ from cellwright.gateway.forms.conversation import (
 from cellwright.gateway.forms.options import read_options
 from cellwright.gateway.forms.pieces import Pieces, said_call, said_message
 from cellwright.gateway.model import AwsAccess
-from cellwright.gateway.remote import Remote, said
-from cellwright.gateway.sigv4 import Credentials, Scope, sign
+from cellwright.gateway.remote import REFUSED_KEY, Remote, said
+from cellwright.gateway.sigv4 import Scope, sign
 from cellwright.gateway.wire import Operation, Usage, completion, message_texts, split_usage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Iterable, Iterator
 
-    from cellwright.gateway.backend import Backend, BackendError, Supplies
+    from cellwright.gateway.aws_credentials import Access
+    from cellwright.gateway.backend import Backend, Supplies
     from cellwright.gateway.event_stream import Message
     from cellwright.gateway.forms.conversation import Conversation, Part
     from cellwright.gateway.forms.options import Options, Tool
@@ -85,11 +87,11 @@ def open_backend(spec: BackendSpec, supplies: Supplies) -> Backend:
         )
     if supplies.api_key:
         return BedrockBackend(spec, supplies, spec.base_url, {"authorization": f"Bearer {supplies.api_key}"})
-    return BedrockBackend(spec, supplies, spec.base_url, {}, _signer(spec, supplies, spec.base_url))
+    return BedrockBackend(spec, supplies, spec.base_url, {}, _signing(spec, supplies, spec.base_url))
 
 
-def _signer(spec: BackendSpec, supplies: Supplies, address: str) -> Callable[[str], Sign]:
-    """Return what signs for a URL; raise UsageError."""
+def _signing(spec: BackendSpec, supplies: Supplies, address: str) -> _Signing:
+    """Return what signs; raise UsageError."""
     access = spec.aws or AwsAccess()
     region = access.region or next(iter(_REGION.findall(address)), None)
     if region is None:
@@ -98,19 +100,19 @@ def _signer(spec: BackendSpec, supplies: Supplies, address: str) -> Callable[[st
             f"backend {spec.name} has an address that names no region",
             expected="spec.backends.aws.region, such as eu-central-1",
         )
-    found = [supplies.secrets.get(name) for name in (access.access_key_env, access.secret_key_env)]
-    if not all(found):
-        raise UsageError.of(
-            "key-not-set",
-            f"the environment variables {access.access_key_env} and {access.secret_key_env} are not both set",
-            expected=f"the credentials of {spec.name}, or apiKeyEnv with an API key of the service",
-        )
-    credentials = Credentials(str(found[0]), str(found[1]), supplies.secrets.get(access.session_token_env))
+    return _Signing(open_access(spec, access, supplies), Scope(region, "bedrock"))
 
-    def signer(url: str) -> Sign:
-        return lambda body: sign(credentials, Scope(region, "bedrock"), "POST", url, _JSON, body, datetime.now(UTC))
 
-    return signer
+class _Signing(NamedTuple):
+    """Signs requests with the credentials that hold at the moment."""
+
+    access: Access
+    scope: Scope
+
+    async def to(self, url: str) -> Sign:
+        """Return what signs for a URL; raise NoCredentialsError."""
+        credentials = await self.access.current()
+        return lambda body: sign(credentials, self.scope, "POST", url, _JSON, body, datetime.now(UTC))
 
 
 class BedrockBackend:
@@ -125,21 +127,21 @@ class BedrockBackend:
         supplies: Supplies,
         address: str,
         headers: JsonObject,
-        signer: Callable[[str], Sign] | None = None,
+        signing: _Signing | None = None,
     ) -> None:
         self._spec = spec
         self._remote = Remote(spec, supplies.egress)
         self._headers = _JSON | headers
         url = f"{address}/model/{quote(spec.model, safe='')}"
         self._urls = {False: f"{url}/converse", True: f"{url}/converse-stream"}
-        self._signs = {stream: signer(each) if signer else None for stream, each in self._urls.items()}
+        self._signing = signing
 
     async def answer(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
         """Yield the upstream's answer."""
         with self._remote.fitting():
             body = write_request(request.body, self._spec.max_output)
         stream = request.stream
-        response = await self._remote.post(self._urls[stream], self._headers, body, self._signs[stream])
+        response = await self._respond(self._urls[stream], body)
         async with response:
             with self._remote.failures():
                 if not stream:
@@ -148,6 +150,23 @@ class BedrockBackend:
                 async with contextlib.aclosing(self._chunks(request, response)) as chunks:
                     async for chunk in chunks:
                         yield chunk
+
+    async def _respond(self, url: str, body: JsonObject) -> Response:
+        """Return a response that began well; credentials that are refused are looked for anew, once."""
+        try:
+            return await self._asked(url, body)
+        except BackendError as error:
+            if error.code != REFUSED_KEY or self._signing is None or not await self._signing.access.renew():
+                raise
+        return await self._asked(url, body)
+
+    async def _asked(self, url: str, body: JsonObject) -> Response:
+        try:
+            signer = await self._signing.to(url) if self._signing else None
+        except NoCredentialsError as error:
+            words = f"cannot be asked: {error} gives no credentials that hold"
+            raise self._remote.error("upstream_no_credentials", words) from None
+        return await self._remote.post(url, self._headers, body, signer)
 
     def _whole(self, request: ModelRequest, body: Any) -> Chunk:  # noqa: ANN401 - JSON as the server wrote it
         match body:

@@ -11,8 +11,8 @@ from cellwright.privacy.identifiers import find
 
 def guard_egress(text: str) -> None:
     """Return when `text` names nobody; raise DeniedError that counts what it names by kind and quotes none of it."""
-    kinds = Counter(match.kind.value for line in doubtful_lines(text) for match in find(line))
-    if kinds:
+    doubtful = doubtful_lines(text)
+    if doubtful and (kinds := Counter(match.kind.value for line in doubtful for match in find(line))):
         named = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         raise DeniedError.of(
             "identifier-in-egress",

@@ -7,10 +7,7 @@ with one character or one set of them. No alternative of the patterns crosses a 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Final
 
 _NUMBER: Final = re.compile(
     r"[0-9](?:(?:[^a-z0-9]{0,2}[0-9]){4}|\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]|[_-][0-9]{1,3}[_-][0-9]{1,3}[_-][0-9])"
@@ -28,10 +25,9 @@ _MARKED: Final = (
 _WORDS: Final = ("@", "suci", "tmsi", "guti")
 
 
-def doubtful_lines(text: str) -> Iterator[str]:
-    """Yield the lines that may name somebody; the others do not."""
-    if may_name_someone(text):
-        yield from filter(may_name_someone, text.split("\n"))
+def doubtful_lines(text: str) -> list[str]:
+    """Return the lines that may name somebody; the others do not."""
+    return [line for line in text.split("\n") if may_name_someone(line)] if may_name_someone(text) else []
 
 
 def may_name_someone(text: str) -> bool:

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from operator import mul
 from typing import TYPE_CHECKING, Any, Final
 
 from cellwright.gateway.wire import message_texts
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
 _HEAD: Final = 1500  # characters of the question that are looked at, from its beginning
 _TAIL: Final = 500  # and from its end
-_SIGNS: Final = str.maketrans(dict.fromkeys(".,;:!?()[]{}<>\"'`/|=*#\n\r\t", " "))
-_NO_DIGITS: Final = str.maketrans(dict.fromkeys("0123456789"))
+_SIGNS: Final = b".,;:!?()[]{}<>\"'`/|=*#\n\r\t"
+_UPPER: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_FOLDED: Final = bytes.maketrans(_UPPER + _SIGNS, _UPPER.lower() + b" " * len(_SIGNS))  # what makes words comparable
+_DIGITS: Final = b"0123456789"
 _RECORD: Final = 12  # a line with a digit in so many characters is data, not prose
 _MOST: Final = 5.0  # cues of one kind that count
 _CODE: Final = ("```", "def ", "SELECT ", "import ", "class ", "();", "=> ")
@@ -32,8 +35,8 @@ _CODE: Final = ("```", "def ", "SELECT ", "import ", "class ", "();", "=> ")
 # (Anderson and Krathwohl, 2001), and what goes with them in a question.
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+def _words(text: str) -> frozenset[bytes]:
+    return frozenset(text.encode().split())
 
 
 _REASONING: Final = _words(
@@ -84,7 +87,7 @@ def difficulty(body: JsonObject) -> float:
     """Return how difficult a chat request is, 0 to 1."""
     weights = shipped()
     found = features(body)
-    return _logistic(weights.bias + math.fsum([weights.features[name] * found[name] for name in found]))
+    return _logistic(weights.bias + math.fsum(map(mul, map(weights.features.__getitem__, found), found.values())))
 
 
 def contributions(body: JsonObject) -> tuple[tuple[str, float], ...]:
@@ -104,34 +107,38 @@ def features(body: JsonObject) -> dict[str, float]:
         if message.get("role") == "user":
             question = "\n".join(texts)
     seen = question if len(question) <= _HEAD + _TAIL else f"{question[:_HEAD]}\n{question[-_TAIL:]}"
-    lines = seen.split("\n")
-    prose = "\n".join([line for line in lines if _is_prose(line)])
-    words = prose.lower().translate(_SIGNS).split()
+    lines = seen.encode(errors="replace").split(b"\n")
+    prose = b"\n".join([line for line in lines if _is_prose(line)])
+    words = prose.translate(_FOLDED).split()
     distinct = set(words)
     tools = body.get("tools")
     return {
         "tokens of the prompt": math.log1p(chars / 4),
         "words of prose": math.log1p(len(words)),
-        "lines of data": math.log1p(len(lines) - prose.count("\n") - 1),
-        "clauses": math.log1p(sum(map(prose.count, ",;:"))),
-        "questions": min(prose.count("?"), _MOST),
+        "lines of data": math.log1p(len(lines) - prose.count(b"\n") - 1),
+        "clauses": math.log1p(len(prose) - len(prose.translate(None, b",;:"))),
+        "questions": min(prose.count(b"?"), _MOST),
         "words of reasoning": min(len(distinct & _REASONING), _MOST),
         "words of looking up": min(len(distinct & _LOOKING_UP), _MOST),
         "words of constraint": min(len(distinct & _CONSTRAINING), _MOST),
         "words of an own case": min(len(distinct & _OWN), _MOST),
         "code": float(any(map(seen.count, _CODE))),
-        "numbers": math.log1p(sum(map(str.isdecimal, words))),
+        "numbers": math.log1p(sum([words.count(word) for word in distinct if word.isdigit()])),
         "incidents in a digest": math.log1p(seen.count("incident ")),
         "turns": math.log1p(max(len(messages) - 1, 0)),
         "tools": math.log1p(len(tools) if isinstance(tools, list) else 0),
-        "letters beyond ASCII": 0.0 if prose.isascii() else sum(not char.isascii() for char in prose) / len(prose),
+        "letters beyond ASCII": 0.0 if prose.isascii() else _share_beyond_ascii(prose.decode()),
     }
 
 
-def _is_prose(line: str) -> bool:
+def _is_prose(line: bytes) -> bool:
     """Return whether a line reads as text: few digits, and not empty."""
     size = len(line)
-    return size > 0 and (size - len(line.translate(_NO_DIGITS))) * _RECORD < size
+    return size > 0 and (size - len(line.translate(None, _DIGITS))) * _RECORD < size
+
+
+def _share_beyond_ascii(text: str) -> float:
+    return sum(not char.isascii() for char in text) / len(text)
 
 
 def _logistic(value: float) -> float:

@@ -34,7 +34,7 @@ class Abilities:
 
         A decision that allows nobody stays as it is: its rules say more.
         """
-        able = tuple(name for name in decision.allowed if operation in self.by_backend[name])
+        able = tuple([name for name in decision.allowed if operation in self.by_backend[name]])
         if len(able) == len(decision.allowed):
             return decision
         if not able:

@@ -218,10 +218,14 @@ def worst_prices(chains: Mapping[str, Sequence[str]], backends: Iterable[Backend
 
 def spent(rows: Sequence[MeterRow]) -> tuple[int, int | None]:
     """Return the tokens of a request and what they cost in nano units, None where that is unknown."""
-    costs = [(row.cost_in_nano, row.cost_out_nano) for row in rows]
-    tokens = sum(row.tokens_in + row.tokens_out for row in rows)
-    known = [cost_in + cost_out for cost_in, cost_out in costs if cost_in is not None and cost_out is not None]
-    return tokens, sum(known) if len(known) == len(costs) else None
+    tokens, cost_nano, is_known = 0, 0, True
+    for row in rows:
+        tokens += row.tokens_in + row.tokens_out
+        if row.cost_in_nano is None or row.cost_out_nano is None:
+            is_known = False
+        else:
+            cost_nano += row.cost_in_nano + row.cost_out_nano
+    return tokens, cost_nano if is_known else None
 
 
 def worst_outputs(chains: Mapping[str, Sequence[str]], backends: Iterable[BackendSpec]) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from cellwright.gateway.backend import BackendError
 from cellwright.gateway.tally import Tally
@@ -29,7 +29,7 @@ class Race:
     The first one is waited for in the task of its request: only a second one needs a task of its own.
     """
 
-    __slots__ = ("_another", "_exchange", "_first", "_limit", "_running", "_second", "_waits")
+    __slots__ = ("_another", "_decided", "_exchange", "_first", "_running", "_second", "_task", "_waits")
 
     def __init__(self, exchange: Exchange, first: Attempt, another: Callable[[], Attempt | None]) -> None:
         self._exchange = exchange
@@ -38,18 +38,22 @@ class Race:
         self._second: tuple[Attempt, asyncio.Task[Chunk]] | None = None
         self._running = [first]  # those that have neither won nor failed
         self._waits = True  # for the first one
-        self._limit = asyncio.timeout(None)  # of waiting for it: until the second one decides
+        self._task = cast("asyncio.Task[object]", asyncio.current_task())  # of the request
+        self._decided = False  # by the second one, while the first was waited for
 
     async def run(self, after_s: float) -> Asked:
         """Return the attempt that begins first and its first piece; raise the last ApiError where none does."""
         timer = asyncio.get_running_loop().call_later(after_s, self._hedge)
+        cancelled = self._task.cancelling()
         try:
-            async with self._limit:
-                chunk = await self._first.first()
-                self._waits = False
+            chunk = await self._first.first()
+            self._waits = False
             self._running.remove(self._first)
-        except TimeoutError:
-            if self._second is None:
+        except asyncio.CancelledError:
+            self._waits = False
+            if (
+                self._second is None or not self._decided or self._task.uncancel() > cancelled
+            ):  # as asyncio.timeout tells its own
                 raise
             return await self._from_second(*self._second)
         except ApiError as error:
@@ -85,7 +89,8 @@ class Race:
     def _decide(self, task: asyncio.Task[Chunk]) -> None:
         """Wait for the first one no longer where the second one has begun, or failed in a way that ends the request."""
         if self._waits and not task.cancelled() and not _goes_on(task.exception()):
-            self._limit.reschedule(asyncio.get_running_loop().time())
+            self._decided = True
+            self._task.cancel()
 
     async def _from_second(self, attempt: Attempt, task: asyncio.Task[Chunk]) -> Asked:
         self._exchange.spec = attempt.live.spec

@@ -86,7 +86,7 @@ class ModelRequest:
         """All text of the messages or inputs, one a line."""
         if self.operation is Operation.EMBEDDINGS:
             return "\n".join(item for item in self.inputs if isinstance(item, str))
-        return "\n".join(text for message in self.body["messages"] for text in message_texts(message))
+        return "\n".join([text for message in self.body["messages"] for text in message_texts(message)])
 
     @property
     def inputs(self) -> list[str | list[int]]:
@@ -152,13 +152,15 @@ def tool_calls(message: JsonObject) -> Iterator[tuple[JsonObject, JsonObject]]:
             yield call, function
 
 
-def choices(body: JsonObject) -> Iterator[tuple[JsonObject, JsonObject]]:
-    """Yield the choices of a completion or of a chunk, each with its message or delta."""
-    found = body.get("choices")
-    for choice in found if isinstance(found, list) else ():
+def choices(body: JsonObject) -> list[tuple[JsonObject, JsonObject]]:
+    """Return the choices of a completion or of a chunk, each with its message or delta."""
+    found: list[tuple[JsonObject, JsonObject]] = []
+    given = body.get("choices")
+    for choice in given if isinstance(given, list) else ():
         if isinstance(choice, dict):
             message = choice.get("message") or choice.get("delta")
-            yield choice, message if isinstance(message, dict) else {}
+            found.append((choice, message if isinstance(message, dict) else {}))
+    return found
 
 
 def chat_request(**fields: Any) -> JsonObject:  # noqa: ANN401 - JSON
@@ -173,7 +175,7 @@ def chat_request(**fields: Any) -> JsonObject:  # noqa: ANN401 - JSON
 
 def answer_text(body: JsonObject) -> str:
     """Return what the choices of a completion or of a chunk say."""
-    return "".join(text for _, message in choices(body) for text in message_texts(message))
+    return "".join([text for _, message in choices(body) for text in message_texts(message)])
 
 
 def read_usage(body: JsonObject) -> Usage | None:

@@ -52,7 +52,7 @@ class Messages:
     def whole(self, request: ModelRequest, answer: Chunk, usage: Callable[[], Usage]) -> bytes:
         """Return a whole answer as a message."""
         body = orjson.loads(answer.body)
-        choice, said = next(choices(body), ({}, {}))
+        choice, said = next(iter(choices(body)), ({}, {}))
         message = _head(request, str(body.get("model", request.model)), answer.usage or usage())
         content = list(_blocks(said))
         return orjson.dumps(message | {"content": content} | _stop(choice))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cellwright.estate.model import SensitivityClass
-from cellwright.gateway.model import NANO
 from cellwright.gateway.model_policy import Criterion
 from cellwright.gateway.routing.route import place
 from cellwright.gateway.routing.select import (
+    COST_UNITS,
     STEP,
     Fit,
     cost,
@@ -219,9 +219,9 @@ def _dearer(ask: Ask, one: Standing, before: Standing) -> str:
     )
 
 
-def _money(one: Standing, amount_nano: int | None) -> str:
+def _money(one: Standing, amount: int | None) -> str:
     currency = one.spec.price.currency if one.spec.price else ""
-    return f"{amount_nano / NANO:.6f} {currency}" if amount_nano is not None else "an unknown price"
+    return f"{amount / COST_UNITS:.6f} {currency}" if amount is not None else "an unknown price"
 
 
 def _load(one: Standing, allowed: Sequence[Standing]) -> str:

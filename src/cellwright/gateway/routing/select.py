@@ -7,9 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cellwright.estate.model import Tier
-from cellwright.gateway.metering.meter import charge
 from cellwright.gateway.model_policy import Criterion, Grade
-from cellwright.gateway.wire import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +17,11 @@ if TYPE_CHECKING:
 
 CLOUD: Final = Tier.REGION
 STEP: Final = 1.25  # latencies within one step of another are alike: percentiles of so few requests tell no more
+
+
+COST_UNITS: Final = 10**15  # that costs are reckoned in here, in one unit of the currency
+_LOG_STEP: Final = math.log(STEP)
+_LEAST_MS: Final = 1e-3
 
 
 class Fit(IntEnum):
@@ -58,18 +61,14 @@ def keys(policy: Policy, ask: Ask, standings: Sequence[Standing]) -> list[tuple[
 
 def fit(policy: Policy, standing: Standing) -> Fit:
     """Return how a backend stands to the budget of a policy; with nothing in flight the unknown gets its chance."""
-    budget = policy.budget
-    first = _fit(budget.first_token_ms, standing.first_token.ms, standing.in_flight)
-    trip = _fit(budget.round_trip_ms, standing.round_trip.ms, standing.in_flight)
-    return max(trip, first)
-
-
-def _fit(limit_ms: float | None, ms: float | None, in_flight: int) -> Fit:
-    if limit_ms is None:
-        return Fit.WITHIN
-    if ms is None:
-        return Fit.UNKNOWN if in_flight else Fit.WITHIN
-    return Fit.OVER if ms > limit_ms else Fit.WITHIN
+    first_ms, first_limit_ms = standing.first_token.ms, policy.budget.first_token_ms
+    trip_ms, trip_limit_ms = standing.round_trip.ms, policy.budget.round_trip_ms
+    if first_limit_ms is not None and first_ms is not None and first_ms > first_limit_ms:
+        return Fit.OVER
+    if trip_limit_ms is not None and trip_ms is not None and trip_ms > trip_limit_ms:
+        return Fit.OVER
+    unknown = (first_limit_ms is not None and first_ms is None) or (trip_limit_ms is not None and trip_ms is None)
+    return Fit.UNKNOWN if unknown and standing.in_flight else Fit.WITHIN
 
 
 def graded(policy: Policy, ask: Ask) -> bool:
@@ -88,14 +87,14 @@ def latency(ask: Ask, standing: Standing) -> Figure:
 
 
 def cost(ask: Ask, standing: Standing) -> int | None:
-    """Return what a request would cost in nano units of the currency; None is unknown."""
-    cost_in, cost_out = charge(Usage(ask.tokens_in, ask.tokens_out), standing.spec.price)
-    return None if cost_in is None or cost_out is None else cost_in + cost_out
+    """Return what a request would cost, exactly, in COST_UNITS of the currency; None is unknown."""
+    price = standing.spec.price
+    return None if price is None else ask.tokens_in * price.input_nano + ask.tokens_out * price.output_nano
 
 
 def comparable(standings: Sequence[Standing]) -> bool:
     """Return whether all known prices are in one currency."""
-    return len({standing.spec.price.currency for standing in standings if standing.spec.price}) <= 1
+    return len({price.currency for standing in standings if (price := standing.spec.price)}) <= 1
 
 
 def load(standing: Standing, *, shares: bool) -> float:
@@ -117,7 +116,8 @@ def _ranks(criterion: Criterion, ask: Ask, standings: Sequence[Standing]) -> lis
         case Criterion.PRICE:
             if not comparable(standings):
                 return [0.0] * len(standings)
-            return [_or_last(cost(ask, standing)) for standing in standings]
+            costs = [cost(ask, standing) for standing in standings]
+            return [math.inf if each is None else each for each in costs]
         case Criterion.LOAD:
             shares = shares_known(standings)
             return [load(standing, shares=shares) for standing in standings]
@@ -126,11 +126,7 @@ def _ranks(criterion: Criterion, ask: Ask, standings: Sequence[Standing]) -> lis
 def _step(ms: float | None, in_flight: int) -> float:
     if ms is None:
         return math.inf if in_flight else -math.inf
-    return math.floor(math.log(max(ms, 1e-3), STEP))
-
-
-def _or_last(amount: int | None) -> float:
-    return math.inf if amount is None else amount
+    return math.floor(math.log(max(ms, _LEAST_MS)) / _LOG_STEP)
 
 
 def _put_lighter(ordered: list[tuple[float, ...]], standings: Sequence[Standing], wanted: Grade) -> None:

@@ -128,7 +128,7 @@ def test_labels_beyond_the_bound_are_summed_up_without_their_tenant() -> None:
     summing = Summing(most_labels=2)
     rows = [ROW._replace(tenant=tenant) for tenant in "abcda"]
     sums = summing.increments(rows)
-    requests = {labels[0]: count for (name, labels, _, _), count in sums.items() if name == "requests"}
+    requests = {labels[0]: found["requests", "200", series.SUM] for labels, found in sums.items()}
     assert requests == {"a": 2, "b": 1, series.REST: 2}
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, sel
 from sqlalchemy.dialects import postgresql, sqlite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy import Connection
 
@@ -74,7 +74,7 @@ SERIES: Final = Table(
 _COLUMNS: Final = tuple(column.name for column in SERIES.columns)
 
 Labels = tuple[str, str, str, str, str, str]
-Increments = defaultdict[tuple[str, Labels, str, int], int]  # by measure, labels, detail and bucket
+Increments = dict[Labels, defaultdict[tuple[str, str, int], int]]  # by measure, detail and bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +97,16 @@ class Summing:
 
     def increments(self, rows: Iterable[MeterRow]) -> Increments:
         """Return what the rows add to each series."""
-        sums: Increments = defaultdict(int)
+        sums: Increments = {}
         for row in rows:
             labels = self._labels(row)
-            for measure, detail, amount in _amounts(row):
-                sums[measure.name, labels, detail, SUM] += amount
-                if measure.bounds:
-                    sums[measure.name, labels, detail, bisect_left(measure.bounds, amount)] += 1
+            found = sums.get(labels)
+            if found is None:
+                found = sums[labels] = defaultdict(int)
+            for (name, bounds), detail, amount in _amounts(row):
+                found[name, detail, SUM] += amount
+                if bounds:
+                    found[name, detail, bisect_left(bounds, amount)] += 1
         return sums
 
     def _labels(self, row: MeterRow) -> Labels:
@@ -116,38 +119,37 @@ class Summing:
         return labels
 
 
-def _amounts(row: MeterRow) -> Iterator[tuple[Measure, str, int]]:
-    """Yield what one row adds, as measure, detail and amount; an attempt in vain adds what it spent."""
+def _amounts(row: MeterRow) -> list[tuple[Measure, str, int]]:
+    """Return what one row adds, as measure, detail and amount; an attempt in vain adds what it spent."""
+    found = _observed(row) if row.part_of is None else []
     if row.tokens_in or row.tokens_out:
-        yield TOKENS, "input", row.tokens_in
-        yield TOKENS, "output", row.tokens_out
+        found += ((TOKENS, "input", row.tokens_in), (TOKENS, "output", row.tokens_out))
     if row.tokens_cached:
-        yield CACHED, "", row.tokens_cached
+        found.append((CACHED, "", row.tokens_cached))
     if row.tokens_saved > 0:
-        yield SAVED, "", row.tokens_saved
+        found.append((SAVED, "", row.tokens_saved))
     if row.estimated:
-        yield ESTIMATED, "", 1
+        found.append((ESTIMATED, "", 1))
     if row.cost_in_nano is None or row.cost_out_nano is None:
-        yield UNPRICED, "", 1
+        found.append((UNPRICED, "", 1))
     elif row.currency:
-        yield COST, row.currency, row.cost_in_nano + row.cost_out_nano
-    if row.part_of is None:
-        yield from _observed(row)
+        found.append((COST, row.currency, row.cost_in_nano + row.cost_out_nano))
+    return found
 
 
-def _observed(row: MeterRow) -> Iterator[tuple[Measure, str, int]]:
-    """Yield what the row of a whole request adds."""
-    yield REQUESTS, str(row.status), 1
+def _observed(row: MeterRow) -> list[tuple[Measure, str, int]]:
+    """Return what the row of a whole request adds."""
     error = row.error or ""
-    yield DURATION, error, round(row.duration_ms * _US_PER_MS)
+    found = [(REQUESTS, str(row.status), 1), (DURATION, error, round(row.duration_ms * _US_PER_MS))]
     if row.upstream_ms is not None:
-        yield UPSTREAM, error, round(row.upstream_ms * _US_PER_MS)
+        found.append((UPSTREAM, error, round(row.upstream_ms * _US_PER_MS)))
     if row.overhead_ms is not None:
-        yield OVERHEAD, "", round(row.overhead_ms * _US_PER_MS)
+        found.append((OVERHEAD, "", round(row.overhead_ms * _US_PER_MS)))
     if row.ttft_ms is not None:
-        yield FIRST_TOKEN, "", round(row.ttft_ms * _US_PER_MS)
+        found.append((FIRST_TOKEN, "", round(row.ttft_ms * _US_PER_MS)))
     if row.per_token_ms is not None and not error:
-        yield PER_TOKEN, "", round(row.per_token_ms * _US_PER_MS)
+        found.append((PER_TOKEN, "", round(row.per_token_ms * _US_PER_MS)))
+    return found
 
 
 def add(connection: Connection, increments: Increments) -> None:
@@ -157,14 +159,13 @@ def add(connection: Connection, increments: Increments) -> None:
     statement = statement.on_conflict_do_update(
         index_elements=list(SERIES.primary_key), set_={"amount": SERIES.c.amount + statement.excluded.amount}
     )
-    ordered = sorted(increments.items())  # all workers lock in one order: none waits for another in a circle
-    connection.execute(
-        statement,
-        [
-            dict(zip(_COLUMNS, (measure, *labels, detail, bucket, amount), strict=True))
-            for (measure, labels, detail, bucket), amount in ordered
-        ],
+    found = (
+        (measure, *labels, detail, bucket, amount)
+        for labels, amounts in increments.items()
+        for (measure, detail, bucket), amount in amounts.items()
     )
+    ordered = sorted(found)  # all workers lock in one order: none waits for another in a circle
+    connection.execute(statement, [dict(zip(_COLUMNS, each, strict=True)) for each in ordered])
 
 
 def read(connection: Connection, tenant: str | None = None) -> tuple[Series, ...]:

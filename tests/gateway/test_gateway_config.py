@@ -89,6 +89,8 @@ def test_all_problems_are_told_at_once_each_in_its_place() -> None:
         ("{file: meter.db}", "{file: meter.db, urlEnv: DB_URL}", "g.yaml:24:10: error[contradiction]"),
         ("port: 8080", "port: 80800", "spec.listen.port is the number 80800"),
         ("total: 2 min", "total: 2", "error[wrong-unit]"),
+        ("total: 2 min", "total: 0 s", "error[out-of-range]: spec.timeouts.total"),
+        ("inputPerMillion: 2.5", "inputPerMillion: 1e308", "error[out-of-range]"),
         ("kind: Gateway", "kind: Site", "g.yaml:2:7: error[unknown-value]"),
         (WHOLE, "", "g.yaml:1:1: error[not-a-gateway]: 0 documents stand here"),
         (WHOLE, "[", "error[yaml-syntax]"),

@@ -129,6 +129,7 @@ def test_a_request_is_sent_whole_and_its_answer_read() -> None:
     authority = peers.url.split("/")[2]
     assert heads[0].split(b"\r\n")[0] == b"POST /v1?q=1 HTTP/1.1"
     assert f"host: {authority}".encode() in heads[0]
+    assert b"\r\naccept-encoding: identity\r\n" in heads[0]
 
 
 @pytest.mark.parametrize("answer", [OK, CHUNKED])

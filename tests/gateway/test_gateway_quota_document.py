@@ -46,6 +46,7 @@ def test_quotas_are_read_whole() -> None:
         ("{tenant: operator, budgets: [{per: day, amount: 1, currency: EUR}]}", "backend cloud has a price in USD"),
         ("{tenant: operator, budgets: [{per: day, amount: 1, currency: USD}]}", "backend local has no price"),
         ("{tenant: operator, requestsPerMinute: 0}", "out-of-range"),
+        ("{tenant: operator, tokensPerMinute: 9999999999999999}", "out-of-range"),
     ],
 )
 def test_quotas_that_make_no_sense_are_refused(line: str, expected: str) -> None:

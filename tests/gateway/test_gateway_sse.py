@@ -26,6 +26,11 @@ def test_an_event_of_several_lines_is_joined() -> None:
     assert EventReader().feed(b"event: x\ndata: a\ndata:b\nid: 1\n\n") == [b"a\nb"]
 
 
+def test_a_byte_order_mark_loses_no_event() -> None:
+    assert EventReader().feed(b"\xef\xbb\xbfdata: a\n\n") == [b"a"]
+    assert EventReader().feed(b"\xef\xbb\xbf" * 10_000 + b"data: a\n\n") == []
+
+
 def test_an_event_without_its_end_is_not_given() -> None:
     assert EventReader().feed(b"data: a\n") == []
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+_MARK: Final = b"\xef\xbb\xbf"  # the byte order mark that a stream may begin with
+_MARKED: Final = _MARK + b"data:"
 EVENT_LIMIT: Final = 4 * 1024 * 1024  # bytes of one event; bounds what a peer can make us hold
 
 
@@ -43,3 +45,5 @@ class EventReader:
             events.append(b"\n".join(self._data))
             self._data.clear()
             self._held = 0
+        elif line.startswith(_MARKED):
+            self._line(line.removeprefix(_MARK), events)

@@ -6,8 +6,8 @@ from typing import Final
 
 from pydantic import Field
 
-from cellwright.estate.documents.parts import Duration, Part, PositiveCount, Text
-from cellwright.gateway.documents.parts import Variable
+from cellwright.estate.documents.parts import Part, PositiveCount, Text
+from cellwright.gateway.documents.parts import Variable, Wait
 from cellwright.gateway.model import BatchSettings
 
 _OF: Final = BatchSettings()
@@ -19,10 +19,10 @@ class BatchesPart(Part):
     file: Text | None = Field(default=None, min_length=1, description="an SQLite file")
     url_env: Variable | None = Field(default=None, description="the environment variable that holds a database's URL")
     concurrency: PositiveCount = Field(default=_OF.concurrency, description="requests of all batches at the same time")
-    rest: Duration = Field(default=_OF.rest_ms, description="how long to wait where no backend was reached; doubled")
+    rest: Wait = Field(default=_OF.rest_ms, description="how long to wait where no backend was reached; doubled")
     pending: PositiveCount = Field(default=_OF.pending, description="requests of one tenant that may wait")
     file_bytes: PositiveCount = Field(default=_OF.file_bytes, description="bytes that the files of one tenant may hold")
-    keep: Duration = Field(default=_OF.keep_ms, description="how long files and ended batches are kept")
+    keep: Wait = Field(default=_OF.keep_ms, description="how long files and ended batches are kept")
 
     def build(self) -> BatchSettings:
         """Return the frozen settings."""

@@ -12,7 +12,6 @@ from cellwright.estate.documents.parts import (
     Name,
     Part,
     PositiveCount,
-    Price,
     Text,
     one_of,
 )
@@ -45,6 +44,8 @@ from cellwright.gateway.model_policy import Grade
 from cellwright.gateway.wire import Operation
 
 DEFAULT_METER: Final = "gateway-meter.db"
+_HIGHEST: Final = 9_000_000  # of a currency: what a request may cost at most still fits a column, in nano units
+TokenPrice = Annotated[float, Field(strict=True, ge=0, le=_HIGHEST)]
 
 
 class PricePart(Part):
@@ -52,9 +53,9 @@ class PricePart(Part):
 
     currency: Text = Field(pattern="^[A-Z]{3}$", description="three capital letters (ISO 4217), such as EUR")
     source: Text = Field(min_length=1, description="where the price comes from, and when it was checked")
-    input_per_million: Price = Field(description="price of a million tokens in")
-    output_per_million: Price = Field(description="price of a million tokens out")
-    cached_per_million: Price | None = Field(default=None, description="price of a million cached tokens in")
+    input_per_million: TokenPrice = Field(description="price of a million tokens in")
+    output_per_million: TokenPrice = Field(description="price of a million tokens out")
+    cached_per_million: TokenPrice | None = Field(default=None, description="price of a million cached tokens in")
 
     def build(self) -> ModelPrice:
         """Return the frozen price."""

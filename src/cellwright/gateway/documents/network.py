@@ -7,9 +7,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from cellwright.estate.documents.parts import Duration, Part, PositiveCount, Text, refuse
+from cellwright.estate.documents.parts import Part, PositiveCount, Text, refuse
 from cellwright.estate.documents.tls import TlsPart
-from cellwright.gateway.documents.parts import Port
+from cellwright.gateway.documents.parts import Port, Wait
 from cellwright.gateway.model import LOOPBACK, Limits, Timeouts
 from cellwright.gateway.model_network import ServerTls
 
@@ -70,14 +70,14 @@ class LimitsPart(Part):
 class TimeoutsPart(Part):
     """How long each step may take."""
 
-    receive: Duration = Field(
+    receive: Wait = Field(
         default=Timeouts().receive_ms, description="until a client has sent its body, or taken a piece of its answer"
     )
-    headers: Duration = Field(default=Timeouts().headers_ms, description="until a client has sent its headers")
-    idle: Duration = Field(default=Timeouts().idle_ms, description="for the next request of a connection")
-    connect: Duration = Field(default=Timeouts().connect_ms, description="until a backend has accepted the connection")
-    read: Duration = Field(default=Timeouts().read_ms, description="between two pieces of a backend's answer")
-    total: Duration = Field(default=Timeouts().total_ms, description="for the whole request")
+    headers: Wait = Field(default=Timeouts().headers_ms, description="until a client has sent its headers")
+    idle: Wait = Field(default=Timeouts().idle_ms, description="for the next request of a connection")
+    connect: Wait = Field(default=Timeouts().connect_ms, description="until a backend has accepted the connection")
+    read: Wait = Field(default=Timeouts().read_ms, description="between two pieces of a backend's answer")
+    total: Wait = Field(default=Timeouts().total_ms, description="for the whole request")
 
     def build(self) -> Timeouts:
         """Return the frozen times."""

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
-from cellwright.estate.documents.parts import one_of, refuse
+from cellwright.estate.documents.parts import Duration, one_of, refuse
 from cellwright.estate.model import Boundary, SensitivityClass
 
 if TYPE_CHECKING:
@@ -44,4 +44,5 @@ Variable = Annotated[str, BeforeValidator(_secret(_VARIABLE, "the name of an env
 ServerAddress = Annotated[str, BeforeValidator(_address)]
 DataClass = Annotated[SensitivityClass, one_of(SensitivityClass)]
 Within = Annotated[Boundary, one_of(Boundary)]
+Wait = Annotated[Duration, Field(gt=0)]
 Port = Annotated[int, Field(strict=True, ge=0, le=_HIGHEST_PORT)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import Field, model_validator
 
 from cellwright.errors import Diagnostic, nearest
-from cellwright.estate.documents.parts import Part, PositiveCount, Text, one_of, refuse
+from cellwright.estate.documents.parts import Part, Text, one_of, refuse
 from cellwright.gateway.documents.parts import Variable
 from cellwright.gateway.model import nano
 from cellwright.gateway.model_quota import Bound, Holder, Period, Quota, Unit
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     from cellwright.gateway.documents.access import KeyPart
 
 _LARGEST: Final = 9_000_000  # of a currency: nano units stay exact in every store
+_MOST: Final = 10**15  # stays exact in every store, also where many take of it
 _EACH: Final = "*"
+Bounded = Annotated[int, Field(strict=True, ge=1, le=_MOST)]
 
 
 class BudgetPart(Part):
     """The most tokens or money for a day or month of the calendar, in UTC."""
 
     per: Annotated[Period, one_of(Period)] = Field(description="day or month")
-    tokens: PositiveCount | None = Field(default=None, description="tokens in and out")
+    tokens: Bounded | None = Field(default=None, description="tokens in and out")
     amount: Annotated[float, Field(strict=True, gt=0, le=_LARGEST)] | None = Field(
         default=None, description="what they may cost at list price, in units of the currency"
     )
@@ -56,9 +58,9 @@ class QuotaPart(Part):
 
     tenant: Text | None = Field(default=None, description="a tenant, or * for each that has no quota of its own")
     key: Text | None = Field(default=None, description="the name of a key, or * for each that has none of its own")
-    requests_per_minute: PositiveCount | None = Field(default=None, description="requests in a minute of the clock")
-    tokens_per_minute: PositiveCount | None = Field(default=None, description="tokens in and out in a minute")
-    at_once: PositiveCount | None = Field(default=None, description="requests in flight")
+    requests_per_minute: Bounded | None = Field(default=None, description="requests in a minute of the clock")
+    tokens_per_minute: Bounded | None = Field(default=None, description="tokens in and out in a minute")
+    at_once: Bounded | None = Field(default=None, description="requests in flight")
     budgets: tuple[BudgetPart, ...] = Field(default=(), description="a list of what a day or month may take")
 
     @model_validator(mode="after")

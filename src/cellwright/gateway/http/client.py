@@ -33,6 +33,7 @@ _IDLE_S: Final = 15.0  # a connection without a request is kept; servers give up
 _DRAIN_S: Final = 1.0  # for the rest of an answer that nobody wants
 _INTERIM: Final = range(100, 200)
 _BODILESS: Final = frozenset({204, 304})
+_PLAIN: Final = "accept-encoding: identity"  # without it any compression would do (RFC 9110 clause 12.5.3)
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -405,7 +406,7 @@ def _target(url: str) -> _Target:
 
 def _head(method: str, target: _Target, headers: Mapping[str, str], length: int) -> bytes:
     """Return the head of a request; raise ValueError for what would end a line early."""
-    lines = [f"{method} {target.path} HTTP/1.1", f"host: {target.authority}", f"content-length: {length}"]
+    lines = [f"{method} {target.path} HTTP/1.1", f"host: {target.authority}", f"content-length: {length}", _PLAIN]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     head = "\r\n".join(lines)
     if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1 or "\0" in head:

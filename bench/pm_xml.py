@@ -150,7 +150,7 @@ def own_work(work: str, path: str) -> Done:
     from cellwright.telemetry.formats.pm_xml import PmXml  # noqa: PLC0415 - as above
 
     if "durable" in work:
-        for module in ("cellwright.telemetry.mediate", "cellwright.lake", "cellwright.privacy"):
+        for module in ("cellwright.telemetry.mediate", "cellwright.lake.folder", "cellwright.privacy.pseudonymise"):
             importlib.import_module(module)
     started = time.process_time()
     if "numba" in work:
@@ -180,7 +180,7 @@ def in_memory(reader: Any, path: Path) -> int:  # noqa: ANN401 - imported only i
 
 def durable(reader: Any, path: Path) -> int:  # noqa: ANN401 - as above
     """Return how many rows of a file lie in a lake."""
-    from cellwright.lake import Lake  # noqa: PLC0415 - the memory of this process is measured
+    from cellwright.lake.folder import Lake  # noqa: PLC0415 - the memory of this process is measured
     from cellwright.privacy.pseudonymise import Pseudonymiser  # noqa: PLC0415 - as above
     from cellwright.telemetry.mediate import mediate  # noqa: PLC0415 - as above
     from cellwright.telemetry.sources import walk  # noqa: PLC0415 - as above

@@ -26,7 +26,7 @@ from cellwright.digest.correlate_topology import pairs_topology
 from cellwright.digest.salience import keys_of
 from cellwright.digest.salience_fit import learn_salience, signals_of
 from cellwright.digest.tokens import token_counter
-from cellwright.lake import open_lake
+from cellwright.lake.delta_lake import open_lake
 from cellwright.simulate.simulation import TELEMETRY, TOPOLOGY, Scenario, simulate
 from cellwright.wiring.evidence import Evidence
 from cellwright.wiring.incidents import learn

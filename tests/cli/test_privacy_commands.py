@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from cellwright.cli.main import run
-from cellwright.lake import Lake
+from cellwright.lake.folder import Lake
 
 
 @pytest.fixture(scope="module")

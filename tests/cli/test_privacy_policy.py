@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cellwright.cli.main import run
-from cellwright.lake import Lake
+from cellwright.lake.folder import Lake
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cellwright.cli.main import run
-from cellwright.lake import Commit, open_lake
+from cellwright.lake.delta_lake import open_lake
+from cellwright.lake.staged import Commit
 from cellwright.telemetry.collector_document import CollectorConfig, KeepSpec
 from cellwright.telemetry.listener import ListenerSpec
 from cellwright.wiring.collecting import build

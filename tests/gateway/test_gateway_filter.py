@@ -29,7 +29,7 @@ from cellwright.gateway.filter_policy import DEFAULT_EDGE, EdgeSpec, FilterMode,
 from cellwright.gateway.filtering.tell import tell
 from cellwright.gateway.model import Route, Rule
 from cellwright.gateway.wire import Usage
-from cellwright.lake import Lake
+from cellwright.lake.folder import Lake
 from cellwright.privacy.egress import guard_egress
 from cellwright.telemetry.mediate import mediate_received
 from cellwright.telemetry.sources import RawFile

@@ -11,7 +11,8 @@ import yaml
 from cellwright.errors import Severity
 from cellwright.estate.model import Control, OnCall, Tier
 from cellwright.estate.parsing import parse
-from cellwright.inventory import Imported, Options, Role, Source, TierRule, to_yaml
+from cellwright.inventory.documents import to_yaml
+from cellwright.inventory.model import Imported, Options, Role, Source, TierRule
 from cellwright.wiring.inventories import inventories
 
 if TYPE_CHECKING:

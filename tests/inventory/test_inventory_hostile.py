@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from cellwright.errors import UsageError
 from cellwright.estate.model import Location
 from cellwright.estate.yaml_nodes import read_yaml
-from cellwright.inventory import Imported, Options, Role, Source, rows, to_yaml
+from cellwright.inventory import rows
+from cellwright.inventory.documents import to_yaml
+from cellwright.inventory.model import Imported, Options, Role, Source
 from cellwright.inventory.names import Names, plain, slug
 from cellwright.wiring.inventories import inventories
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from cellwright.errors import Severity
 from cellwright.estate.model import Location
 from cellwright.estate.parsing import parse
-from cellwright.inventory import Options, Source, to_files
 from cellwright.inventory.distance import (
     FIBRE_PER_KM_MS,
     PATH_MS,
@@ -22,7 +21,9 @@ from cellwright.inventory.distance import (
     link_rtt_ms,
     mean_hops,
 )
+from cellwright.inventory.documents import to_files
 from cellwright.inventory.formats.graphs import INVENTORY
+from cellwright.inventory.model import Options, Source
 from cellwright.inventory.placing import place
 
 DATA = Path(os.environ.get("CELLWRIGHT_DATA") or Path(__file__).parents[3] / "shared/data")

@@ -14,7 +14,7 @@ import pytest
 from cellwright.cli.main import run
 from cellwright.errors import EstateError, ExitCode, StorageError, UsageError
 from cellwright.estate.parsing import parse
-from cellwright.inventory import Imported, Options, Role, Source
+from cellwright.inventory.model import Imported, Options, Role, Source
 from cellwright.wiring import inventories as wiring
 from cellwright.wiring.inventories import import_estate, read_columns, read_source, write_estate
 

@@ -9,8 +9,9 @@ from netbox_server import FakeNetBox, objects_of, serving
 
 from cellwright.errors import UnavailableError, UsageError
 from cellwright.estate.model import Tier
-from cellwright.inventory import Options, Source, TierRule, to_yaml
+from cellwright.inventory.documents import to_yaml
 from cellwright.inventory.formats.netbox import INVENTORY
+from cellwright.inventory.model import Options, Source, TierRule
 from cellwright.wiring.netbox import fetch_netbox
 
 FOLDER = Path(__file__).parents[1] / "cases/inventory/netbox"

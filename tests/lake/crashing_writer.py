@@ -23,7 +23,9 @@ import sqlalchemy.dialects.sqlite  # noqa: F401 - the same
 from fake_s3 import BUCKET, FakeS3, fake_s3
 from lake_rows import KEY, LATER, store
 
-from cellwright.lake import Address, Lake, remote_ledger
+from cellwright.lake import remote_ledger
+from cellwright.lake.address import Address
+from cellwright.lake.folder import Lake
 
 if TYPE_CHECKING:
     from collections.abc import Callable

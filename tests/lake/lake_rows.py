@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 
-from cellwright.lake import Disk, FileRecord, LakeWriter, identity
+from cellwright.lake.disk import Disk
+from cellwright.lake.record import FileRecord, identity
 from cellwright.lake.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from cellwright.lake.writer import LakeWriter
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(seconds=1)

@@ -19,8 +19,11 @@ import pytest
 from lake_rows import KEY, store
 
 from cellwright.errors import StorageError
-from cellwright.lake import Address, Lake, TableRecord, remote_ledger
+from cellwright.lake import remote_ledger
+from cellwright.lake.address import Address
 from cellwright.lake.bucket import Bucket, ExistsError
+from cellwright.lake.folder import Lake
+from cellwright.lake.record import TableRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

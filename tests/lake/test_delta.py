@@ -10,8 +10,9 @@ import pytest
 from lake_rows import KEY, store
 
 from cellwright.errors import StorageError
-from cellwright.lake import Lake, delta
+from cellwright.lake import delta
 from cellwright.lake.delta import Published, publish
+from cellwright.lake.folder import Lake
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,13 @@ from lake_rows import KEY, LATER, store
 
 from cellwright.cli.main import run
 from cellwright.errors import ExitCode, StorageError, UsageError
-from cellwright.lake import Address, DeltaTables, FileState, Lake, StagedLake, TableRecord, open_lake
+from cellwright.lake.address import Address
+from cellwright.lake.delta import DeltaTables
+from cellwright.lake.delta_lake import open_lake
+from cellwright.lake.folder import Lake
+from cellwright.lake.record import FileState, TableRecord
 from cellwright.lake.sealing import fingerprint
+from cellwright.lake.staged import StagedLake
 
 if TYPE_CHECKING:
     from collections.abc import Callable

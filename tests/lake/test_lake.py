@@ -11,8 +11,10 @@ import pytest
 from lake_rows import KEY, NOON, FailingDisk, log_rows, store
 
 from cellwright.errors import StorageError, UsageError
-from cellwright.lake import Disk, FileState, Lake, TableRecord, identity
+from cellwright.lake.disk import Disk
+from cellwright.lake.folder import Lake
 from cellwright.lake.ledger import Ledger
+from cellwright.lake.record import FileState, TableRecord, identity
 from cellwright.lake.schema import ENCODED, TABLES
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ import pytest
 from lake_rows import KEY, LATER, NOON, FailingDisk, store
 
 from cellwright.errors import StorageError
-from cellwright.lake import FileState, Lake
+from cellwright.lake.folder import Lake
 from cellwright.lake.ledger import Ledger
+from cellwright.lake.record import FileState
 
 if TYPE_CHECKING:
     from pathlib import Path

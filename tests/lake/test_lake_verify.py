@@ -8,10 +8,12 @@ import pytest
 from lake_rows import KEY, store
 
 from cellwright.errors import StorageError
-from cellwright.lake import Balance, Lake
+from cellwright.lake.folder import Lake
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cellwright.lake.verify import Balance
 
 
 @pytest.fixture

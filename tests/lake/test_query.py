@@ -8,7 +8,7 @@ import pytest
 from lake_rows import KEY, store
 
 from cellwright.errors import StorageError, UsageError
-from cellwright.lake import Lake
+from cellwright.lake.folder import Lake
 from cellwright.lake.schema import TABLES
 
 if TYPE_CHECKING:

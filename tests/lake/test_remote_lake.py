@@ -12,8 +12,11 @@ from fake_s3 import BUCKET, FakeS3
 from lake_rows import KEY, LATER, store
 
 from cellwright.errors import StorageError, UsageError
-from cellwright.lake import Address, FileState, Lake, TableRecord, remote_ledger
+from cellwright.lake import remote_ledger
+from cellwright.lake.address import Address
 from cellwright.lake.bucket import Bucket, failure
+from cellwright.lake.folder import Lake
+from cellwright.lake.record import FileState, TableRecord
 
 if TYPE_CHECKING:
     from pathlib import Path

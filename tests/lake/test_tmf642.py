@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 from lake_rows import KEY, NOON
 
-from cellwright.lake import Lake, identity
+from cellwright.lake.folder import Lake
+from cellwright.lake.record import identity
 from cellwright.lake.schema import TABLES
 from cellwright.lake.tmf642 import alarms, documents
 

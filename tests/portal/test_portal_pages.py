@@ -12,9 +12,8 @@ from reading import Reader
 from cellwright.portal import create_app
 from cellwright.portal.layers import layers
 from cellwright.portal.pages import STATIC
-from cellwright.report import render
 from cellwright.report.model import FactoryReport
-from cellwright.report.page import stylesheet
+from cellwright.report.page import render, stylesheet
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

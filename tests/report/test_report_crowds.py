@@ -4,9 +4,9 @@ import crowds
 import pytest
 from reading import Reader
 
-from cellwright.report import render
 from cellwright.report.decisions import MOST_DECISIONS, decisions, works
 from cellwright.report.model import FactoryReport
+from cellwright.report.page import render
 
 MOST_BYTES = 3_000_000
 

@@ -10,10 +10,9 @@ import pytest
 import specimen
 from reading import Reader
 
-from cellwright.report import render
 from cellwright.report.lake_page import render_lake
 from cellwright.report.model import IncidentLine, LakeReport
-from cellwright.report.page import stylesheet
+from cellwright.report.page import render, stylesheet
 
 SEVERITIES = ("bad", "onprem", "minor", "region", "far_edge", "accent", "good", "muted")
 

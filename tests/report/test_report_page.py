@@ -11,8 +11,8 @@ import specimen
 from reading import Reader
 
 from cellwright.placement.plan import Plan
-from cellwright.report import render
 from cellwright.report.model import AnswerFigures, FactoryReport
+from cellwright.report.page import render
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;"
 MOST_BYTES = 2_000_000

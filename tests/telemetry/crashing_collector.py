@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cellwright.lake import Lake
+from cellwright.lake.folder import Lake
 from cellwright.lake.ledger import Ledger
 from cellwright.telemetry.collector_document import CollectorConfig
 from cellwright.telemetry.listener import ListenerSpec

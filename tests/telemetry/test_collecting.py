@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from cellwright.lake import FileState, Lake
+from cellwright.lake.folder import Lake
+from cellwright.lake.record import FileState
 from cellwright.telemetry.collector_document import CollectorConfig, FolderSpec, KeepSpec
 from cellwright.telemetry.listener import ListenerSpec
 from cellwright.wiring.collecting import build

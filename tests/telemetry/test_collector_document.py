@@ -6,7 +6,7 @@ import pytest
 
 from cellwright.errors import UsageError
 from cellwright.estate.documents.tls import Tls
-from cellwright.lake import Commit
+from cellwright.lake.staged import Commit
 from cellwright.telemetry.collector_document import CollectorConfig, FolderSpec, KeepSpec, load_collector
 from cellwright.telemetry.listener import ListenerSpec
 from cellwright.telemetry.listeners.passwords import hashed

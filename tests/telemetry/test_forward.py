@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from line_format import HEAD, LineFormat
 
 from cellwright.errors import CellwrightError, StorageError, UnavailableError
-from cellwright.lake import Disk, Lake
+from cellwright.lake.disk import Disk
+from cellwright.lake.folder import Lake
 from cellwright.lake.schema import TABLES
 from cellwright.privacy.pseudonymise import Pseudonymiser
 from cellwright.telemetry.forward import Forwarder

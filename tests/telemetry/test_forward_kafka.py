@@ -22,7 +22,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from kafka_front import COMMIT, FETCH, PRODUCE, Front
 
 from cellwright.errors import CellwrightError, DeniedError, ExitCode, StorageError, UnavailableError, UsageError
-from cellwright.lake import Disk, Lake
+from cellwright.lake.disk import Disk
+from cellwright.lake.folder import Lake
 from cellwright.telemetry.forward import Forwarder
 from cellwright.telemetry.forward_centre import Receiver
 from cellwright.telemetry.forward_inbox import Inbox

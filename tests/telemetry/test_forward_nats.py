@@ -17,7 +17,7 @@ from forward_ends import PROBES, access_to, cellwright, made_certificate, told_b
 from test_forward import FILES, KEY, lines, mediated, same
 
 from cellwright.errors import CellwrightError, DeniedError, ExitCode, UnavailableError
-from cellwright.lake import Lake
+from cellwright.lake.folder import Lake
 from cellwright.telemetry.forward import Forwarder
 from cellwright.telemetry.forward_centre import Receiver
 from cellwright.telemetry.forward_inbox import Inbox

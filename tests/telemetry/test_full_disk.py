@@ -11,7 +11,7 @@ import pytest
 
 from cellwright.cli.main import run
 from cellwright.errors import StorageError
-from cellwright.lake import Lake
+from cellwright.lake.folder import Lake
 from cellwright.telemetry.collector_document import CollectorConfig
 from cellwright.telemetry.listener import ListenerSpec
 from cellwright.wiring.collecting import build

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from line_format import HEAD, LineFormat
 
 from cellwright.errors import StorageError
-from cellwright.lake import FileState, Lake
+from cellwright.lake.folder import Lake
+from cellwright.lake.record import FileState
 from cellwright.plugins import PluginSet
 from cellwright.privacy.pseudonymise import Pseudonymiser
 from cellwright.telemetry.mediate import mediate

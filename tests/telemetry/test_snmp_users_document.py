@@ -10,7 +10,7 @@ from capture_kit import ENGINE, USER, pcap, scoped, secured, trap_pdu, udp
 
 from cellwright.cli.main import run
 from cellwright.errors import CellwrightError, ExitCode, UsageError
-from cellwright.lake import Lake
+from cellwright.lake.folder import Lake
 from cellwright.telemetry.collector_document import CollectorConfig
 from cellwright.telemetry.listener import ListenerSpec
 from cellwright.telemetry.snmp_keys import Keys

@@ -14,8 +14,8 @@ from cellwright.cli.app import app
 from cellwright.errors import CellwrightError, ExitCode, Severity, UsageError
 from cellwright.placement import encode
 from cellwright.placement.planning import plan as make_plan
-from cellwright.report import render
 from cellwright.report.model import FactoryReport
+from cellwright.report.page import render
 from cellwright.wiring.assess import (
     ESTATE,
     Recorded,

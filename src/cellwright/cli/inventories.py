@@ -12,8 +12,8 @@ from cellwright.cli import console
 from cellwright.cli.app import Output, OutputOption, app
 from cellwright.errors import UsageError, nearest
 from cellwright.estate.model import Control, Location, OnCall, Tier
-from cellwright.inventory import Options, Role, TierRule
 from cellwright.inventory.countries import jurisdiction_of
+from cellwright.inventory.model import Options, Role, TierRule
 from cellwright.inventory.names import plain, slug
 from cellwright.inventory.quantities import RATE
 from cellwright.wiring.inventories import (
@@ -30,7 +30,7 @@ from cellwright.wiring.netbox import TOKEN_VARIABLE, fetch_netbox
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cellwright.inventory import Imported, Source
+    from cellwright.inventory.model import Imported, Source
 
 _SHOWN: Final = 4  # names of a remark in the terminal
 _LISTED: Final = 1000  # names of a remark in JSON

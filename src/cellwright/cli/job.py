@@ -14,7 +14,7 @@ from cellwright.digest.storms import is_storm
 from cellwright.errors import EstateError, Severity
 from cellwright.placement import encode
 from cellwright.placement.planning import plan as make_plan
-from cellwright.report import render
+from cellwright.report.page import render
 from cellwright.wiring.answers import answer_storylines
 from cellwright.wiring.estates import check_estate
 from cellwright.wiring.factory import Run, compile_report, mediation_rows, public_sources

@@ -18,7 +18,7 @@ from cellwright.cli.counts import print_counts
 from cellwright.cli.places import LakeArgument, place_of
 from cellwright.cli.plans import number
 from cellwright.errors import ExitCode, UsageError
-from cellwright.lake import open_lake
+from cellwright.lake.delta_lake import open_lake
 from cellwright.lake.values import plain, rows
 from cellwright.telemetry.quality import Span
 from cellwright.units import DURATION
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from cellwright.lake import Balance
+    from cellwright.lake.verify import Balance
     from cellwright.telemetry.quality import Score
 
 AgeOption = Annotated[str | None, typer.Option(metavar="AGE", help="An age since ingestion, such as 90d.")]

@@ -10,7 +10,7 @@ from cellwright.cli import console
 from cellwright.cli.app import app
 from cellwright.cli.places import place_of
 from cellwright.cli.topologies import TopologyOption, covered, topology_of
-from cellwright.lake import open_lake
+from cellwright.lake.delta_lake import open_lake
 from cellwright.wiring.opening import originals
 
 

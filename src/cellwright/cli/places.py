@@ -12,7 +12,7 @@ from cellwright.wiring.lakes import lake_at
 from cellwright.wiring.settings import read_settings
 
 if TYPE_CHECKING:
-    from cellwright.lake import Address
+    from cellwright.lake.address import Address
 
 LakeArgument = Annotated[
     str, typer.Argument(metavar="LAKE", help="A lake's folder, or its s3://, gs:// or abfss:// address.")

@@ -24,8 +24,8 @@ from cellwright.placement.planning import plan as make_plan
 from cellwright.placement.proving import prove_plan
 from cellwright.placement.shadow import shadow_prices
 from cellwright.placement.verify import verify
-from cellwright.report import render
 from cellwright.report.model import FactoryReport
+from cellwright.report.page import render
 from cellwright.wiring.estates import load_estate, load_plan
 from cellwright.wiring.files import write_atomically
 

@@ -16,7 +16,8 @@ from cellwright.cli.app import Output, OutputOption, app
 from cellwright.cli.counts import COUNTS, print_counts
 from cellwright.cli.plans import number
 from cellwright.errors import ExitCode
-from cellwright.lake import Commit, FileState
+from cellwright.lake.record import FileState
+from cellwright.lake.staged import Commit
 from cellwright.wiring.lakes import lake_at
 from cellwright.wiring.settings import read_settings
 from cellwright.wiring.simulation import simulate_into

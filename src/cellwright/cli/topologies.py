@@ -13,7 +13,7 @@ from cellwright.wiring.topologies import coverage, load_topology, warnings_of
 
 if TYPE_CHECKING:
     from cellwright.digest.correlate_topology import Topology
-    from cellwright.lake import Address
+    from cellwright.lake.address import Address
     from cellwright.wiring.topologies import Coverage
 
 TopologyOption = Annotated[

@@ -24,7 +24,7 @@ from cellwright.estate.documents.parts import (
 )
 from cellwright.estate.documents.tls import TlsPart
 from cellwright.estate.single import load_single
-from cellwright.lake import Commit
+from cellwright.lake.staged import Commit
 from cellwright.plugins import PluginSet
 from cellwright.telemetry.listener import ListenerSpec
 from cellwright.telemetry.listeners.passwords import is_hash

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
-from cellwright.lake import FileState
+from cellwright.lake.record import FileState
 from cellwright.telemetry.sources import Entry, walk
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from cellwright.errors import StorageError
-from cellwright.lake import FileState, Lake
+from cellwright.lake.folder import Lake
+from cellwright.lake.record import FileState
 from cellwright.lake.sealing import fingerprint
 from cellwright.telemetry.forward_manifest import read_index, read_manifest
 from cellwright.telemetry.forward_message import Kind, read_message, unpacked
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
     from pathlib import Path
 
-    from cellwright.lake import Disk, FileRecord, LakeWriter
+    from cellwright.lake.disk import Disk
+    from cellwright.lake.record import FileRecord
+    from cellwright.lake.writer import LakeWriter
     from cellwright.telemetry.forward import Tell
     from cellwright.telemetry.forward_inbox import Inbox
     from cellwright.telemetry.forward_manifest import Manifest

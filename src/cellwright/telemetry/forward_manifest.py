@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 import msgspec
 
 if TYPE_CHECKING:
-    from cellwright.lake import FileRecord
+    from cellwright.lake.record import FileRecord
 
 VERSION: Final = 1
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from cellwright.lake import FileRecord
+    from cellwright.lake.record import FileRecord
 
 NAME: Final = "forward.db"
 

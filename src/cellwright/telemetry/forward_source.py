@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 
 from cellwright.errors import StorageError
-from cellwright.lake import Lake
 from cellwright.lake.disk import sha256_of, storage_errors
+from cellwright.lake.folder import Lake
 from cellwright.lake.ledger import Ledger
 from cellwright.lake.schema import TABLES
 from cellwright.telemetry.forward_manifest import FilteredLine, QuarantinedLine
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from cellwright.lake import FileRecord
     from cellwright.lake.ledger import Part
+    from cellwright.lake.record import FileRecord
 
 
 @dataclass(frozen=True, slots=True)

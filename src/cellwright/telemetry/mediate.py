@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow.compute as pc
 
-from cellwright.lake import identity
+from cellwright.lake.record import identity
 from cellwright.telemetry.coverage import Coverage
 from cellwright.telemetry.outcome import MediationResult, Outcome
 from cellwright.telemetry.reading import batches, clean, detects, envelope, enveloped
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from cellwright.lake import FileDraft, Lake, LakeWriter
+    from cellwright.lake.folder import Lake
+    from cellwright.lake.writer import FileDraft, LakeWriter
     from cellwright.privacy.pseudonymise import Pseudonymiser
     from cellwright.telemetry.format import Batch, Format
     from cellwright.telemetry.sources import Entry, RawFile

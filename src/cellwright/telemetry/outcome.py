@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cellwright.lake import FileState
+from cellwright.lake.record import FileState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cellwright.lake import FileRecord
+    from cellwright.lake.record import FileRecord
 
 _LOSSY = frozenset({FileState.PARTIAL, FileState.QUARANTINED, FileState.UNBALANCED, FileState.UNREADABLE})
 

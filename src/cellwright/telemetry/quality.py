@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from cellwright.lake import Lake
+    from cellwright.lake.folder import Lake
 
 
 class Span(StrEnum):

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from cellwright.lake import identity
+from cellwright.lake.record import identity
 from cellwright.lake.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from cellwright.lake import LakeWriter
+    from cellwright.lake.writer import LakeWriter
     from cellwright.telemetry.quality import Score
 
 SOURCE: Final = "cellwright/quality"

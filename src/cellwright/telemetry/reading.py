@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import pyarrow as pa
 
-from cellwright.lake import identity
 from cellwright.lake.encoding import repeated
+from cellwright.lake.record import identity
 from cellwright.lake.schema import FACTS, MEDIATION_ENVELOPE, TABLES, is_of
 from cellwright.telemetry.quality_flags import flagged
 from cellwright.telemetry.sources import lend

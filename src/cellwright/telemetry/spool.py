@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cellwright.errors import StorageError
-from cellwright.lake import Disk
+from cellwright.lake.disk import Disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

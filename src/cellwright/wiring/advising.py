@@ -32,7 +32,8 @@ from cellwright.digest.ledger import content_hash
 from cellwright.digest.notation import incident_name
 from cellwright.digest.tokens import token_counter
 from cellwright.errors import Diagnostic, StorageError, UsageError, nearest
-from cellwright.lake import Address, open_lake
+from cellwright.lake.address import Address
+from cellwright.lake.delta_lake import open_lake
 from cellwright.wiring.files import read_text, storage_errors
 from cellwright.wiring.incidents import learn
 from cellwright.wiring.pseudonyms import Pseudonyms

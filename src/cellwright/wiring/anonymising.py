@@ -20,7 +20,7 @@ from cellwright.errors import StorageError, UsageError, nearest
 from cellwright.estate.documents.parts import API_VERSION
 from cellwright.estate.model import SensitivityClass
 from cellwright.inventory.documents import to_yaml
-from cellwright.lake import open_lake
+from cellwright.lake.delta_lake import open_lake
 from cellwright.privacy.anonymise import Wanted, anonymise, smallest_class
 from cellwright.privacy.anonymise_levels import Ladder
 from cellwright.privacy.anonymise_spec import Mode, default_spec, load_spec
@@ -31,7 +31,8 @@ from cellwright.wiring.files import read_text, storage_errors
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cellwright.lake import Address, Lake
+    from cellwright.lake.address import Address
+    from cellwright.lake.folder import Lake
     from cellwright.privacy.anonymise import Anonymised
     from cellwright.privacy.anonymise_spec import Spec, TableSpec
     from cellwright.wiring.progress import Progress

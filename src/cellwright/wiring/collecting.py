@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from cellwright.errors import UsageError
-from cellwright.lake import Address
+from cellwright.lake.address import Address
 from cellwright.plugins import PluginSet
 from cellwright.telemetry.collect import Collector, run_until
 from cellwright.telemetry.collector_document import load_collector
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import tzinfo
 
-    from cellwright.lake import Lake
+    from cellwright.lake.folder import Lake
     from cellwright.telemetry.collector_document import CollectorConfig, KeepSpec
     from cellwright.telemetry.format import Format
     from cellwright.telemetry.listener import OpenListener

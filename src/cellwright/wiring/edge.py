@@ -16,7 +16,8 @@ from cellwright.digest.tokens import token_counter
 from cellwright.errors import CellwrightError
 from cellwright.gateway.filtering.locate import Locator
 from cellwright.gateway.filtering.tell import tell, tell_incident
-from cellwright.lake import Commit, open_lake
+from cellwright.lake.delta_lake import open_lake
+from cellwright.lake.staged import Commit
 from cellwright.lake.tenant_rows import TenantRows
 from cellwright.telemetry.formats.delimited_mapping import load_mapping
 from cellwright.telemetry.mediate import mediate_received
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from cellwright.digest.storms import Incident
     from cellwright.gateway.filter_policy import EdgeSpec
     from cellwright.gateway.filtering.tell import Told
-    from cellwright.lake import Address
+    from cellwright.lake.address import Address
     from cellwright.lake.record import TableRecord
     from cellwright.privacy.pseudonymise import Pseudonymiser
     from cellwright.telemetry.format import Format

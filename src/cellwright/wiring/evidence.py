@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cellwright.digest.salience import LearnedSalience
     from cellwright.digest.storms import Incident
     from cellwright.digest.tokens import TokenCounter
-    from cellwright.lake import Lake
+    from cellwright.lake.folder import Lake
     from cellwright.lake.tenant_rows import TenantRows
 
 _PAST_US: Final = 7 * 86_400 * 1_000_000  # of counters, that says what is usual

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from cellwright.digest.storms import is_storm
 from cellwright.economics.tokens import TokenUse, cost_per_hour, published_example
-from cellwright.lake import Lake
+from cellwright.lake.folder import Lake
 from cellwright.placement.explain import why_not
 from cellwright.report.model import FactoryReport, MediationRow, TokenCost
 from cellwright.telemetry.sources import feed
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from cellwright.digest.correlate_topology import Topology
     from cellwright.estate.model import Estate, TokenPrices
-    from cellwright.lake import FileRecord
+    from cellwright.lake.record import FileRecord
     from cellwright.placement.explain import WhyNot
     from cellwright.placement.plan import Plan
     from cellwright.wiring.answers import Answered

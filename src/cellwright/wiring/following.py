@@ -15,7 +15,7 @@ from cellwright.digest.correlate import Correlator
 from cellwright.digest.correlate_clock import AlarmClock
 from cellwright.digest.storms import storms
 from cellwright.digest.tokens import token_counter
-from cellwright.lake import open_lake
+from cellwright.lake.delta_lake import open_lake
 from cellwright.wiring.evidence import Evidence
 from cellwright.wiring.incidents import learn, tell
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cellwright.digest.causes_artefact import Learned
     from cellwright.digest.correlate import Correlated
     from cellwright.digest.correlate_topology import Topology
-    from cellwright.lake import Address
+    from cellwright.lake.address import Address
     from cellwright.wiring.incidents import Storyline
 
 State = Literal["open", "closed"]

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import UsageError
-from cellwright.lake import Lake
+from cellwright.lake.folder import Lake
 from cellwright.plugins import PluginSet
 from cellwright.telemetry import forward_link
 from cellwright.telemetry.forward import Forwarder

@@ -17,7 +17,7 @@ from cellwright.digest.render_ves import render_ves
 from cellwright.digest.storms import incidents
 from cellwright.digest.tokens import token_counter
 from cellwright.errors import UsageError, nearest
-from cellwright.lake import open_lake
+from cellwright.lake.delta_lake import open_lake
 from cellwright.wiring.evidence import Evidence
 from cellwright.wiring.files import storage_errors
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cellwright.digest.rank_precedence import Precedence
     from cellwright.digest.storms import Incident
     from cellwright.digest.tokens import TokenCounter
-    from cellwright.lake import Address
+    from cellwright.lake.address import Address
     from cellwright.wiring.progress import Progress
 
 _EXCERPT_EVENTS: Final = 3

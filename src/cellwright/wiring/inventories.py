@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Final
 from cellwright.errors import EstateError, Severity, StorageError, UsageError
 from cellwright.estate.parsing import parse
 from cellwright.estate.yaml_nodes import read_yaml
-from cellwright.inventory import Imported, Inventory, Source, to_files, to_yaml
+from cellwright.inventory.documents import to_files, to_yaml
+from cellwright.inventory.model import Imported, Inventory, Source
 from cellwright.plugins import PluginSet
 from cellwright.wiring.files import read_text, storage_errors, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from cellwright.inventory import Options, Role
+    from cellwright.inventory.model import Options, Role
 
 FILE_LIMIT: Final = 256 << 20
 """Bytes of one input; reading takes at most a few times that in memory."""

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellwright.errors import StorageError
-from cellwright.lake import AbsentLakeError, Address, Commit, DeltaTables, Lake, StagedLake, delta_at, open_lake
-from cellwright.lake.delta import publish
+from cellwright.lake.address import Address
+from cellwright.lake.delta import DeltaTables, publish
+from cellwright.lake.delta_lake import delta_at, open_lake
+from cellwright.lake.folder import AbsentLakeError, Lake
 from cellwright.lake.sealing import fingerprint
+from cellwright.lake.staged import Commit, StagedLake
 from cellwright.plugins import PluginSet
 from cellwright.telemetry.quality import scores
 from cellwright.telemetry.quality_alarms import raise_alarms
@@ -21,8 +24,9 @@ from cellwright.wiring.pseudonyms import quarantine_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cellwright.lake import Balance, FileRecord
     from cellwright.lake.delta import Published
+    from cellwright.lake.record import FileRecord
+    from cellwright.lake.verify import Balance
     from cellwright.telemetry.quality import Score, Span
     from cellwright.wiring.settings import Settings
 

@@ -13,7 +13,7 @@ from cellwright.digest.causes_onsets import columns_of
 from cellwright.digest.salience_fit import learn_salience
 from cellwright.digest.tokens import token_counter
 from cellwright.errors import CellwrightError
-from cellwright.lake import open_lake
+from cellwright.lake.delta_lake import open_lake
 from cellwright.wiring.evidence import Evidence
 from cellwright.wiring.files import write_atomically
 from cellwright.wiring.incidents import learn as incidents_of
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from cellwright.digest.causes import CauseGraph
     from cellwright.digest.correlate_topology import Topology
     from cellwright.digest.salience import LearnedSalience
-    from cellwright.lake import Address, Lake
+    from cellwright.lake.address import Address
+    from cellwright.lake.folder import Lake
 
 
 def learn_causes(place: Path | Address, out: Path, topology: Topology | None) -> Learned:

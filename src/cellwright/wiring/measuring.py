@@ -12,7 +12,7 @@ from cellwright.errors import EstateError, Severity, UnavailableError, UsageErro
 from cellwright.estate.documents.parts import API_VERSION
 from cellwright.gateway.client import ask_all
 from cellwright.gateway.metering.meter import Meter, meter_url
-from cellwright.inventory import to_yaml
+from cellwright.inventory.documents import to_yaml
 from cellwright.wiring.estates import check_estate
 from cellwright.wiring.files import read_text, storage_errors, write_atomically
 from cellwright.wiring.settings import is_address

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cellwright.digest.correlate_topology import Topology
     from cellwright.digest.logs import LogLines
-    from cellwright.lake import Lake
+    from cellwright.lake.folder import Lake
     from cellwright.lake.tenant_rows import TenantRows
 
 

@@ -15,7 +15,7 @@ from cellwright.digest.notation import incident_name
 from cellwright.digest.tokens import token_counter
 from cellwright.errors import UsageError, nearest
 from cellwright.gateway.tools import Tool, ToolResult
-from cellwright.lake import open_lake
+from cellwright.lake.delta_lake import open_lake
 from cellwright.lake.query import QueryLimits
 from cellwright.lake.schema import TABLES
 from cellwright.lake.tenant_rows import TenantRows
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from cellwright.gateway.model import ToolServerSpec
     from cellwright.gateway.tools import ToolServer, ToolSupplies
     from cellwright.gateway.wire import JsonObject
-    from cellwright.lake import Address, Lake
+    from cellwright.lake.address import Address
+    from cellwright.lake.folder import Lake
     from cellwright.lake.record import TableRecord
     from cellwright.placement.plan import Plan
     from cellwright.wiring.incidents import Known

@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import UsageError, nearest
-from cellwright.lake import Address, Commit
+from cellwright.lake.address import Address
+from cellwright.lake.staged import Commit
 from cellwright.plugins import PluginSet
 from cellwright.telemetry.format import Format
 from cellwright.telemetry.formats.delimited import Delimited

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from cellwright.digest.correlate_topology import estate_topology, pairs_topology
 from cellwright.errors import Diagnostic, Severity
-from cellwright.lake import open_lake
+from cellwright.lake.delta_lake import open_lake
 from cellwright.wiring.estates import load_estate
 from cellwright.wiring.files import read_text
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cellwright.digest.correlate_topology import Topology
-    from cellwright.lake import Address
+    from cellwright.lake.address import Address
 
 _ESTATES: Final = frozenset({".yaml", ".yml"})
 _FEW: Final = 0.05  # of the elements; a topology that lacks no more is told of in the incidents alone

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from cellwright.estate.documents.parts import API_VERSION
 from cellwright.estate.model import Boundary
-from cellwright.inventory import to_yaml
-from cellwright.inventory.documents import link_document, site_document
+from cellwright.inventory.documents import link_document, site_document, to_yaml
 from cellwright.wiring.assess.ask_tokens import ASSUMPTION
 from cellwright.wiring.estates import load_estate
 from cellwright.wiring.files import storage_errors, write_atomically

@@ -230,6 +230,31 @@ def test_the_first_backend_still_wins_where_its_hedge_fails(tmp_path: Path) -> N
     assert (lost.backend, lost.error) == ("edge", "upstream_failed")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        ApiError(Diagnostic("egress_denied", "no"), status=403, kind="permission_error"),
+        BackendError(Diagnostic("upstream_refused_request", "no"), status=400, elsewhere=False),
+    ],
+)
+def test_a_hedge_that_is_denied_leaves_the_first_backend_to_answer_and_costs_nothing(
+    tmp_path: Path, error: ApiError
+) -> None:
+    cloud = Slow()
+
+    async def go() -> None:
+        await a_while()  # until the failure is known
+        cloud.go.set()
+
+    async def go_later() -> None:
+        tasks.append(asyncio.create_task(go()))
+
+    tasks: list[asyncio.Task[None]] = []
+    response, rows = asked(tmp_path, HEDGED, cloud, Scripted((go_later(), error)))
+    assert (response.status, response.headers["x-cellwright-backend"]) == (200, "cloud")
+    assert [(row.backend, row.attempts, row.error) for row in rows] == [("cloud", 2, None)]
+
+
 def test_where_both_of_a_hedge_fail_the_last_failure_is_told_and_both_are_metered(tmp_path: Path) -> None:
     failed = asyncio.Event()
 

@@ -87,8 +87,8 @@ class Race:
             self._exchange.missed = _SLOW
 
     def _decide(self, task: asyncio.Task[Chunk]) -> None:
-        """Wait for the first one no longer where the second one has begun, or failed in a way that ends the request."""
-        if self._waits and not task.cancelled() and not _goes_on(task.exception()):
+        """Wait for the first one no longer where the second one has begun; its failures say nothing of the first."""
+        if self._waits and not task.cancelled() and task.exception() is None:
             self._decided = True
             self._task.cancel()
 
@@ -117,9 +117,10 @@ class Race:
         for attempt in self._running:
             error = errors.get(attempt)
             await attempt.lose(error)
-            failed = error if isinstance(error, BackendError) else None
-            if attempt.live.spec is not self._exchange.spec and (failed is None or failed.spent):
-                self._exchange.lost.append((attempt.live.spec, failed.code if failed else _LOST, Tally()))
+            is_spent = error.spent if isinstance(error, BackendError) else not isinstance(error, ApiError)
+            if attempt.live.spec is not self._exchange.spec and is_spent:
+                code = error.code if isinstance(error, ApiError) else _LOST
+                self._exchange.lost.append((attempt.live.spec, code, Tally()))
 
 
 async def fail(exchange: Exchange, attempt: Attempt, error: ApiError) -> None:

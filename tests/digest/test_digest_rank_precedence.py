@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -110,3 +111,31 @@ def test_any_incidents_teach_numbers_between_minus_one_and_one(table: object) ->
     assert learned.together.min(initial=0) >= 0
     assert learned.together.max(initial=0) <= 1
     assert all(-1 <= net <= 1 for net in learned.nets(learned.types).values())
+
+
+ONSETS = st.tuples(st.integers(0, 2_000), st.sampled_from("abc"), st.sampled_from("XYZ"))
+
+
+@given(st.lists(st.lists(ONSETS, min_size=1, max_size=12), min_size=1, max_size=4))
+def test_each_onset_is_compared_with_the_nearest_on_its_element_else_in_its_incident(
+    lists: list[list[tuple[int, str, str]]],
+) -> None:
+    met, near, apart, onsets = (Counter() for _ in range(4))
+    for listed in lists:
+        kinds = {kind for _, _, kind in listed}
+        met.update((one, other) for one in kinds for other in kinds if one != other)
+        onsets.update(kind for _, _, kind in listed)
+        for instant, element, kind in listed:
+            for other in kinds - {kind}:
+                anywhere = [(where, then) for then, where, what in listed if what == other]
+                here = [then for where, then in anywhere if where == element] or [then for _, then in anywhere]
+                gap = min(abs(instant - then) for then in here)
+                near[other, kind] += gap <= 300
+                apart[frozenset((other, kind))] += gap if gap <= 300 else 0
+    learned = learn_precedence([alarms_of(alarm_table([simple(*each) for each in listed])) for listed in lists])
+    for row, one in enumerate(learned.types):
+        for column, other in enumerate(learned.types):
+            assert learned.met[row, column] == met[one, other]
+            assert learned.together[row, column] == near[one, other] / onsets[other]
+            both = max(near[one, other] + near[other, one], 1)
+            assert learned.lag_us[row, column] == apart[frozenset((one, other))] * 1e6 / both

@@ -69,11 +69,14 @@ def rank(facts: Facts, precedence: Precedence | None = None, graph: CauseGraph |
     nets = precedence.nets(names) if precedence else {}
     causes = _causes(graph, names) if graph else {}
     facts = facts if precedence is None else replace(facts, root=None)
-    candidates = [_candidate(facts, position, nets, causes) for position in range(len(facts.types))]
+    elements = len(facts.elements())
+    candidates = [_candidate(facts, position, elements, nets, causes) for position in range(len(facts.types))]
     return tuple(sorted(candidates, key=lambda each: -each.score))
 
 
-def _candidate(facts: Facts, position: int, nets: Mapping[str, float], causes: Mapping[str, Evidence]) -> Candidate:
+def _candidate(
+    facts: Facts, position: int, elements: int, nets: Mapping[str, float], causes: Mapping[str, Evidence]
+) -> Candidate:
     kind = facts.types[position]
     learned = _precedence(nets[kind.name]) if kind.name in nets else None
     evidence = tuple(
@@ -84,7 +87,7 @@ def _candidate(facts: Facts, position: int, nets: Mapping[str, float], causes: M
                 causes.get(kind.name),
                 None if learned or facts.start_s is None else _onset(facts.types, position),
                 None if learned or facts.start_s is None else _followers(facts.types, position),
-                _confined(facts, kind),
+                _confined(elements, kind),
                 _severity(kind),
                 _open(kind),
                 _flagged(facts, kind),
@@ -146,9 +149,9 @@ def _followers(types: Sequence[TypeFacts], position: int) -> Evidence | None:
     return Evidence("followers", following / others, f"{following} of {others} other types followed on its elements")
 
 
-def _confined(facts: Facts, kind: TypeFacts) -> Evidence:
+def _confined(elements: int, kind: TypeFacts) -> Evidence:
     """Return the share of the incident's elements that are not of this type: a cause has its place, effects spread."""
-    elements, mine = len(facts.elements()), len(kind.occurrences)
+    mine = len(kind.occurrences)
     return Evidence("confined", 1 - mine / elements, f"on {mine} of {elements} elements")
 
 

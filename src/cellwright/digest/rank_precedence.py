@@ -6,9 +6,9 @@ without the other does: a cause is seen to start on its own, an effect has one o
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 _MOST_TYPES: Final = 1_000  # that are learned, those of the most incidents; the tables of pairs are 8 MB each
 _FEW: Final = 3  # incidents: what was met so often counts half
 _EVEN: Final = 16  # onsets without order added to those of each pair, so that one draw of few incidents does not decide
+_PAUSE_US: Final = 2 * ADJACENT_US  # longer ones are as good as this
 _TINY: Final = 1e-9
 _TOGETHER: Final = 0.1  # share of onsets from which two types count as following each other
 
@@ -68,17 +70,43 @@ def learn_precedence(incidents: Iterable[Sequence[Alarm]]) -> Precedence:
     """Return what the raised alarms of past incidents say; those without instants say nothing.
 
     Of two types each onset is compared with the nearest of the other, on its own element where there is any, else in
-    its incident. Cost: elements times the square of the types of each incident; those cut for digests keep it small.
+    its incident. Cost: onsets times the types of each incident.
     """
-    onsets = [_onsets(alarms) for alarms in incidents]
-    counts = Counter(kind for incident in onsets for kind in incident)
-    types = tuple(sorted(kind for kind, _ in counts.most_common(_MOST_TYPES)))
-    tally = _Tally(types)
-    for incident in onsets:
-        known = {kind: ours for kind, ours in incident.items() if kind in tally.codes}
-        for kind, ours in known.items():
-            tally.add(kind, ours, {other: theirs for other, theirs in known.items() if other != kind})
+    raised = [[alarm for alarm in alarms if alarm.ts is not None and not alarm.clears] for alarms in incidents]
+    counts = Counter(kind for alarms in raised for kind in {alarm.alarm_type for alarm in alarms})
+    tally = _Tally(tuple(sorted(kind for kind, _ in counts.most_common(_MOST_TYPES))))
+    for alarms in raised:
+        tally.add(alarms)
     return tally.precedence()
+
+
+class _Onsets(NamedTuple):
+    """Onsets in one array each: how long after the first, µs, and the element that `key` puts far from all others."""
+
+    after: Ints
+    key: Ints
+    element: Ints
+
+    @classmethod
+    def of(cls, instants: Ints, element: Ints) -> _Onsets:
+        """Return onsets with pauses, within which nothing is near, cut short, so that keys keep within 64 bits."""
+        order = np.argsort(instants, kind="stable")
+        after = np.empty_like(instants)
+        after[order] = np.concatenate([[0], np.minimum(np.diff(instants[order]), _PAUSE_US).cumsum()])
+        return cls(after, after + element * (int(after.max()) + 2 * _PAUSE_US), element)
+
+    def nearest(self, theirs: Ints) -> tuple[Ints, Bools]:
+        """Return how long after the nearest of some onsets each was, µs, and whether one led up to it.
+
+        `theirs` are positions; those on the element of each count alone, where there are any.
+        """
+        anywhere, by_element = np.sort(self.after[theirs]), theirs[np.argsort(self.key[theirs])]
+        place = np.searchsorted(self.key[by_element], self.key)
+        before, behind = by_element[np.maximum(place - 1, 0)], by_element[np.minimum(place, len(theirs) - 1)]
+        here = (self.element[before] == self.element) | (self.element[behind] == self.element)
+        gaps = np.where(here, _gaps(self.key, self.key[by_element]), _gaps(self.after, anywhere))
+        led = np.where(here, _led_up_to(self.key, self.key[by_element]), _led_up_to(self.after, anywhere))
+        return gaps, led
 
 
 class _Tally:
@@ -87,31 +115,42 @@ class _Tally:
     def __init__(self, types: tuple[str, ...]) -> None:
         size = (len(types), len(types))
         self._types = types
-        self.codes = {name: code for code, name in enumerate(types)}
+        self._codes = {name: code for code, name in enumerate(types)}
         self._onsets, self._starts = np.zeros(len(types)), np.zeros(len(types))
         self._met, self._near, self._same, self._before, self._apart_us = (np.zeros(size) for _ in range(5))
 
-    def add(self, kind: str, ours: Mapping[str, Ints], others: Mapping[str, Mapping[str, Ints]]) -> None:
-        """Count the onsets of one type in one incident."""
-        mine = self.codes[kind]
-        onsets = sum(map(len, ours.values()))
-        starts = np.ones(onsets, np.bool_)  # none of another type just before or within the jitter
-        for other, theirs in others.items():
-            anywhere = np.sort(np.concatenate([*theirs.values()]))
-            pairs = [(instants, theirs.get(element, anywhere)) for element, instants in ours.items()]
-            gaps = np.concatenate([_nearest(*pair) for pair in pairs])
-            starts &= ~np.concatenate([_preceded(*pair) for pair in pairs])
-            apart = np.abs(gaps)
-            near = apart <= ADJACENT_US
-            place = self.codes[other], mine
-            self._met[place] += 1
-            self._near[place] += near.sum()
-            self._same[place] += (apart <= JITTER_US).sum()
-            self._before[place] += (near & (gaps > JITTER_US)).sum()
-            self._before[place[::-1]] += (near & (gaps < -JITTER_US)).sum()
-            self._apart_us[place] += apart[near].sum()
-        self._onsets[mine] += onsets
-        self._starts[mine] += starts.sum()
+    def add(self, alarms: Sequence[Alarm]) -> None:
+        """Count the onsets of one incident."""
+        known = [alarm for alarm in alarms if alarm.alarm_type in self._codes]
+        if not known:
+            return
+        present, kind = np.unique([self._codes[alarm.alarm_type] for alarm in known], return_inverse=True)
+        names = {name: code for code, name in enumerate({alarm.element: None for alarm in known})}
+        element = np.array([names[alarm.element] for alarm in known], np.int64)
+        onsets = _Onsets.of(np.array([alarm.ts for alarm in known], np.int64), element)
+        starts = np.ones(len(known), np.bool_)  # none of another type just before or within the jitter
+        for code, other in enumerate(present.tolist()):
+            gaps, led = onsets.nearest(np.flatnonzero(kind == code))
+            not_own = kind != code
+            starts &= ~(led & not_own)
+            self._count(other, present, kind[not_own], gaps[not_own])
+        self._onsets[present] += np.bincount(kind)
+        self._starts[present] += np.bincount(kind, starts)
+
+    def _count(self, other: int, present: Ints, kind: Ints, gaps: Ints) -> None:
+        """Count how far onsets of the present types were from the nearest of another."""
+
+        def per_type(weights: Bools | Ints) -> Floats:
+            return np.asarray(np.bincount(kind, weights, len(present)), np.float64)
+
+        apart = np.abs(gaps)
+        near = apart <= ADJACENT_US
+        self._met[other, present[present != other]] += 1
+        self._near[other, present] += per_type(near)
+        self._same[other, present] += per_type(apart <= JITTER_US)
+        self._before[other, present] += per_type(near & (gaps > JITTER_US))
+        self._before[present, other] += per_type(near & (gaps < -JITTER_US))
+        self._apart_us[other, present] += per_type(np.where(near, apart, 0))
 
     def precedence(self) -> Precedence:
         """Return what the counts say.
@@ -131,20 +170,8 @@ class _Tally:
         )
 
 
-def _onsets(alarms: Sequence[Alarm]) -> dict[str, dict[str, Ints]]:
-    """Return the sorted instants of raised alarms by type and element."""
-    found: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for alarm in alarms:
-        if alarm.ts is not None and not alarm.clears:
-            found[alarm.alarm_type][alarm.element].append(alarm.ts)
-    return {
-        kind: {element: np.sort(np.array(instants, np.int64)) for element, instants in by_element.items()}
-        for kind, by_element in found.items()
-    }
-
-
-def _nearest(ours: Ints, theirs: Ints) -> Ints:
-    """Return for each of our onsets how long after the nearest of theirs it was, in microseconds."""
+def _gaps(ours: Ints, theirs: Ints) -> Ints:
+    """Return for each of our onsets how long after the nearest of theirs it was, which are sorted, in microseconds."""
     place = np.searchsorted(theirs, ours)
     earlier = ours - theirs[np.maximum(place - 1, 0)]
     later = ours - theirs[np.minimum(place, len(theirs) - 1)]
@@ -152,8 +179,8 @@ def _nearest(ours: Ints, theirs: Ints) -> Ints:
     return nearest
 
 
-def _preceded(ours: Ints, theirs: Ints) -> npt.NDArray[np.bool_]:
-    """Return for each of our onsets whether one of theirs was before it, or as good as at once."""
+def _led_up_to(ours: Ints, theirs: Ints) -> Bools:
+    """Return for each of our onsets whether one of theirs, which are sorted, was before it, or as good as at once."""
     begin = np.searchsorted(theirs, ours - ADJACENT_US)
     end = np.searchsorted(theirs, ours + JITTER_US, side="right")
     return end > begin

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event, inspect, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateColumn
 
 from cellwright.errors import StorageError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine, MetaData
+    from sqlalchemy import Connection, Engine, MetaData, Table
+    from sqlalchemy.dialects import postgresql
 
 _BUSY_TIMEOUT_S = 10
 _DAMAGED = (
@@ -79,6 +81,15 @@ def _add_columns(engine: Engine, tables: MetaData) -> None:
                 added = CreateColumn(column).compile(dialect=engine.dialect)
                 with engine.begin() as connection:
                     connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {added}"))
+
+
+def insert_or_update(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Return an insert into a table that can say what becomes of a row that is there already."""
+    if connection.dialect.name != "postgresql":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - takes 2 MiB, and most stores are files
+
+    return postgresql.insert(table)
 
 
 def sqlite_url(path: str) -> str:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from sqlalchemy import BigInteger, Column, Float, MetaData, String, Table, case, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from cellwright.errors import StorageError
-from cellwright.store import open_store, remedy
+from cellwright.store import insert_or_update, open_store, remedy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +97,6 @@ class SqlAllowances:
 
     def __init__(self, url: str) -> None:
         self._engine = open_store(url, TABLES)
-        self._dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
 
     def take(self, takes: Sequence[Take]) -> list[Slice]:
         """Return what was taken of each allowance."""
@@ -136,7 +134,7 @@ class SqlAllowances:
                 )
                 slots = max(0, min(share.wanted, share.size - int(connection.scalar(others) or 0)))
                 values = {"counter": share.counter, "worker": share.worker, "slots": slots, "ends_s": share.ends_s}
-                statement = self._dialect.insert(SHARES).values(values)
+                statement = insert_or_update(connection, SHARES).values(values)
                 connection.execute(
                     statement.on_conflict_do_update(index_elements=list(SHARES.primary_key), set_=values)
                 )
@@ -159,7 +157,7 @@ class SqlAllowances:
 
     def _used(self, connection: Connection, counter: str, ends_s: float) -> int:
         """Return what was used of an allowance, and hold back others who ask until the transaction ends."""
-        statement = self._dialect.insert(ALLOWANCES).values(counter=counter, used=0, ends_s=ends_s)
+        statement = insert_or_update(connection, ALLOWANCES).values(counter=counter, used=0, ends_s=ends_s)
         latest = case((ALLOWANCES.c.ends_s < ends_s, ends_s), else_=ALLOWANCES.c.ends_s)
         locked = statement.on_conflict_do_update(index_elements=[ALLOWANCES.c.counter], set_={"ends_s": latest})
         return int(connection.scalar(locked.returning(ALLOWANCES.c.used)) or 0)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
-from sqlalchemy.dialects import postgresql, sqlite
+
+from cellwright.store import insert_or_update
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -154,8 +155,7 @@ def _observed(row: MeterRow) -> list[tuple[Measure, str, int]]:
 
 def add(connection: Connection, increments: Increments) -> None:
     """Add increments to the stored series, within the transaction of a connection to SQLite or PostgreSQL."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(SERIES)
+    statement = insert_or_update(connection, SERIES)
     statement = statement.on_conflict_do_update(
         index_elements=list(SERIES.primary_key), set_={"amount": SERIES.c.amount + statement.excluded.amount}
     )

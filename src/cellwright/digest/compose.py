@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from cellwright.digest.fold import Facts, Kept, fold, reduce
+from cellwright.digest.fold import EVERYTHING, Facts, Kept, fold, reduce
 from cellwright.digest.ledger import Ledger, Reference, content_hash, open_ledger
 from cellwright.digest.notation import MICROSECONDS, incident_name, write_instant
 from cellwright.digest.parts import split
@@ -142,6 +142,9 @@ def richest(facts: Facts, fits: Callable[[str], bool]) -> Facts:
 
     Salience: severities, onsets of types, clear states, then repeat counts from the highest down.
     """
+    everything = reduce(facts, EVERYTHING)
+    if fits(write(everything)):
+        return everything
     kept = Kept()
     for detail in _DETAILS:
         trial = replace(kept, **detail)

@@ -45,6 +45,7 @@ class Evidence:
         ends = [scope.end_us for scope in scopes if scope.end_us is not None]
         elements = frozenset().union(*(scope.elements for scope in scopes))
         span = (min(starts, default=0), max(ends, default=0))
+        self._none = lines_of(pa.schema([(name, pa.string()) for name in _LOGS]).empty_table())
         self._breaks: dict[str, list[Break]] = {}
         for found in breaks(_counters(lake, elements, span)) if starts else ():
             self._breaks.setdefault(element_of(found.element), []).append(found)
@@ -80,9 +81,9 @@ class Evidence:
 
     def _lines(self, scope: Scope) -> LogLines:
         span = scope.log_span_us()
-        if self._logs is None or span is None:
-            return lines_of(pa.schema([(name, pa.string()) for name in _LOGS]).empty_table())
-        first, last = np.searchsorted(self._instants, (span[0], span[1] + 1))
+        first, last = (0, 0) if span is None else np.searchsorted(self._instants, (span[0], span[1] + 1)).tolist()
+        if self._logs is None or first == last:
+            return self._none
         return lines_of(self._logs.slice(first, last - first).filter(_is_any(pc.field("host"), scope.elements)))
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from cellwright.digest.alarms import alarms_of
 from cellwright.digest.causes_artefact import from_bytes
 from cellwright.digest.compose import BUDGET_TOKENS, Digest, digest_incident
+from cellwright.digest.correlate import correlated
 from cellwright.digest.correlate_episodes import Surroundings
 from cellwright.digest.fold import fold
 from cellwright.digest.ledger import content_hash
@@ -77,10 +79,11 @@ def learn(alarms: pa.Table, topology: Topology | None, counter: TokenCounter) ->
 
     With a topology, lags between alarm types are learned first, and incidents joined by both.
     """
-    plain = tuple(incidents(alarms, counter, Surroundings(topology)))
-    precedence = learn_precedence(each.alarms for each in plain)
     if topology is None:
-        return Known(Surroundings(), precedence), plain
+        plain = tuple(incidents(alarms, counter))
+        return Known(Surroundings(), learn_precedence(each.alarms for each in plain)), plain
+    past = correlated(alarms_of(alarms), Surroundings(topology))
+    precedence = learn_precedence(each.alarms for each in past)
     known = Known(Surroundings(topology, precedence.lags()), precedence)
     return known, tuple(incidents(alarms, counter, known.surroundings))
 

@@ -9,6 +9,7 @@ import orjson
 import pytest
 from chat_kit import answers, request, requests, streamed
 from chat_kit import whole as answered
+from gateway_kit import Scripted, bench, config, opener
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_gateway_responses import items_of
@@ -27,6 +28,7 @@ from cellwright.gateway.wire import ApiError, Usage, answer_text, read_usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from cellwright.gateway.endpoint import Endpoint
 
@@ -141,3 +143,19 @@ def test_junk_in_an_answer_breaks_nothing(
         if isinstance(body, dict) and isinstance(body.get("choices"), list | None):
             writer.piece(Chunk(orjson.dumps(body), ""))
     writer.end("m", lambda: USED)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/messages", {"max_tokens": 9, "messages": [{"role": "user", "content": [{"type": "x" * 5_000}]}]}),
+        ("/v1/responses", {"input": [{"type": "x" * 5_000}]}),
+        ("/v1/responses", {"input": [{"role": "user", "content": [{"type": "x" * 5_000}]}]}),
+    ],
+)
+def test_an_error_repeats_little_of_what_it_refuses(tmp_path: Path, path: str, body: dict[str, object]) -> None:
+    with bench(tmp_path, config(), opener(Scripted(()))) as gateway:
+        response = gateway.ask({"model": "auto"} | body, path=path)
+    assert response.status == 400
+    assert "xxx" in response.body.decode()
+    assert len(response.body) < 500

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
 
-from cellwright.gateway.forms.fields import value, wrong
+from cellwright.gateway.forms.fields import shortened, value, wrong
 from cellwright.gateway.forms.marks import CACHE, ERROR, THINKING
 
 if TYPE_CHECKING:
@@ -197,9 +197,8 @@ def _content(content: object, place: str) -> Iterator[Text | File]:
             case "file":
                 yield _document(part, where)
             case kind:
-                msg = (
-                    f"{where}: content of type {kind}" if isinstance(kind, str) else f"{where}: content without a type"
-                )
+                named = f"of type {shortened(kind)}" if isinstance(kind, str) else "without a type"
+                msg = f"{where}: content {named}"
                 raise UnfitError(msg)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.wire import JsonObject
 
 T = TypeVar("T")
+_REPEATED: Final = 200  # characters
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # behind an even number of backslashes
 
 
@@ -78,7 +79,12 @@ def wrong(place: str, expected: str) -> ApiError:
 
 def refused(place: str, why: str) -> ApiError:
     """Return the error for something that the protocol has and this gateway has not."""
-    return invalid("unsupported_parameter", f"{place} is not supported: {why}", place)
+    return invalid("unsupported_parameter", f"{place} is not supported: {shortened(why)}", place)
+
+
+def shortened(text: str) -> str:
+    """Return what a client wrote as an error may repeat it."""
+    return text if len(text) <= _REPEATED else f"{text[:_REPEATED]}…"
 
 
 def one_of(found: object, known: Iterable[str], place: str) -> str:

@@ -11,6 +11,7 @@ from gateway_kit import PRICE, Bench, Scripted, WordCounter, allow, config, open
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
+from sqlalchemy.event import listen
 
 from cellwright.errors import StorageError
 from cellwright.estate.model import TokenPrices
@@ -209,6 +210,31 @@ def test_what_cannot_be_metered_any_more_is_not_asked(tmp_path: Path, caplog: py
         assert answers == [200, 200, 503, 503, 200]
         assert len(backend.asked) == len(list(meter.rows())) == 3
     assert "cannot be stored" in caplog.text
+
+
+def test_nobody_waits_for_an_attempt_for_each_row_where_none_succeeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("cellwright.gateway.metering.meter._BATCH", 1)
+    attempts: list[object] = []
+    meter = Meter(url(tmp_path))
+    other = create_engine(url(tmp_path))
+    with other.begin() as connection:
+        connection.execute(text("ALTER TABLE gateway_requests RENAME TO elsewhere"))
+    meter.record(ROW)
+    meter.flush()
+    assert not meter.healthy
+    listen(meter._engine, "begin", attempts.append)
+    for number in range(40):
+        meter.record(row_with(request_id=f"r{number}"))
+    meter.flush()
+    assert len(attempts) < 10
+    with other.begin() as connection:
+        connection.execute(text("ALTER TABLE elsewhere RENAME TO gateway_requests"))
+    other.dispose()
+    assert len(list(meter.rows())) == 41
+    assert caplog.text.count("are stored again") == 1
+    meter.close()
 
 
 @pytest.mark.parametrize("tokens", [2**63, 2**100])

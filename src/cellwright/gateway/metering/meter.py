@@ -217,8 +217,8 @@ class Meter:
             self._hurry.clear()
             while item is not None:
                 self._pending.append(item) if isinstance(item, MeterRow) else reached.append(item)
-                if reached or len(self._pending) >= _BATCH:
-                    return True, reached
+                if reached or (self.healthy and len(self._pending) >= _BATCH):
+                    return True, reached  # else all that waits: who is behind it shall not wait for as many attempts
                 item = self._rows.get_nowait()
             return False, reached
         return True, reached
@@ -234,6 +234,8 @@ class Meter:
                 what = remedy(error) if isinstance(error, SQLAlchemyError) else "a value fits no column"
                 _log.error("metered requests cannot be stored: %s; %s", type(error).__name__, what)
             return str(getattr(error, "orig", None) or type(error).__name__)
+        if not self.healthy:
+            _log.warning("metered requests are stored again")
         return None
 
     def _insert_batch(self, rows: list[MeterRow]) -> None:

@@ -304,7 +304,7 @@ def _climb(target: Target, seconds: float) -> Iterator[tuple[float, float]]:
             return
 
 
-def memory(target: Target, streams: int, seconds: float) -> Iterator[Row]:
+def memory(target: Target, streams: int, seconds: float, size: int) -> Iterator[Row]:
     """Yield the memory of large bodies and of many streams at once, and that no stream was lost or mixed."""
     loaded(target, requests=500, size=LARGE, connections=8)
     before = target.resident_mib()
@@ -315,7 +315,7 @@ def memory(target: Target, streams: int, seconds: float) -> Iterator[Row]:
               higher_is_better=False)  # fmt: skip
     with tempfile.TemporaryFile("w+") as out:
         load = {"port": target.port, "path": "/v1/chat/completions", "headers": target.headers, "model": "auto",
-                "stream": True, "size": SIZE, "connections": streams, "seconds": seconds}  # fmt: skip
+                "stream": True, "size": size, "connections": streams, "seconds": seconds}  # fmt: skip
         command = [sys.executable, str(HERE / "gateway_load.py")]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, text=True)
         process.stdin.write(json.dumps(load))
@@ -328,7 +328,7 @@ def memory(target: Target, streams: int, seconds: float) -> Iterator[Row]:
         seen = json.load(out)
     steady = sizes[len(sizes) // 5 : -max(1, len(sizes) // 20)] or sizes
     swing = (max(steady) - min(steady)) / statistics.mean(steady) / 2
-    case = f"{streams:,} streams at once for {seconds:g} s"
+    case = f"{streams:,} streams at once for {seconds:g} s" + (f", of {size:,} B" if size != SIZE else "")
     yield Row(case, "resident memory, most", "MiB", max(sizes), spread=f"+-{100 * swing:.1f} % after the first fifth",
               higher_is_better=False)  # fmt: skip
     told = f"of {seen['requests']:,} streams; {seen['statuses']}"
@@ -376,6 +376,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--streams", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=60.0, help="of streams; 600 for the figure asked for")
+    parser.add_argument("--bytes", type=int, default=SIZE, help="of the body of each of these streams")
     parser.add_argument("--only", choices=("costs", "throughput", "memory", "reload"), help="measure this alone")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true")
@@ -402,7 +403,7 @@ def main() -> None:
         with contextlib.ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             slow = stack.enter_context(upstream(gap_ms=500.0))
-            rows += memory(stack.enter_context(ours(slow, folder)), given.streams, given.seconds)
+            rows += memory(stack.enter_context(ours(slow, folder)), given.streams, given.seconds, given.bytes)
     for row in rows:
         print(f"{row.case:34} {row.figure:32} {row.ours:10,.3f} {row.unit:8} {row.peers} {row.spread}")
     if given.json:

@@ -55,6 +55,8 @@ print(before - resident(), counter.count(text) - counted)
         ("/v1/chat/completions", QUESTION | {"messages": [{"role": "user", "content": "x" * SIZE}]}),
         ("/v1/completions", {"model": "auto", "prompt": "x" * SIZE}),
         ("/v1/completions", {"model": "auto", "prompt": ["x" * SIZE]}),
+        ("/v1/responses", {"model": "auto", "input": "x" * SIZE}),
+        ("/v1/messages", {"model": "auto", "max_tokens": 9, "messages": [{"role": "user", "content": "x" * SIZE}]}),
     ],
 )
 def test_a_request_holds_what_was_read_of_its_body_and_no_more(tmp_path: Path, path: str, question: object) -> None:

@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cellwright.cli.main import run
+from cellwright.digest.beside import element_of
 from cellwright.digest.logs_text import decode_log
+from cellwright.digest.storms import incidents
+from cellwright.digest.tokens import EstimatingCounter
+from cellwright.lake.delta_lake import open_lake
+from cellwright.wiring.evidence import Evidence
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pyarrow as pa
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +96,20 @@ def test_a_topology_that_lacks_elements_is_warned_of_where_digests_are_opened(
     links.write_text("element,neighbour\nelsewhere-1,elsewhere-2\n", encoding="utf-8")
     run(["digest", "open", "g0000000000", "--lake", str(simulated_lake), "--topology", str(links)])
     assert "warning[topology-fits-nothing]" in capsys.readouterr().err
+
+
+def test_counters_beside_incidents_are_read_in_one_go(simulated_lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: dict[str, list[pa.Table]] = {"pm_counters": [], "logs": []}
+    with open_lake(simulated_lake) as lake:
+        found = tuple(incidents(lake.read("alarm_events"), EstimatingCounter()))
+        whole = lake.read
+
+        def counted(table: str, *more: object) -> object:
+            read[table].append(whole(table, *more))
+            return read[table][-1]
+
+        monkeypatch.setattr(lake, "read", counted)
+        Evidence(lake, [each for each in found if len(each.alarms) == min(len(each.alarms) for each in found)])
+    (counters,), _ = read.values()
+    measured = {element_of(name) for name in counters["ne_dn"].to_pylist()}
+    assert measured == {element_of(alarm.element) for alarm in min(found, key=lambda each: len(each.alarms)).alarms}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pyarrow.compute as pc
 import pytest
 from fake_s3 import BUCKET, FakeS3
 from lake_rows import KEY, LATER, store
@@ -62,6 +63,10 @@ def test_rows_go_to_the_tables_and_the_ledger_stays(tmp_path: Path, to: Path | A
             assert lake.key() == mine.key()
             assert lake.tables() == (TableRecord("logs", 1, 6),)
             assert lake.read("logs", ["ordinal"])["ordinal"].to_pylist() == [0, 1, 2] * 2
+            odd = lake.read(
+                "logs", ["body"], pc.field("ordinal") > 0, lambda rows: rows.filter(pc.field("ordinal") < 2)
+            )
+            assert odd.to_pydict() == {"body": ["line 1"] * 2}
             assert lake.query("SELECT count(*) AS n FROM logs WHERE ordinal > 0").to_pylist() == [{"n": 4}]
             assert lake.query("SELECT count(*) AS n FROM alarm_events").to_pylist() == [{"n": 0}]
             assert [(each.raw, each.rows, each.quarantined, each.filtered, each.ok) for each in lake.verify()] == [

@@ -16,6 +16,7 @@ from cellwright.lake.folder import Lake
 from cellwright.lake.ledger import Ledger
 from cellwright.lake.record import FileState, TableRecord, identity
 from cellwright.lake.schema import ENCODED, TABLES
+from cellwright.lake.tenant_rows import TenantRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +54,22 @@ def test_columns_and_filter_select(lake: Lake) -> None:
         lake.read("log")
     with pytest.raises(UsageError, match="did you mean 'body'"):
         lake.read("logs", ["bodi"])
+
+
+def test_what_is_kept_of_the_rows_is_asked_part_by_part(lake: Lake) -> None:
+    with lake.writer(KEY) as writer:
+        store(writer, "b", [2, 0, 1], 3)
+        store(writer, "a", [0, 1], 2)
+    asked: list[int] = []
+
+    def last(rows: pa.Table) -> pa.Table:
+        asked.append(rows.num_rows)
+        return rows.slice(max(rows.num_rows - 1, 0))
+
+    assert lake.read("logs", ["ordinal"], pc.field("ordinal") < 2, last).to_pydict() == {"ordinal": [1, 1]}
+    assert asked == [2, 2]
+    assert TenantRows(lake, "t").read("logs", ["ordinal"], None, last).to_pydict() == {"ordinal": [2, 1]}
+    assert TenantRows(lake, "other").read("logs", ["ordinal"], None, last).num_rows == 0
 
 
 def test_strings_held_once_are_strings_again_even_where_one_stands_twice_among_them(lake: Lake) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cellwright.lake.address import Address
+    from cellwright.lake.folder import Kept
     from cellwright.lake.query import QueryLimits
     from cellwright.lake.record import QuarantineRecord
     from cellwright.lake.writer import LakeWriter
@@ -49,12 +50,20 @@ class DeltaLake(Lake):
         table: str,
         columns: Sequence[str] | None = None,
         filter: pc.Expression | None = None,  # noqa: A002 - as inherited
+        kept: Kept | None = None,
     ) -> pa.Table:
         """Return the rows of a table that satisfy `filter`, in the order of ingestion, files and ordinals."""
         names = [known(column, TABLES[table].names, "column") for column in columns or TABLES[table].names]
         needed = list(dict.fromkeys([*names, *_ORDER]))
-        rows = self._read(lambda: self.dataset(table).to_table(needed, filter=filter))
-        return rows.sort_by([(name, "ascending") for name in _ORDER]).select(names)
+
+        def rows() -> pa.Table:
+            if kept is None:
+                return self.dataset(table).to_table(needed, filter=filter)
+            empty = TABLES[table].empty_table().select(needed)
+            batches = self.dataset(table).to_batches(columns=needed, filter=filter)
+            return pa.concat_tables([empty, *(kept(pa.Table.from_batches([batch])) for batch in batches)])
+
+        return self._read(rows).sort_by([(name, "ascending") for name in _ORDER]).select(names)
 
     def read_of(self, table: str, files: Collection[str]) -> pa.Table:
         """Return the rows of a table that some files brought."""

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from cellwright.lake.record import FileRecord, QuarantineRecord, TableRecord
     from cellwright.lake.verify import Balance
 
+    Kept = Callable[[pa.Table], pa.Table]
+
 T = TypeVar("T")
 _UNREADABLE: Final = "read: it lacks a part or holds a damaged one (see `cellwright lake verify`)"
 
@@ -102,12 +104,16 @@ class Lake:
         table: str,
         columns: Sequence[str] | None = None,
         filter: pc.Expression | None = None,  # noqa: A002 - the word of pyarrow and of SQL
+        kept: Kept | None = None,
     ) -> pa.Table:
-        """Return the rows of a table that satisfy `filter`, in the order of parts and ordinals."""
+        """Return the rows of a table that satisfy `filter`, in the order of parts and ordinals.
+
+        `kept` returns those to keep of some rows, where no expression tells them: no more than a part is held at once.
+        """
         schema = _schema(table)
         names = None if columns is None else [known(column, schema.names, "column") for column in columns]
         empty = schema.empty_table().select(schema.names if names is None else names)
-        return pa.concat_tables([empty, *self._rows_of(lambda: self._ledger.parts(table), names, filter)])
+        return pa.concat_tables([empty, *self._rows_of(lambda: self._ledger.parts(table), names, filter, kept)])
 
     def read_of(self, table: str, files: Collection[str]) -> pa.Table:
         """Return the rows of a table that some files brought; reads no part that holds none of them."""
@@ -130,23 +136,33 @@ class Lake:
         return found if where is None else {table: rows.filter(where) for table, rows in found.items()}
 
     def _rows_of(
-        self, listed: Callable[[], tuple[Part, ...]], names: list[str] | None, where: pc.Expression | None
+        self,
+        listed: Callable[[], tuple[Part, ...]],
+        names: list[str] | None,
+        where: pc.Expression | None,
+        kept: Kept | None = None,
     ) -> list[pa.Table]:
         with storage_errors(_UNREADABLE, self._place.name):
             parts = listed()
             try:
-                return self._rows(parts, names, where)
+                return self._rows(parts, names, where, kept)
             except FileNotFoundError:
                 self._ledger.refresh()
                 if parts == (parts := listed()):
                     raise
-                return self._rows(parts, names, where)  # parts were rewritten between two looks
+                return self._rows(parts, names, where, kept)  # parts were rewritten between two looks
 
-    def _rows(self, parts: Sequence[Part], names: list[str] | None, where: pc.Expression | None) -> list[pa.Table]:
+    def _rows(
+        self, parts: Sequence[Part], names: list[str] | None, where: pc.Expression | None, kept: Kept | None
+    ) -> list[pa.Table]:
+        def rows(part: Part) -> pa.Table:
+            found = read_part(self._place, part, names, where)
+            return kept(found) if kept else found
+
         if self._place.at_once == 1:
-            return [read_part(self._place, part, names, where) for part in parts]
+            return [rows(part) for part in parts]
         with ThreadPoolExecutor(self._place.at_once) as pool:
-            return list(pool.map(lambda part: read_part(self._place, part, names, where), parts))
+            return list(pool.map(rows, parts))
 
     def tables(self) -> tuple[TableRecord, ...]:
         """Return the tables that have rows, with their parts and rows."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from cellwright.lake.folder import Lake
+    from cellwright.lake.folder import Kept, Lake
     from cellwright.lake.query import QueryLimits
 
 
@@ -27,9 +27,10 @@ class TenantRows:
         table: str,
         columns: Sequence[str] | None = None,
         filter: pc.Expression | None = None,  # noqa: A002 - as the lake has it
+        kept: Kept | None = None,
     ) -> pa.Table:
-        """Return the rows of a table that satisfy `filter`, in the order of the lake."""
-        return self._lake.read(table, columns, self._own if filter is None else self._own & filter)
+        """Return the rows of a table that satisfy `filter`, and are kept, in the order of the lake."""
+        return self._lake.read(table, columns, self._own if filter is None else self._own & filter, kept)
 
     def query(self, sql: str, limits: QueryLimits | None = None) -> pa.Table:
         """Return what a SELECT finds in the rows of the tables; raise UsageError for one that cannot be answered."""

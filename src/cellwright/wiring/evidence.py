@@ -88,10 +88,11 @@ class Evidence:
 
 
 def _counters(lake: Lake | TenantRows, elements: frozenset[str], span: tuple[int, int]) -> pa.Table:
-    where = _between("begin_ts", span[0] - _PAST_US, span[1])
-    names = pc.unique(lake.read("pm_counters", ["ne_dn"], where)["ne_dn"]).drop_null().to_pylist()
-    near = [name for name in names if element_of(name) in elements]
-    return lake.read("pm_counters", _COUNTERS, where & _is_any(pc.field("ne_dn"), near))
+    def near(rows: pa.Table) -> pa.Table:
+        names = pc.unique(rows["ne_dn"]).drop_null().to_pylist()
+        return rows.filter(_is_any(pc.field("ne_dn"), [name for name in names if element_of(name) in elements]))
+
+    return lake.read("pm_counters", _COUNTERS, _between("begin_ts", span[0] - _PAST_US, span[1]), near)
 
 
 def _logs(lake: Lake | TenantRows, elements: frozenset[str], span: tuple[int, int]) -> pa.Table:

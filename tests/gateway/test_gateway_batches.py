@@ -230,7 +230,7 @@ def test_what_is_no_batch_is_refused_with_its_line_or_its_field(
         assert "line " in refused.json["error"]["message"]
 
 
-def test_uploads_that_are_none_and_too_many_bytes_are_refused(tmp_path: Path) -> None:
+def test_uploads_that_are_none_and_too_many_bytes_are_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def talk(app: Gateway) -> None:
         assert (await uploaded(app, b"x", purpose="fun")).error == "invalid_value"
         assert (await uploaded(app, b"x" * 200)).status == 413
@@ -240,6 +240,8 @@ def test_uploads_that_are_none_and_too_many_bytes_are_refused(tmp_path: Path) ->
             app, b"--b\r\n", path="/v1/files", headers={"content-type": "multipart/form-data; boundary=b"}
         )
         assert garbled.status == 400
+        odd = {"content-type": "application/PLANTED, multipart/form-data"}
+        assert (await call(app, b"--b\r\n", path="/v1/files", headers=odd)).status == 400
         kept = (await uploaded(app, b"y" * 20)).json
         assert (await call(app, b"", path=f"/v1/files/{kept['id']}", method="DELETE")).json["deleted"]
         assert (await get(app, f"/v1/files/{kept['id']}")).error == "file_not_found"
@@ -247,6 +249,23 @@ def test_uploads_that_are_none_and_too_many_bytes_are_refused(tmp_path: Path) ->
     setup = queueing(tmp_path, batches={"file_bytes": 100})
     with bench(tmp_path, setup, opener(Scripted((whole(),)))) as opened:
         run(opened, talk)
+    assert "PLANTED" not in caplog.text
+
+
+def test_an_upload_is_never_written_to_a_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", refuse)
+    content = bytes(range(256)) * 8_192  # twice what such parsers keep in memory
+
+    async def talk(app: Gateway) -> bytes:
+        kept = (await uploaded(app, content)).json["id"]
+        return (await get(app, f"/v1/files/{kept}/content")).body
+
+    with bench(tmp_path, queueing(tmp_path), opener(Scripted((whole(),)))) as opened:
+        assert run(opened, talk) == content
 
 
 def test_batches_are_listed_page_by_page(tmp_path: Path) -> None:

@@ -143,6 +143,15 @@ def test_only_a_known_key_is_answered(tmp_path: Path, given: str | None) -> None
 
 
 @pytest.mark.parametrize(
+    ("body", "why"),
+    [(b"[" * 100_000, "depth limit"), (b'{"a": 1e999}', "number is infinity"), (b"\x1f\x8b\x08", "it is compressed")],
+)
+def test_a_body_that_is_no_json_is_told_why(tmp_path: Path, body: bytes, why: str) -> None:
+    with bench(tmp_path, config(), opener(Scripted((whole(),)))) as gateway:
+        assert why in gateway.ask(body).json["error"]["message"]
+
+
+@pytest.mark.parametrize(
     ("body", "code"),
     [
         (b"", "invalid_json"),

@@ -6,11 +6,12 @@ Shapes: the OpenAI API reference (files), version 1 of the protocol; RFC 7578 fo
 from __future__ import annotations
 
 import asyncio
-from io import BytesIO
+import logging
+import math
 from typing import TYPE_CHECKING, Final
 
 import orjson
-from python_multipart import parse_form
+from python_multipart import create_form_parser
 from python_multipart.exceptions import FormParserError
 
 from cellwright.errors import StorageError
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 _PURPOSES: Final = ("batch", "user_data", "assistants")
 _LONGEST_NAME: Final = 200
+_IN_MEMORY: Final = {
+    "MAX_MEMORY_FILE_SIZE": math.inf
+}  # a body has its bound; temporary files would keep it in the clear
 _MOST_LISTED: Final = 10_000
 
 
@@ -37,6 +41,7 @@ class Files:
     def __init__(self, store: BatchStore, callers: Callers) -> None:
         self._store = store
         self._callers = callers
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # what it warns of quotes the request
 
     async def add(self, call: Call) -> None:
         """Keep an uploaded file."""
@@ -119,7 +124,9 @@ def _uploaded(content_type: bytes, raw: bytes) -> tuple[str, str, bytes]:
         file.close()
 
     try:
-        parse_form({"Content-Type": content_type}, BytesIO(raw), on_field, on_file)
+        parser = create_form_parser({"Content-Type": content_type}, on_field, on_file, _IN_MEMORY)
+        parser.write(raw)
+        parser.finalize()
     except (FormParserError, ValueError) as error:
         raise invalid("invalid_upload", "the body is no multipart/form-data with a file in it") from error
     purpose = (fields.get(b"purpose") or b"").decode("utf-8", "replace")

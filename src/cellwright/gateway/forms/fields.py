@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.wire import JsonObject
 
 T = TypeVar("T")
+_GZIP: Final = b"\x1f\x8b"
 _REPEATED: Final = 200  # characters
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # behind an even number of backslashes
 
@@ -25,7 +26,8 @@ def read_object(raw: bytes) -> JsonObject:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise invalid("invalid_json", f"the body is not JSON in UTF-8: it breaks at {place}") from None
+        why = "it is compressed" if raw.startswith(_GZIP) else error.msg
+        raise invalid("invalid_json", f"the body is not JSON in UTF-8: it breaks at {place}: {why}") from None
     if not isinstance(body, dict):
         raise invalid("invalid_type", "the body is not a JSON object")
     return body

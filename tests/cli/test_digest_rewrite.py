@@ -40,6 +40,19 @@ class Writer(BaseHTTPRequestHandler):
         pass
 
 
+class Refuser(BaseHTTPRequestHandler):
+    """Is not ready yet."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(503)
+        self.end_headers()
+        self.wfile.write(b'{"error": {"message": "loading the model"}}')
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @pytest.fixture
 def edge(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     monkeypatch.setattr(Writer, "asked", [], raising=False)
@@ -106,6 +119,21 @@ def test_a_server_that_does_not_answer_costs_the_prose_and_not_the_digests(
         assert each["text"]
         assert (each["prose"], each["prose_flaws"]) == (None, [])
         assert "no answer from" in each["prose_error"]
+
+
+@pytest.mark.integration
+def test_what_a_server_says_against_it_is_told(
+    simulated_lake: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuser) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("CELLWRIGHT_EDGE_BASE_URL", f"http://127.0.0.1:{server.server_port}/v1")
+        monkeypatch.setenv("CELLWRIGHT_EDGE_MODEL", "small")
+        capsys.readouterr()
+        assert run(["digest", str(simulated_lake), "--rewrite", "-o", "json"]) == 5
+        server.shutdown()
+    digests = json.loads(capsys.readouterr().out)["digests"]
+    assert {each["prose_error"] for each in digests} == {"loading the model"}
 
 
 @pytest.mark.parametrize(

@@ -187,8 +187,9 @@ def _object(data: bytes) -> JsonObject:
 
 
 def _reason(body: object) -> str:
-    """Return the message and code of an error."""
+    """Return the message of an error, and its code where it has one."""
     error = body.get("error") if isinstance(body, dict) else None
     if not isinstance(error, dict):
         return "the server gave no reason"
-    return f"{error.get('message')} ({error.get('code')})"
+    message, code = error.get("message"), error.get("code")
+    return str(message) if code is None else f"{message} ({code})"

@@ -13,7 +13,7 @@ from cellwright.gateway.sse import EventReader
 LINES = st.lists(st.binary(max_size=8).filter(lambda data: b"\n" not in data and b"\r" not in data), max_size=5)
 
 
-@given(LINES, st.lists(st.integers(0, 80), max_size=6), st.sampled_from([b"\n", b"\r\n"]))
+@given(LINES, st.lists(st.integers(0, 80), max_size=6), st.sampled_from([b"\n", b"\r\n", b"\r"]))
 def test_events_are_the_same_wherever_the_pieces_are_cut(lines: list[bytes], cuts: list[int], end: bytes) -> None:
     raw = b"".join(b": note" + end + b"data: " + line + end + end for line in lines)
     places = sorted({0, len(raw), *(cut for cut in cuts if cut < len(raw))})

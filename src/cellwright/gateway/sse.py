@@ -1,6 +1,6 @@
 """Server-sent events as they arrive, in pieces cut anywhere.
 
-Format: WHATWG HTML, "Server-sent events", clause 9.2.6, less lines that end in a carriage return alone.
+Format: WHATWG HTML, "Server-sent events", clause 9.2.6.
 """
 
 from __future__ import annotations
@@ -20,9 +20,15 @@ class EventReader:
         self._rest = bytearray()  # a line that has not ended
         self._data: list[bytes] = []  # lines of an event that has not ended
         self._held = 0
+        self._after_return = False  # what comes next is of the same line end if it is a line feed
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Return the data of the events that `piece` completes; raise ValueError past the limit."""
+        if self._after_return and piece:
+            piece, self._after_return = piece.removeprefix(b"\n"), False
+        if b"\r" in piece:
+            self._after_return = piece.endswith(b"\r")
+            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         start = len(self._rest)
         self._rest += piece
         events: list[bytes] = []
@@ -30,7 +36,7 @@ class EventReader:
             *lines, rest = self._rest.split(b"\n")
             self._rest = rest
             for line in lines:
-                self._line(bytes(line.removesuffix(b"\r")), events)
+                self._line(bytes(line), events)
         if len(self._rest) + self._held > self._limit:
             msg = f"an event is longer than {self._limit} bytes"
             raise ValueError(msg)

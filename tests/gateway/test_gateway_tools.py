@@ -12,17 +12,19 @@ import mcp
 import orjson
 import pytest
 from aiohttp import web
-from gateway_kit import FREE, KEY, RULE, Upstream, bench, call, config, spec
+from gateway_kit import FREE, KEY, RULE, Upstream, WordCounter, allow, bench, call, config, spec
 from mcp.client.streamable_http import streamable_http_client
 
 from cellwright.errors import DeniedError, UnavailableError
 from cellwright.estate.model import Boundary, SensitivityClass, Tier
 from cellwright.gateway.keys import hash_key
+from cellwright.gateway.metering.meter import Meter
 from cellwright.gateway.model import AccessKey, ToolServerSpec
 from cellwright.gateway.model_quota import Bound, Holder, Period, Quota, Unit
 from cellwright.gateway.serve import running
-from cellwright.gateway.tools import ToolSupplies
+from cellwright.gateway.tools import Tool, ToolDesk, ToolResult, ToolSupplies
 from cellwright.gateway.tools_mcp import open_tools
+from cellwright.store import sqlite_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -310,6 +312,37 @@ def test_another_gateway_is_told_the_class_of_the_arguments() -> None:
             return [each.get("x-cellwright-data-class") for each in far.headers]
 
     assert set(asyncio.run(ask())) == {"trouble_ticket"}
+
+
+class Fails:
+    """A server of tools with a mistake in it."""
+
+    async def tools(self) -> list[Tool]:
+        return [Tool("fails", "", {"type": "object"})]
+
+    async def call(self, *given: object) -> ToolResult:
+        raise ZeroDivisionError(given)
+
+
+class Silent(Fails):
+    async def tools(self) -> list[Tool]:
+        raise ZeroDivisionError
+
+
+def test_a_tool_that_fails_by_mistake_is_told_so_and_metered_without_what_it_was_asked(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    servers = {site(None): Fails(), site(None, name="silent"): Silent()}
+    with Meter(sqlite_url(str(tmp_path / "meter.db"))) as meter:
+        desk = ToolDesk(servers, (FREE,), allow, WordCounter(), meter)
+        asked = desk.call(KEYS[2], "r1", "fails", {"imsi": "PLANTED"}, SensitivityClass.ANONYMISED)
+        result = asyncio.run(asked)
+        (row,) = meter.rows()
+    assert result.failed
+    assert "internal_error" in result.texts[0]
+    assert (row.status, row.error) == (500, "internal_error")
+    assert "tool call r1 failed with ZeroDivisionError" in caplog.text
+    assert "PLANTED" not in caplog.text + str(result)
 
 
 def test_a_name_that_no_tool_has_is_not_kept_by_the_meter(simulated_lake: Path, tmp_path: Path) -> None:

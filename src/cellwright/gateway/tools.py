@@ -9,6 +9,7 @@ premises passes the guard.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -34,7 +35,13 @@ if TYPE_CHECKING:
     from cellwright.gateway.quota import Limiter
     from cellwright.gateway.wire import JsonObject
 
+_log: Final = logging.getLogger("cellwright.gateway")
 ROUTE: Final = "tools"  # in the meter
+_FAILED: Final = ApiError(
+    Diagnostic("internal_error", "the tool failed; the log of the gateway names this request"),
+    status=500,
+    kind="server_error",
+)
 _LARGEST_RESULT: Final = 256 * 1024  # characters
 _OK: Final = 200
 _MS_PER_S: Final = 1000.0
@@ -157,6 +164,9 @@ class ToolDesk:
         except CellwrightError as failure:
             status, error = 424, failure.diagnostics[0].code
             result = _told(failure)
+        except Exception as failure:  # noqa: BLE001 - a plugin boundary; message and traceback may quote the arguments
+            _log.error("tool call %s failed with %s", request_id, type(failure).__name__)
+            result = _told(_FAILED)
         finally:
             row = self._row(call, status, error or None)
             self._meter.record(row)
@@ -251,6 +261,9 @@ async def _listed(spec: ToolServerSpec, server: ToolServer) -> Sequence[Tool]:
         async with asyncio.timeout(spec.timeout_ms / _MS_PER_S):
             return await server.tools()
     except (CellwrightError, TimeoutError):
+        return ()
+    except Exception as error:  # noqa: BLE001 - a plugin boundary: one that fails hides no other
+        _log.error("tool server %s failed with %s", spec.name, type(error).__name__)
         return ()
 
 

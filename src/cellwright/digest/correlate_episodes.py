@@ -33,6 +33,16 @@ class Lags:
 
     types: frozenset[str]
     mean_us: Mapping[tuple[str, str], int]
+    others: Mapping[str, frozenset[str]] = field(init=False, repr=False)  # by type, those that cause or follow it
+
+    def __post_init__(self) -> None:
+        """Look up once which types go with each."""
+        others: defaultdict[str, set[str]] = defaultdict(set)
+        for cause, effect in self.mean_us:
+            others[cause].add(effect)
+            others[effect].add(cause)
+        found = {kind: frozenset(those - {kind}) for kind, those in others.items()}
+        object.__setattr__(self, "others", found)
 
     def window_us(self, one: str, other: str, widest_us: int) -> int | None:
         """Return how far apart alarms of two types may be and belong together, None where neither causes the other.
@@ -143,10 +153,24 @@ class Episode:
 
 @dataclass(slots=True, eq=False)
 class _Meeting:
-    """The episodes with an alarm in one moment: joined once one of them is where no topology knows."""
+    """The episodes with an alarm in one moment of a type, and those that go with it where no topology knows.
 
-    apart: set[Episode] = field(default_factory=set)
-    joined: Episode | None = None
+    Joined once one of them is where no topology knows.
+    """
+
+    own: set[Episode] = field(default_factory=set)
+    guests: set[Episode] = field(default_factory=set)
+    has_unplaced: bool = False
+
+    def joining(self, episode: Episode, *, is_own: bool, unplaced: bool) -> set[Episode]:
+        """Take an episode in, and return what it is joined with; one of these stands for all of them from then on."""
+        (self.own if is_own else self.guests).add(episode)
+        self.has_unplaced = self.has_unplaced or unplaced
+        if not (self.own and self.has_unplaced):
+            return set()
+        met = self.own | self.guests
+        self.own, self.guests = {episode}, set()
+        return met
 
 
 class Episodes:
@@ -216,21 +240,22 @@ class Episodes:
         return [(each, ADJACENT_US) for each in beside]
 
     def _meet(self, episode: Episode, instant: int) -> Group:
-        """Join the episodes of one type that have an alarm near an instant, where no topology knows one of them."""
+        """Join the episodes of one type that have an alarm near an instant, where no topology knows one of them.
+
+        What no topology knows is joined with the types that go with its own, too, as far as lags were learned.
+        """
         group = episode.group.root()
-        if self._surroundings.topology is None:
+        surroundings, kind = self._surroundings, episode.spot.kind
+        if surroundings.topology is None:
             return group
-        unplaced = self._surroundings.lacks(episode.spot.place)
+        unplaced = surroundings.lacks(episode.spot.place)
+        others = surroundings.lags.others.get(kind, ()) if unplaced and surroundings.lags else ()
         half = instant // UNPLACED_US
-        for moment in (Moment(episode.spot.kind, half), Moment(episode.spot.kind, half + 1)):
-            meeting = self._meetings[moment]
-            group.moments.add(moment)
-            if meeting.joined is None and not unplaced:
-                meeting.apart.add(episode)
-                continue
-            for other in (meeting.joined or episode, *meeting.apart):
-                group = group.joined(other.group.root())
-            meeting.joined, meeting.apart = episode, set()
+        for each in (kind, *others):
+            for moment in (Moment(each, half), Moment(each, half + 1)):
+                group.moments.add(moment)
+                for other in self._meetings[moment].joining(episode, is_own=each == kind, unplaced=unplaced):
+                    group = group.joined(other.group.root())
         return group
 
     def _enter(self, episode: Episode) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from secrets import token_hex
 from threading import Barrier
 from typing import TYPE_CHECKING
 
@@ -177,12 +178,12 @@ def test_workers_that_keep_files_at_once_keep_no_more_than_the_bound(tmp_path: P
         pytest.skip("SKIPPED LOUDLY: CELLWRIGHT_TEST_POSTGRESQL names no database of PostgreSQL")
     url = str(POSTGRESQL) if database == "postgresql" else sqlite_url(str(tmp_path / "batches.db"))
     workers = [BatchStore(url, BatchSettings(file_bytes=100), Clock()) for _ in range(6)]
-    together = Barrier(len(workers))
+    together, crowd = Barrier(len(workers)), f"crowd-{token_hex(8)}"
 
     def keep(worker: BatchStore) -> str:
         together.wait()
         try:
-            worker.add_file("crowd", "batch", "in.jsonl", b"x" * 60)
+            worker.add_file(crowd, "batch", "in.jsonl", b"x" * 60)
         except StorageError as error:
             return error.diagnostics[0].code
         return "kept"
@@ -190,8 +191,8 @@ def test_workers_that_keep_files_at_once_keep_no_more_than_the_bound(tmp_path: P
     with ThreadPoolExecutor(len(workers)) as threads:
         for _ in range(5):
             assert sorted(threads.map(keep, workers)) == ["files-full"] * 5 + ["kept"]
-            (file,) = workers[0].files("crowd")
-            workers[0].remove_file("crowd", file.id)
+            (file,) = workers[0].files(crowd)
+            workers[0].remove_file(crowd, file.id)
     for worker in workers:
         worker.close()
 

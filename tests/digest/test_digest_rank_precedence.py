@@ -113,6 +113,13 @@ def test_any_incidents_teach_numbers_between_minus_one_and_one(table: object) ->
     assert all(-1 <= net <= 1 for net in learned.nets(learned.types).values())
 
 
+def test_types_of_which_one_seldom_comes_alone_are_bound() -> None:
+    together = past((0, "a", "POWER"), (20, "b", "CELL"))
+    alone = [*past((0, "a", "POWER"), first=30), *past((0, "b", "CELL"), first=60)]
+    assert learn_precedence(together).lags().bound == {"POWER": {"CELL"}, "CELL": {"POWER"}}
+    assert not any(learn_precedence([*together, *alone]).lags().bound.values())
+
+
 ONSETS = st.tuples(st.integers(0, 2_000), st.sampled_from("abc"), st.sampled_from("XYZ"))
 
 

@@ -33,16 +33,7 @@ class Lags:
 
     types: frozenset[str]
     mean_us: Mapping[tuple[str, str], int]
-    others: Mapping[str, frozenset[str]] = field(init=False, repr=False)  # by type, those that cause or follow it
-
-    def __post_init__(self) -> None:
-        """Look up once which types go with each."""
-        others: defaultdict[str, set[str]] = defaultdict(set)
-        for cause, effect in self.mean_us:
-            others[cause].add(effect)
-            others[effect].add(cause)
-        found = {kind: frozenset(those - {kind}) for kind, those in others.items()}
-        object.__setattr__(self, "others", found)
+    bound: Mapping[str, frozenset[str]] = field(default_factory=dict)  # pairs of which one is seldom alone
 
     def window_us(self, one: str, other: str, widest_us: int) -> int | None:
         """Return how far apart alarms of two types may be and belong together, None where neither causes the other.
@@ -242,14 +233,14 @@ class Episodes:
     def _meet(self, episode: Episode, instant: int) -> Group:
         """Join the episodes of one type that have an alarm near an instant, where no topology knows one of them.
 
-        What no topology knows is joined with the types that go with its own, too, as far as lags were learned.
+        What no topology knows is joined with the types that its own is bound to, too.
         """
         group = episode.group.root()
         surroundings, kind = self._surroundings, episode.spot.kind
         if surroundings.topology is None:
             return group
         unplaced = surroundings.lacks(episode.spot.place)
-        others = surroundings.lags.others.get(kind, ()) if unplaced and surroundings.lags else ()
+        others = surroundings.lags.bound.get(kind, ()) if unplaced and surroundings.lags else ()
         half = instant // UNPLACED_US
         for each in (kind, *others):
             for moment in (Moment(each, half), Moment(each, half + 1)):

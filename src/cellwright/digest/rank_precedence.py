@@ -31,6 +31,7 @@ _EVEN: Final = 16  # onsets without order added to those of each pair, so that o
 _PAUSE_US: Final = 2 * ADJACENT_US  # longer ones are as good as this
 _TINY: Final = 1e-9
 _TOGETHER: Final = 0.1  # share of onsets from which two types count as following each other
+_BOUND: Final = 0.8  # and from which one of them seldom comes without the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,16 @@ class Precedence:
         return dict(zip(codes, map(float, nets), strict=True))
 
     def lags(self) -> Lags:
-        """Return the lags by which alarm types that go together follow each other."""
-        near = np.maximum(self.together, self.together.T) >= _TOGETHER
+        """Return the lags by which alarm types that go together follow each other, and which hardly come alone."""
+        share = np.maximum(self.together, self.together.T)
+        near = share >= _TOGETHER
+        bound = {
+            name: frozenset(self.types[other] for other in np.flatnonzero(row).tolist())
+            for name, row in zip(self.types, share >= _BOUND, strict=True)
+        }
         pairs = zip(*np.nonzero(near), strict=True)
         means = {(self.types[one], self.types[other]): int(self.lag_us[one, other]) for one, other in pairs}
-        return Lags(frozenset(self.types), means)
+        return Lags(frozenset(self.types), means, bound)
 
 
 def learn_precedence(incidents: Iterable[Sequence[Alarm]]) -> Precedence:

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from cellwright.gateway.backend import Chunk
 from cellwright.gateway.sse import EventReader
-from cellwright.gateway.wire import ModelRequest, answer_text, completion, message_texts, read_usage, usage_chunk
+from cellwright.gateway.wire import (
+    ModelRequest,
+    answer_text,
+    completion,
+    message_texts,
+    read_choices,
+    read_usage,
+    usage_chunk,
+)
 
 if TYPE_CHECKING:
     from cellwright.gateway.wire import Usage
@@ -94,7 +102,7 @@ def joined(chunks: list[Chunk]) -> dict[str, Any]:
     finish, usage = None, None
     for chunk in chunks:
         body = orjson.loads(chunk.body)
-        assert chunk.text == answer_text(body)
+        assert chunk.text == answer_text(read_choices(body))
         usage = read_usage(body) or usage
         for choice in body["choices"]:
             finish = choice.get("finish_reason") or finish
@@ -161,4 +169,4 @@ def streamed(choice: dict[str, Any], usage: Usage) -> list[Chunk]:
     head = {"id": "x", "object": "chat.completion.chunk", "created": 7, "model": "m"}
     pieces = [orjson.dumps(head | {"choices": [{"index": 0} | end]}) for end in ends]
     last = Chunk(usage_chunk(request(), "m", usage), "", usage, closing=True)
-    return [*(Chunk(piece, answer_text(orjson.loads(piece))) for piece in pieces), last]
+    return [*(Chunk(piece, answer_text(read_choices(orjson.loads(piece)))) for piece in pieces), last]

@@ -24,7 +24,7 @@ from cellwright.gateway.endpoints.messages import Messages
 from cellwright.gateway.endpoints.responses import Responses
 from cellwright.gateway.forms.conversation import UnfitError
 from cellwright.gateway.forms.marks import unmarked
-from cellwright.gateway.wire import ApiError, Usage, answer_text, read_usage
+from cellwright.gateway.wire import ApiError, Usage, answer_text, read_choices, read_usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,8 +133,8 @@ def test_junk_in_an_answer_breaks_nothing(
     stream = [put(body, place[1:], junk) if number == place[0] else body for number, body in enumerate(stream)]
     for body in [whole, *stream]:
         if isinstance(body, dict) and isinstance(body.get("choices"), list | None):  # the backend refuses all else
-            put_right(body, "id")
-            assert isinstance(answer_text(body), str)
+            put_right(read_choices(body), "id")
+            assert isinstance(answer_text(read_choices(body)), str)
             read_usage(body)
     asked = request()
     endpoint.whole(asked, Chunk(orjson.dumps(whole), ""), lambda: USED)

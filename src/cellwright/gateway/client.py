@@ -16,7 +16,7 @@ from cellwright.gateway.http.client import Pool, Times
 from cellwright.gateway.http.deadlines import Deadlines
 from cellwright.gateway.sse import EventReader
 from cellwright.gateway.upstream import NetworkError
-from cellwright.gateway.wire import answer_text, read_usage
+from cellwright.gateway.wire import answer_text, read_choices, read_usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -68,7 +68,7 @@ class _Hearing:
             self.error = _reason(body)
             return
         self.usage = read_usage(body) or self.usage
-        text = answer_text(body)
+        text = answer_text(read_choices(body))
         if text and self.first_s is None:
             self.first_s = time.perf_counter()
         self.texts.append(text)

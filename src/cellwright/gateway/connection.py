@@ -77,9 +77,9 @@ class Reply:
         self.request_id = request_id
         self.status: int | None = None
 
-    def label(self, **labels: str | None) -> None:
+    def label(self, labels: Mapping[str, str | None]) -> None:
         """Say in the headers which tier, route or backend answers; None is left out."""
-        self._labels = "".join([_label(name, value) for name, value in labels.items() if value is not None])
+        self._labels = _labelled(tuple(labels.items()))
 
     async def json(self, body: bytes, status: int = 200) -> None:
         """Send a whole JSON answer."""
@@ -126,9 +126,9 @@ def _lines(fields: Mapping[str, str]) -> str:
     return "".join([f"{name}: {text if _plain(text) else _escaped(text)}\r\n" for name, text in fields.items()])
 
 
-@functools.lru_cache(maxsize=4096)  # most say the same of one request after another
-def _label(name: str, value: str) -> str:
-    return _lines({f"x-cellwright-{name}": value})
+@functools.lru_cache(maxsize=1024)  # most say the same of one request after another
+def _labelled(labels: tuple[tuple[str, str | None], ...]) -> str:
+    return _lines({f"x-cellwright-{name}": value for name, value in labels if value is not None})
 
 
 def _plain(text: str) -> bool:

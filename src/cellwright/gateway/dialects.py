@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from cellwright.gateway.wire import choices, tool_calls
+from cellwright.gateway.wire import tool_calls
 
 if TYPE_CHECKING:
-    from cellwright.gateway.wire import JsonObject
+    from cellwright.gateway.wire import Choices, JsonObject
 
 _ENDS: Final = {"eos_token": "stop", "eos": "stop", "stop_sequence": "stop", "end_turn": "stop", "max_tokens": "length"}
 
@@ -23,10 +23,10 @@ def is_error(body: JsonObject) -> bool:
     return bool(body.get("error")) or body.get("object") == "error"
 
 
-def put_right(body: JsonObject, answer_id: str) -> bool:
-    """Put right a completion, or a chunk of one, in place; return whether it was wrong."""
+def put_right(choices: Choices, answer_id: str) -> bool:
+    """Put right the choices of a completion, or of a chunk of one, in place; return whether any was wrong."""
     changed = False
-    for choice, said in choices(body):
+    for choice, said in choices:
         end = choice.get("finish_reason")
         if isinstance(end, str) and end in _ENDS:
             choice["finish_reason"], changed = _ENDS[end], True

@@ -211,7 +211,7 @@ class Pipeline:
 
 def _tell(exchange: Exchange, reply: Reply) -> None:
     """Say in the headers of a reply who answers, where the time went, and what its caller may still ask for."""
-    reply.label(**exchange.labels())
+    reply.label(exchange.labels())
     reply.more = exchange.timing() + (exchange.hold.headers if exchange.hold is not None else "")
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cellwright.estate.model import Boundary
 
 JsonObject = dict[str, Any]  # JSON as others wrote it: passed on whole, trusted in nothing
+Choices = list[tuple[JsonObject, JsonObject]]  # of a completion or of a chunk, each with its message or delta
 
 CLASS_HEADER: Final = "x-cellwright-data-class"  # of a request: ours
 DONE: Final = b"data: [DONE]\n\n"
@@ -152,9 +153,9 @@ def tool_calls(message: JsonObject) -> Iterator[tuple[JsonObject, JsonObject]]:
             yield call, function
 
 
-def choices(body: JsonObject) -> list[tuple[JsonObject, JsonObject]]:
-    """Return the choices of a completion or of a chunk, each with its message or delta."""
-    found: list[tuple[JsonObject, JsonObject]] = []
+def read_choices(body: JsonObject) -> Choices:
+    """Return the choices of a completion or of a chunk."""
+    found: Choices = []
     given = body.get("choices")
     for choice in given if isinstance(given, list) else ():
         if isinstance(choice, dict):
@@ -173,9 +174,9 @@ def chat_request(**fields: Any) -> JsonObject:  # noqa: ANN401 - JSON
     return body
 
 
-def answer_text(body: JsonObject) -> str:
+def answer_text(choices: Choices) -> str:
     """Return what the choices of a completion or of a chunk say."""
-    return "".join([text for _, message in choices(body) for text in message_texts(message)])
+    return "".join([text for _, message in choices for text in message_texts(message)])
 
 
 def read_usage(body: JsonObject) -> Usage | None:

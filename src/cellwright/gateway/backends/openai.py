@@ -14,7 +14,7 @@ from cellwright.gateway.forms.marks import unmarked
 from cellwright.gateway.forms.vectors import fit_vectors
 from cellwright.gateway.remote import REFUSED, Remote, said
 from cellwright.gateway.sse import EventReader
-from cellwright.gateway.wire import Operation, answer_text, read_usage
+from cellwright.gateway.wire import Operation, answer_text, read_choices, read_usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -105,11 +105,10 @@ class OpenAIBackend:
     def _chunk(self, data: bytes, request: ModelRequest) -> tuple[Chunk, bool]:
         """Return a piece of the stream, and whether a choice ends with it."""
         body = self._object(data)
-        choices = body.get("choices")
-        ends = any(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices or ())
-        line = orjson.dumps(body) if put_right(body, request.id) or b"\n" in data else data
-        usage = read_usage(body)
-        return Chunk(line, answer_text(body), usage, closing=not choices and usage is not None), ends
+        choices, usage = read_choices(body), read_usage(body)
+        ends = any(choice.get("finish_reason") for choice, _ in choices)
+        line = orjson.dumps(body) if put_right(choices, request.id) or b"\n" in data else data
+        return Chunk(line, answer_text(choices), usage, closing=not choices and usage is not None), ends
 
     async def _embed(self, request: ModelRequest) -> Chunk:
         """Return the vectors of a request in the encoding it asks for."""
@@ -136,8 +135,9 @@ class OpenAIBackend:
         body = self._object(data)
         if not body.get("choices"):
             raise self._remote.error("upstream_garbled", "sent an answer without choices", spent=True)
-        line = orjson.dumps(body) if put_right(body, request.id) else data
-        return Chunk(line, answer_text(body), read_usage(body))
+        choices = read_choices(body)
+        line = orjson.dumps(body) if put_right(choices, request.id) else data
+        return Chunk(line, answer_text(choices), read_usage(body))
 
     def _object(self, data: bytes) -> JsonObject:
         """Return the JSON object of an answer; raise BackendError for an error or ValueError for no JSON."""

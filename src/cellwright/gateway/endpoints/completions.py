@@ -13,7 +13,7 @@ import orjson
 
 from cellwright.gateway.forms.fields import model_name, read_object, refused, streams, value, wrong
 from cellwright.gateway.pipeline import read_data_class
-from cellwright.gateway.wire import DONE, ModelRequest, Usage, choices, error_body, restart_mark, sse, usage_object
+from cellwright.gateway.wire import DONE, ModelRequest, Usage, error_body, read_choices, restart_mark, sse, usage_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,6 +164,6 @@ def _completion(request: ModelRequest, body: JsonObject) -> JsonObject:
                 "logprobs": None,
                 "finish_reason": choice.get("finish_reason"),
             }
-            for choice, said in choices(body)
+            for choice, said in read_choices(body)
         ],
     }

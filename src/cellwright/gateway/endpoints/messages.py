@@ -13,7 +13,7 @@ import orjson
 from cellwright.gateway.forms.fields import model_name, read_object, streams, wrong
 from cellwright.gateway.forms.marks import THINKING
 from cellwright.gateway.forms.messages import read_messages
-from cellwright.gateway.wire import ModelRequest, choices, named_event, restart_mark, tool_calls
+from cellwright.gateway.wire import ModelRequest, named_event, read_choices, restart_mark, tool_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,7 +52,7 @@ class Messages:
     def whole(self, request: ModelRequest, answer: Chunk, usage: Callable[[], Usage]) -> bytes:
         """Return a whole answer as a message."""
         body = orjson.loads(answer.body)
-        choice, said = next(iter(choices(body)), ({}, {}))
+        choice, said = next(iter(read_choices(body)), ({}, {}))
         message = _head(request, str(body.get("model", request.model)), answer.usage or usage())
         content = list(_blocks(said))
         return orjson.dumps(message | {"content": content} | _stop(choice))
@@ -97,7 +97,7 @@ class MessageStream:
         if not self._begun:
             self._begun = True
             events.append(self._start(str(body.get("model", self._request.model))))
-        for choice, delta in choices(body):
+        for choice, delta in read_choices(body):
             events += self._said(delta)
             if choice.get("finish_reason"):
                 self._stop = _stop(choice)

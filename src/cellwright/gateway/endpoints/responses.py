@@ -11,7 +11,7 @@ import orjson
 
 from cellwright.gateway.forms.fields import model_name, read_object, streams
 from cellwright.gateway.forms.responses import read_responses
-from cellwright.gateway.wire import ModelRequest, choices, named_event, restart_mark, tool_calls
+from cellwright.gateway.wire import ModelRequest, named_event, read_choices, restart_mark, tool_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -129,7 +129,7 @@ class _Told:
     def hear(self, body: JsonObject) -> list[JsonObject]:
         """Return the events for a completion or a chunk of one."""
         events = self.begin(str(body.get("model", self._request.model)))
-        for choice, said in choices(body):
+        for choice, said in read_choices(body):
             thought = said.get("reasoning_content") or said.get("reasoning")
             events += self._say("reasoning", _THOUGHT, thought)
             events += self._say("message", _TEXT, said.get("content"))

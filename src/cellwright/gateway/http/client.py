@@ -406,10 +406,15 @@ def _target(url: str) -> _Target:
 
 def _head(method: str, target: _Target, headers: Mapping[str, str], length: int) -> bytes:
     """Return the head of a request; raise ValueError for what would end a line early."""
-    lines = [f"{method} {target.path} HTTP/1.1", f"host: {target.authority}", f"content-length: {length}", _PLAIN]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return b"%bcontent-length: %d\r\n\r\n" % (_fields(method, target, tuple(headers.items())), length)
+
+
+@functools.lru_cache(maxsize=256)  # a backend is told the same again and again
+def _fields(method: str, target: _Target, headers: tuple[tuple[str, str], ...]) -> bytes:
+    lines = [f"{method} {target.path} HTTP/1.1", f"host: {target.authority}", _PLAIN]
+    lines += [f"{name}: {value}" for name, value in headers]
     head = "\r\n".join(lines)
     if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1 or "\0" in head:
         msg = "a header of a request holds a line end"
         raise ValueError(msg)
-    return f"{head}\r\n\r\n".encode("latin-1")
+    return f"{head}\r\n".encode("latin-1")

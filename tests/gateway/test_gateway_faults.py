@@ -273,6 +273,19 @@ def test_where_both_of_a_hedge_fail_the_last_failure_is_told_and_both_are_metere
     ]
 
 
+def test_a_hedge_that_begins_as_the_first_backend_fails_answers(tmp_path: Path) -> None:
+    go = asyncio.Event()
+
+    async def now() -> None:
+        go.set()  # the failure comes up before anybody was told that this one begins
+
+    cloud, edge = Scripted((go.wait(), FAILED)), Scripted((now(), *GOOD))
+    response, (row, lost) = asked(tmp_path, HEDGED, cloud, edge)
+    assert (response.status, response.headers["x-cellwright-backend"]) == (200, "edge")
+    assert (row.backend, row.error, row.tokens_out) == ("edge", None, 2)
+    assert (lost.backend, lost.error) == ("cloud", "upstream_failed")
+
+
 def test_a_hedge_at_the_percentile_waits_until_one_is_known(tmp_path: Path) -> None:
     edge = Scripted(GOOD)
     response, rows = asked(tmp_path, Policy(hedge=Hedge(None)), Scripted((a_while(), *GOOD)), edge)
@@ -311,6 +324,35 @@ def test_a_client_that_leaves_during_a_hedge_leaves_both_backends(tmp_path: Path
         ("cloud", 3, "client_gone"),
         ("edge", 3, "hedge_lost"),
     ]
+
+
+def test_a_client_that_leaves_while_the_loser_is_stopped_leaves_both_backends_at_rest(tmp_path: Path) -> None:
+    gone, stopping = asyncio.Event(), asyncio.Event()
+
+    class Lingering(Slow):
+        async def answer(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
+            cloud.go.set()
+            try:
+                async for chunk in super().answer(request):
+                    yield chunk
+            finally:
+                stopping.set()
+                await a_while()
+                self.left += 1
+
+    cloud, edge = Slow(), Lingering()
+
+    async def talk(app: Gateway) -> None:
+        asking = asyncio.create_task(call(app, STREAM, gone=gone))
+        await stopping.wait()
+        gone.set()
+        await asking
+
+    with bench(tmp_path, routed(HEDGED), opener(cloud, edge)) as gateway:  # type: ignore[arg-type]
+        gateway.run(talk)
+        rows = [(row.backend, row.tokens_in, row.error) for row in gateway.meter.rows()]
+    assert (cloud.left, edge.left) == (1, 2)
+    assert sorted(rows, key=str) == [("cloud", 3, "client_gone"), ("edge", 3, "hedge_lost")]
 
 
 def test_what_the_guard_denies_is_not_tried_elsewhere_by_a_hedge(tmp_path: Path) -> None:

@@ -27,7 +27,16 @@ RECORDS = {
 
 
 @pytest.mark.parametrize("name", RECORDS)
-@pytest.mark.parametrize("frame", ["{}", "Why did this happen?\n\n{}\n\nBe brief.", "See:\n```\n{}\n```\nWhat now?"])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "{}",
+        "Why did this happen?\n\n{}\n\nBe brief.",
+        "See:\n```\n{}\n```\nWhat now?",
+        "I know neither commonEventHeader nor notificationType. What is this?\n\n{}",
+        "a pause, a clause, an applause\n" * 100 + "\n{}",
+    ],
+)
 def test_records_are_found_exactly_where_they_stand(name: str, frame: str) -> None:
     records = RECORDS[name]
     text = frame.format(records)

@@ -107,6 +107,15 @@ def test_the_guard_denies_what_a_scan_of_the_whole_finds_and_counts_the_same(par
 
 
 @pytest.mark.parametrize(
+    "mark", ["@", "suci", "nai-", "gci-", "gli-", "extid-", "tmsi", "guti", "&#", "\\u00", "%7a", "GLI-", "\\U00"]
+)
+def test_each_mark_of_a_name_is_enough_wherever_it_stands(mark: str) -> None:
+    assert may_name_someone(mark)
+    assert may_name_someone(f"the-plain & words\\ {mark}x")
+    assert not may_name_someone(f"the-plain & words\\ {mark[:-1]} {mark[-1]}x".replace("@", ""))
+
+
+@pytest.mark.parametrize(
     "text", ["model: gpt-4o", "temperature: 0.2\nmax_tokens: 200", "since 2024 at 10:30", "3 of 12 cells", "a-b-c-d-e"]
 )
 def test_plain_words_and_short_numbers_are_spared(text: str) -> None:

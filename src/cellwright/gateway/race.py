@@ -46,31 +46,35 @@ class Race:
         timer = asyncio.get_running_loop().call_later(after_s, self._hedge)
         cancelled = self._task.cancelling()
         try:
-            chunk = await self._first.first()
-            self._waits = False
-            self._running.remove(self._first)
+            chunk = await self._begun()
         except asyncio.CancelledError:
-            self._waits = False
             if (
                 self._second is None or not self._decided or self._task.uncancel() > cancelled
             ):  # as asyncio.timeout tells its own
                 raise
             return await self._from_second(*self._second)
         except ApiError as error:
-            self._waits = False
             await self._lose(self._first, error)
-            if self._second is None or self._second[1].done() or not _goes_on(error):
+            if self._second is None or _failed(self._second[1]) or not _goes_on(error):
                 raise
             if self._exchange.spent:
                 self._exchange.lose(error.code)
             self._exchange.spent = True  # the other one still works
             return await self._from_second(*self._second)
         else:
+            self._running.remove(self._first)
             return self._first, chunk
         finally:
             timer.cancel()
             if self._running:
                 await self._give_up()
+
+    async def _begun(self) -> Chunk:
+        """Return the first piece of the first one; from then on the second one decides nothing."""
+        try:
+            return await self._first.first()
+        finally:
+            self._waits = False
 
     def _hedge(self) -> None:
         """Ask another backend too."""
@@ -109,18 +113,38 @@ class Race:
     async def _give_up(self) -> None:
         """Stop whoever has not won; what they may have spent is metered."""
         errors: dict[Attempt, BaseException | None] = {}
-        if self._second is not None:
-            attempt, task = self._second
-            task.cancel()
+        try:
+            if self._second is not None:
+                await _stop(self._second[1])
+        finally:
+            if self._second is not None:
+                attempt, task = self._second
+                errors[attempt] = None if task.cancelled() else task.exception()
+            for attempt in self._running:
+                error = errors.get(attempt)
+                await attempt.lose(error)
+                is_spent = error.spent if isinstance(error, BackendError) else not isinstance(error, ApiError)
+                if attempt.live.spec is not self._exchange.spec and is_spent:
+                    code = error.code if isinstance(error, ApiError) else _LOST
+                    self._exchange.lost.append((attempt.live.spec, code, Tally()))
+
+
+async def _stop(task: asyncio.Task[Chunk]) -> None:
+    """Stop a task and return when it has stopped; whoever is cancelled meanwhile is so afterwards."""
+    task.cancel()
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
             await asyncio.wait([task])
-            errors[attempt] = None if task.cancelled() else task.exception()
-        for attempt in self._running:
-            error = errors.get(attempt)
-            await attempt.lose(error)
-            is_spent = error.spent if isinstance(error, BackendError) else not isinstance(error, ApiError)
-            if attempt.live.spec is not self._exchange.spec and is_spent:
-                code = error.code if isinstance(error, ApiError) else _LOST
-                self._exchange.lost.append((attempt.live.spec, code, Tally()))
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
+def _failed(task: asyncio.Task[Chunk]) -> bool:
+    """Return whether a task has ended without an answer."""
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 async def fail(exchange: Exchange, attempt: Attempt, error: ApiError) -> None:

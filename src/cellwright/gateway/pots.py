@@ -108,7 +108,8 @@ class Pot:
         return Take(self.counter, self.bound.size, max(missing, self.left // SLICES), missing, self.kept_s)
 
     def fill(self, amount: int, left: int, now_s: float) -> None:
-        """Put in what the store gave."""
+        """Put in what the store gave when it was asked, be it in another period than the one that runs by now."""
+        self.turn(now_s)
         self.balance += amount
         self.left = left
         if not amount:

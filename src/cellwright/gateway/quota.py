@@ -192,6 +192,7 @@ class Limiter:
                     try:
                         await self._in_thread(self._store.add, pot.counter, -spare, pot.kept_s)
                     except StorageError:
+                        pot.turn(now_s)  # another period may have begun meanwhile
                         pot.balance += spare
                         raise
                 for counter, amount, kept_s in pot.ahead() if leaving else ():

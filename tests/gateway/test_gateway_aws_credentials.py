@@ -95,6 +95,34 @@ def test_credentials_that_expired_are_not_used() -> None:
     asyncio.run(main())
 
 
+def test_who_waits_for_credentials_in_vain_does_not_ask_once_more() -> None:
+    place = Place(OSError(), told("one", NOW_S + 3_600), OSError(), told("two", NOW_S + 3_600))
+
+    async def main() -> None:
+        access = Fetched(place, lambda: NOW_S)
+        found = await asyncio.gather(*(access.current() for _ in range(3)), return_exceptions=True)
+        assert {type(each) for each in found} == {NoCredentialsError}
+        assert (place.asked, (await access.current()).access_key) == (1, "one")
+        assert await asyncio.gather(*(access.renew() for _ in range(3))) == [False] * 3
+        assert (place.asked, await access.renew()) == (3, True)
+
+    asyncio.run(main())
+
+
+def test_a_client_that_leaves_while_it_fetches_credentials_leaves_that_to_the_next() -> None:
+    place = Place(told("one", NOW_S + 3_600))
+
+    async def main() -> None:
+        access = Fetched(place, lambda: NOW_S)
+        first, second = (asyncio.create_task(access.current()) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        assert (await second).access_key == "one"
+        assert place.asked == 2
+
+    asyncio.run(main())
+
+
 @contextlib.asynccontextmanager
 async def metadata(*answers: dict[str, str]) -> AsyncIterator[tuple[str, list[tuple[str, str, str | None]]]]:
     """Serve credentials as instances and containers have them; gives the address, and what was asked."""

@@ -165,14 +165,13 @@ class Fetched:
         self._clock = clock
         self._held: tuple[Credentials, float] | None = None  # and when they expire, since 1970
         self._tried_s = 0.0
+        self._tries = 0  # that have ended, well or not
         self._fetching = asyncio.Lock()
 
     async def current(self) -> Credentials:
         """Return credentials that hold."""
         if self._is_due() and not (self._holds() and self._fetching.locked()):
-            async with self._fetching:
-                if self._is_due():
-                    await self._fetch()
+            await self._fetch()
         if self._held is None or not self._holds():
             raise NoCredentialsError(self._place.name)
         return self._held[0]
@@ -180,9 +179,7 @@ class Fetched:
     async def renew(self) -> bool:
         """Fetch others."""
         before = self._held
-        async with self._fetching:
-            if self._held == before:
-                await self._fetch()
+        await self._fetch()
         return self._held is not None and (before is None or self._held[0] != before[0])
 
     def _holds(self) -> bool:
@@ -195,13 +192,18 @@ class Fetched:
         return self._held[1] - now_s <= _EARLY_S and not 0 <= now_s - self._tried_s < _AGAIN_S
 
     async def _fetch(self) -> None:
-        """Fetch credentials; where that fails those that are there stay."""
-        self._tried_s = self._clock()
-        try:
-            async with asyncio.timeout(_FETCH_S):
-                self._held = _read_answer(await self._place.fetch())
-        except (NetworkError, OSError, ValueError, KeyError, TypeError) as error:  # OSError: a timeout is one
-            _log.warning("credentials cannot be had from %s: %s", self._place.name, type(error).__name__)
+        """Fetch credentials, or wait for what comes of it where that goes on; those that are there stay if it fails."""
+        tries = self._tries
+        async with self._fetching:
+            if self._tries != tries:
+                return
+            self._tried_s = self._clock()
+            try:
+                async with asyncio.timeout(_FETCH_S):
+                    self._held = _read_answer(await self._place.fetch())
+            except (NetworkError, OSError, ValueError, KeyError, TypeError) as error:  # OSError: a timeout is one
+                _log.warning("credentials cannot be had from %s: %s", self._place.name, type(error).__name__)
+            self._tries += 1
 
 
 class _Container:

@@ -35,9 +35,9 @@ fuzz: $(VENV)/.test  ## throw damaged files at every telemetry format for SECOND
 
 lock:  ## write the locks anew from pyproject.toml, without registry addresses (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-		pyproject.toml --extra tokens --extra fast --extra delta --extra nats --extra kafka --extra store --extra mcp --extra redis --extra oidc --extra pgvector --group build -o requirements.lock
+		pyproject.toml --extra tokens --extra fast --extra delta --extra nats --extra kafka --extra store --extra mcp --extra redis --extra oidc --extra postgresql --group build -o requirements.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-		pyproject.toml --extra tokens --extra fast --extra delta --extra nats --extra kafka --extra store --extra mcp --extra redis --extra oidc --extra pgvector --group build --group dev -c requirements.lock -o requirements-dev.lock
+		pyproject.toml --extra tokens --extra fast --extra delta --extra nats --extra kafka --extra store --extra mcp --extra redis --extra oidc --extra postgresql --group build --group dev -c requirements.lock -o requirements-dev.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		--group pyproject.toml:web -o requirements-web.lock
 
@@ -60,6 +60,8 @@ $(VENV)/.test: $(VENV)/.run requirements-dev.lock
 		|| echo "nats-server is not installed: the tests that need it are skipped"
 	@command -v redis-server >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && apt-get install -y -qq redis-server >/dev/null 2>&1; } \
 		|| echo "redis-server is not installed: the tests that need it are skipped"
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && apt-get install -y -qq postgresql >/dev/null 2>&1; } \
+		|| echo "no PostgreSQL server is installed: the tests that need it are skipped"
 	@touch $@
 
 $(WEB)/.built: web/build.py web/package.json web/package-lock.json requirements-web.lock

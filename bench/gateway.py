@@ -342,19 +342,21 @@ def reload(target: Target, folder: Path, seconds: float) -> Row:
     load = {"port": target.port, "path": "/v1/chat/completions", "headers": target.headers, "model": "auto",
             "stream": False, "size": SIZE, "connections": 8, "seconds": seconds}  # fmt: skip
     command = [sys.executable, str(HERE / "gateway_load.py")]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    process.stdin.write(json.dumps(load))
-    process.stdin.close()
-    times = 0
-    while process.poll() is None and target.process:
-        other = text.replace("backends: [cloud, light, edge]", "backends: [edge, light, cloud]") if times % 2 else text
-        fresh = folder / "fresh.yaml"
-        fresh.write_text(other)
-        fresh.replace(path)
-        target.process.send_signal(signal.SIGHUP)
-        times += 1
-        time.sleep(0.25)
-    seen = json.loads(process.stdout.read())
+    with tempfile.TemporaryFile("w+") as out:  # more than a pipe holds
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, text=True)
+        process.stdin.write(json.dumps(load))
+        process.stdin.close()
+        times = 0
+        while process.poll() is None and target.process:
+            fresh = folder / "fresh.yaml"
+            turned = text.replace("backends: [cloud, light, edge]", "backends: [edge, light, cloud]")
+            fresh.write_text(turned if times % 2 else text)
+            fresh.replace(path)
+            target.process.send_signal(signal.SIGHUP)
+            times += 1
+            time.sleep(0.25)
+        out.seek(0)
+        seen = json.load(out)
     path.write_text(text)
     told = f"of {seen['requests']:,}, over {times} reloads; {seen['statuses']}"
     return Row("policy reloaded under load", "failed", "requests", seen["failed"], higher_is_better=False, spread=told)

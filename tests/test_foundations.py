@@ -111,6 +111,16 @@ def test_a_store_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
         open_store(sqlite_url(str(tmp_path / "missing" / "x.db")), MetaData())
 
 
+def test_a_database_whose_driver_is_absent_is_told_with_the_extra_that_brings_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pg8000", None)
+    with pytest.raises(
+        StorageError, match=r"^error\[extra-missing\]: the database db/x needs .*pg8000.*\[postgresql\]"
+    ):
+        open_store("postgresql://user:secret@db/x", MetaData())
+
+
 def test_a_package_that_is_absent_is_told_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_extra("any", "this needs", "json", "decoder") is json
     monkeypatch.setitem(sys.modules, "json.decoder", None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event, inspect, text
+from sqlalchemy import create_engine, event, inspect, make_url, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateColumn
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
 _BUSY_TIMEOUT_S = 10
+_POSTGRESQL = "postgresql+pg8000"
 _DAMAGED = (
     "the file is damaged, or no database: restore a copy of it, or move it away, and an empty one is made instead"
 )
@@ -37,7 +38,7 @@ def open_store(url: str, tables: MetaData) -> Engine:
     Raises StorageError when the database cannot be opened or written.
     """
     try:
-        engine = create_engine(url)
+        engine = _engine(url)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _set_sqlite_pragmas)
         _create(engine, tables)
@@ -49,6 +50,19 @@ def open_store(url: str, tables: MetaData) -> Engine:
             hint=remedy(error),
         ) from error
     return engine
+
+
+def _engine(url: str) -> Engine:
+    """Return an engine; PostgreSQL is spoken to by pg8000 unless the URL names another driver."""
+    asked = make_url(url)
+    try:
+        return create_engine(asked.set(drivername=_POSTGRESQL) if asked.drivername == "postgresql" else asked)
+    except ModuleNotFoundError as error:
+        raise StorageError.of(
+            "extra-missing",
+            f"the database {url.rpartition('@')[2]} needs the package {error.name}",
+            hint="pip install 'cellwright[postgresql]', and a URL that begins with postgresql://",
+        ) from None
 
 
 def remedy(error: SQLAlchemyError) -> str:

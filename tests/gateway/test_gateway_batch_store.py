@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from secrets import token_hex
 from threading import Barrier
 from typing import TYPE_CHECKING
 
 import orjson
+import postgresql_kit
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.event import listen, remove
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 KEY = AccessKey("ours", "operator", "0" * 64)
 DAY_S = 86_400
-POSTGRESQL = os.environ.get("CELLWRIGHT_TEST_POSTGRESQL")
 
 
 class Clock:
@@ -174,9 +174,11 @@ def test_old_files_and_ended_batches_are_forgotten(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
 def test_workers_that_keep_files_at_once_keep_no_more_than_the_bound(tmp_path: Path, database: str) -> None:
-    if database == "postgresql" and POSTGRESQL is None:
-        pytest.skip("SKIPPED LOUDLY: CELLWRIGHT_TEST_POSTGRESQL names no database of PostgreSQL")
-    url = str(POSTGRESQL) if database == "postgresql" else sqlite_url(str(tmp_path / "batches.db"))
+    with postgresql_kit.running() if database == "postgresql" else nullcontext(sqlite_url(f"{tmp_path}/b.db")) as url:
+        keep_at_once(url)
+
+
+def keep_at_once(url: str) -> None:
     workers = [BatchStore(url, BatchSettings(file_bytes=100), Clock()) for _ in range(6)]
     together, crowd = Barrier(len(workers)), f"crowd-{token_hex(8)}"
 

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import postgresql_kit
 import pytest
 
 from cellwright.errors import StorageError, UsageError
@@ -23,13 +18,13 @@ from cellwright.plugins import PluginSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from cellwright.gateway.knowledge.store import OpenStore, Store
 
 CLASS = SensitivityClass.TROUBLE_TICKET
 LIBRARY = Library("vs_1", "operator", "runbooks", CLASS, 1, "e", 2, {"team": "noc"})
 DOCUMENT = Document("file-1", "a.md", 5, 2, {"year": 2026, "open": True}, Chunking(60, 10), 2)
-ABSENT = "SKIPPED LOUDLY: no PostgreSQL with the extension vector here; the pgvector store goes untested"
 
 
 def opened(kind: str, environ: dict[str, str], file: str | None = None) -> Store:
@@ -40,33 +35,10 @@ def opened(kind: str, environ: dict[str, str], file: str | None = None) -> Store
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    pytest.importorskip("pg8000", reason=ABSENT)
-    found = [path.parent for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
-    share = list(Path("/usr/share/postgresql").glob("*/extension/vector.control"))
-    if not found or not share:
-        pytest.skip(ABSENT)
-    folder = tempfile.mkdtemp(prefix="pgv")
-    who = "postgres" if os.geteuid() == 0 else None
-    if who:
-        shutil.chown(folder, who)
-    try:
-        data = f"{folder}/data"
-        made = [found[-1] / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "-N"]
-        subprocess.run(made, user=who, check=True, capture_output=True, timeout=60)
-        control = [found[-1] / "pg_ctl", "-D", data, "-w", "-l", f"{folder}/log"]
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        options = f"-k {folder} -p {port} -c listen_addresses=127.0.0.1 -c fsync=off"
-        subprocess.run([*control, "-o", options, "start"], user=who, check=True, capture_output=True, timeout=60)
-        try:
-            yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
-        finally:
-            subprocess.run(
-                [*control, "-m", "immediate", "stop"], user=who, capture_output=True, check=False, timeout=60
-            )
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    if not postgresql_kit.has_vectors():
+        pytest.skip("SKIPPED LOUDLY: no PostgreSQL with the extension vector here; the pgvector store goes untested")
+    with postgresql_kit.running() as url:
+        yield url
 
 
 @pytest.fixture(params=["embedded", "pgvector"])
@@ -159,7 +131,6 @@ def test_what_a_tenant_keeps_is_bounded_and_a_document_that_does_not_fit_replace
 def test_a_database_that_is_not_named_or_not_there_is_told() -> None:
     with pytest.raises(UsageError, match="no URL"):
         opened("pgvector", {})
-    pytest.importorskip("pg8000", reason=ABSENT)
     with pytest.raises(StorageError, match="cannot be written") as told:
         opened("pgvector", {"URL": "postgresql://reader:secret@127.0.0.1:9/x"})
     assert "secret" not in str(told.value)

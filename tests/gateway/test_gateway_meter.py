@@ -6,6 +6,7 @@ import logging
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import postgresql_kit
 import pytest
 from gateway_kit import PRICE, Bench, Scripted, WordCounter, allow, config, opener, whole
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +16,7 @@ from sqlalchemy.event import listen
 
 from cellwright.errors import StorageError
 from cellwright.estate.model import TokenPrices
+from cellwright.gateway.metering import series
 from cellwright.gateway.metering.meter import Meter, charge
 from cellwright.gateway.metering.row import MeterRow
 from cellwright.gateway.model import ModelPrice
@@ -127,6 +129,20 @@ def test_an_unknown_cost_makes_the_total_unknown_and_so_do_two_currencies(tmp_pa
     assert (a.cost_in_nano, a.cost_out_nano, a.currency) == (100, 50, "USD")
     assert b.cost_in_nano is None
     assert c.cost_in_nano is None
+
+
+@pytest.mark.integration
+def test_meters_of_several_gateways_add_up_in_one_postgresql() -> None:
+    rows = [row_with(request_id=str(number), started_us=number, tenant="ab"[number % 2]) for number in range(600)]
+    with postgresql_kit.running() as server, Meter(server) as one, Meter(server) as other:
+        for number, row in enumerate(rows):
+            (one, other)[number % 3 == 0].record(row)
+        other.flush()
+        assert list(one.rows()) == rows
+        (total,) = one.totals()
+        requests = {found.labels[0]: found.total for found in one.series() if found.measure is series.REQUESTS}
+    assert (total.requests, total.tokens_in, total.cost_in_nano) == (600, 6_000, 60_000)
+    assert requests == {"a": 300, "b": 300}
 
 
 def test_rows_are_grouped_by_known_columns_only(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import postgresql_kit
 import pytest
 from gateway_kit import KEY, PRICE, QUESTION, Scripted, bench, call, config, opener, whole
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine
 
 from cellwright.errors import StorageError, UsageError
 from cellwright.gateway.allowance import TABLES, Share, SqlAllowances, Take
@@ -27,7 +27,7 @@ from cellwright.gateway.pots import SLICES, duration
 from cellwright.gateway.quota import Limiter, worst_prices
 from cellwright.gateway.quota_setup import open_allowances
 from cellwright.gateway.wire import ApiError, ModelRequest, Usage
-from cellwright.store import sqlite_url
+from cellwright.store import open_store, sqlite_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from cellwright.gateway.server import Gateway
 
 NOW_S = 1_800_000_000.0  # the beginning of a minute, of an hour, and no beginning of a day
-POSTGRESQL = os.environ.get("CELLWRIGHT_TEST_POSTGRESQL")
 SERVER = shutil.which("redis-server", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 CALLER = AccessKey("tests", "operator", hash_key(KEY))
 BODY = {"model": "auto", "messages": [{"role": "user", "content": "x" * 36}], "max_tokens": 40}  # 10 and 40 tokens
@@ -54,6 +53,12 @@ def quota(*bounds: Bound, at_once: int | None = None, holder: Holder = Holder.TE
     return Quota(holder, name, bounds, at_once)
 
 
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[str]:
+    with postgresql_kit.running() as url:
+        yield url
+
+
 @pytest.fixture(
     params=["sqlite", *(pytest.param(name, marks=pytest.mark.integration) for name in ("redis", "postgresql"))]
 )
@@ -63,12 +68,11 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield sqlite_url(str(tmp_path / "quota.db"))
         return
     if request.param == "postgresql":
-        if POSTGRESQL is None:
-            pytest.skip("SKIPPED LOUDLY: CELLWRIGHT_TEST_POSTGRESQL names no database of PostgreSQL to empty")
-        engine = create_engine(POSTGRESQL)
+        server: str = request.getfixturevalue("postgresql")
+        engine = open_store(server, TABLES)
         TABLES.drop_all(engine)
         engine.dispose()
-        yield POSTGRESQL
+        yield server
         return
     if SERVER is None:
         pytest.skip("SKIPPED LOUDLY: there is no redis-server on PATH")

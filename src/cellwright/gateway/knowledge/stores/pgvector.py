@@ -55,7 +55,7 @@ def open_store(spec: KnowledgeSpec, environ: Mapping[str, str]) -> Store:
             f"the knowledge store {spec.name} has no URL of PostgreSQL",
             expected="urlEnv, the environment variable that holds postgresql://user:password@host/database",
         )
-    load_extra("pgvector", f"the knowledge store {spec.name} needs", "pg8000")
+    load_extra("postgresql", f"the knowledge store {spec.name} needs", "pg8000")
     return PgvectorStore(f"postgresql+pg8000://{url.partition('://')[2]}", spec.name)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cellwright.errors import StorageError
 from cellwright.gateway.allowance import SqlAllowances
 from cellwright.gateway.model import AccessKey
 from cellwright.gateway.model_quota import Bound, Holder, Period, Quota, Unit
@@ -22,9 +20,9 @@ from cellwright.gateway.wire import ApiError, ModelRequest
 from cellwright.store import sqlite_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-    from cellwright.gateway.allowance import AllowanceStore, Slice, Take
+    from cellwright.gateway.allowance import AllowanceStore
     from cellwright.gateway.pots import Hold
 
 NOW = datetime(2027, 1, 15, 12, 0, 30, tzinfo=UTC)
@@ -92,75 +90,6 @@ def test_each_period_gives_what_it_has_whatever_way_it_is_come_to(
             inside[place] = inside.get(place, 0) + await worker.count(asks)
             worker.now_s += 0.6  # the store that had nothing may be asked again
         assert inside == {place: min(size, count) for place, count in asked.items()}
-
-    asyncio.run(main())
-
-
-class Slow:
-    """An allowance store whose answers are waited for: `asked` of it, they come when they are let `go`."""
-
-    def __init__(self, store: SqlAllowances) -> None:
-        self.asked, self.go = threading.Event(), threading.Event()
-        self.fails = False
-        self._store = store
-        self.expire, self.share, self.close = store.expire, store.share, store.close
-
-    def take(self, takes: Sequence[Take]) -> list[Slice]:
-        self._wait()
-        return self._store.take(takes)
-
-    def add(self, counter: str, amount: int, ends_s: float) -> None:
-        self._wait()
-        if self.fails:
-            raise StorageError.of("allowances-unavailable", "no")
-        self._store.add(counter, amount, ends_s)
-
-    def _wait(self) -> None:
-        self.asked.set()
-        assert self.go.wait(10)
-
-
-def test_what_the_store_gives_belongs_to_the_minute_it_was_asked_in(kept: SqlAllowances) -> None:
-    async def main() -> None:
-        store = Slow(kept)
-        worker = Worker(store, Bound(Unit.REQUESTS, Period.MINUTE, 1))
-        first = asyncio.create_task(worker.ask())
-        await asyncio.to_thread(store.asked.wait, 10)
-        worker.now_s += 30
-        second = asyncio.create_task(worker.ask())
-        await asyncio.sleep(0)
-        store.go.set()
-        assert await first is not None
-        assert await second is not None
-        assert await worker.count(3) == 0
-
-    asyncio.run(main())
-
-
-def test_what_could_not_be_given_back_stays_in_its_minute(kept: SqlAllowances) -> None:
-    async def main() -> None:
-        store = Slow(kept)
-        store.go.set()
-        worker = Worker(store, Bound(Unit.TOKENS, Period.MINUTE, 160))
-        worker.limiter._renewing = asyncio.create_task(asyncio.sleep(0))  # nothing is given back but below
-        hold = await worker.ask()
-        assert hold is not None
-        hold.settle(0, 0)
-        await worker.limiter._renew()
-        store.go.clear()
-        store.asked.clear()
-        store.fails = True
-        giving = asyncio.create_task(worker.limiter._renew())
-        await asyncio.to_thread(store.asked.wait, 10)
-        worker.now_s += 30
-        asking = asyncio.create_task(worker.ask())
-        await asyncio.sleep(0)
-        store.go.set()
-        with pytest.raises(StorageError):
-            await giving
-        assert await asking is not None
-        (pot,) = worker.limiter._pots.values()
-        assert pot.balance + pot.left + 10 == 160
 
     asyncio.run(main())
 

@@ -29,7 +29,7 @@ from cellwright.gateway.wire import ApiError, Operation
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from cellwright.gateway.allowance import AllowanceStore
+    from cellwright.gateway.allowance import AllowanceStore, Slice, Take
     from cellwright.gateway.exchange import Exchange
     from cellwright.gateway.metering.row import MeterRow
     from cellwright.gateway.model import AccessKey, BackendSpec
@@ -154,9 +154,7 @@ class Limiter:
         takes = [(pot, take) for pot, take in asked if take is not None]
         try:
             if takes:
-                got = await self._in_thread(self._store.take, [take for _, take in takes])
-                for (pot, _), slice_ in zip(takes, got, strict=True):
-                    pot.fill(slice_.amount, slice_.left, now_s)
+                await self._take(takes, now_s)
             for gate in account.gates:
                 if gate.is_shut and not gate.was_refused(now_s):
                     share = gate.asking(self._worker, now_s, max(1, gate.size // SLICES))
@@ -168,6 +166,22 @@ class Limiter:
                 kind="server_error",
                 headers={"retry-after": "1"},
             ) from error
+
+    async def _take(self, takes: Sequence[tuple[Pot, Take]], now_s: float) -> None:
+        """Put into pots what the store gives; where whoever asked leaves meanwhile, it is for others."""
+
+        def fill(given: asyncio.Future[list[Slice]]) -> None:
+            if given.exception() is None:
+                for (pot, _), slice_ in zip(takes, given.result(), strict=True):
+                    pot.fill(slice_.amount, slice_.left, now_s)
+
+        given = self._in_thread(self._store.take, [take for _, take in takes])
+        try:
+            await asyncio.shield(given)
+        except asyncio.CancelledError:
+            given.add_done_callback(fill)
+            raise
+        fill(given)
 
     async def _renew_always(self) -> None:
         renewals = 0
@@ -202,8 +216,10 @@ class Limiter:
                 if gate.share or gate.in_flight:
                     gate.share = await self._in_thread(self._store.share, gate.asking(self._worker, now_s, room))
 
-    async def _in_thread(self, work: Callable[[Unpack[_Arguments]], _Result], *arguments: *_Arguments) -> _Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+    def _in_thread(
+        self, work: Callable[[Unpack[_Arguments]], _Result], *arguments: *_Arguments
+    ) -> asyncio.Future[_Result]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
 
 def worst_prices(chains: Mapping[str, Sequence[str]], backends: Iterable[BackendSpec]) -> dict[str, tuple[int, int]]:

@@ -286,6 +286,18 @@ def test_a_hedge_that_begins_as_the_first_backend_fails_answers(tmp_path: Path) 
     assert (lost.backend, lost.error) == ("cloud", "upstream_failed")
 
 
+@pytest.mark.parametrize("turns", range(1, 5))
+def test_a_hedge_that_is_not_needed_any_more_is_metered_where_it_was_asked_alone(tmp_path: Path, turns: int) -> None:
+    async def take_turns() -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    edge = Slow()
+    response, rows = asked(tmp_path, HEDGED, Scripted((take_turns(), *GOOD)), edge)
+    assert response.headers["x-cellwright-backend"] == "cloud"
+    assert [row.backend for row in rows] == ["cloud", *(["edge"] if edge.asked else [])]
+
+
 def test_a_hedge_at_the_percentile_waits_until_one_is_known(tmp_path: Path) -> None:
     edge = Scripted(GOOD)
     response, rows = asked(tmp_path, Policy(hedge=Hedge(None)), Scripted((a_while(), *GOOD)), edge)

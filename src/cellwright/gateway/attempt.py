@@ -26,7 +26,9 @@ _TOO_MANY: Final = "upstream_rate_limited"
 class Attempt:
     """Asks a backend; when it is left, the backend's standing learns how it went, once."""
 
-    __slots__ = ("_answer", "_began_s", "_clock", "_is_late", "_probe", "_settled", "_stream", "_waiting", "live")
+    __slots__ = (
+        "_answer", "_began_s", "_clock", "_is_late", "_probe", "_settled", "_stream", "_waiting", "asked", "live",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -38,6 +40,7 @@ class Attempt:
     ) -> None:
         """`is_late` says whether the time that the whole request may take is over."""
         self.live = live
+        self.asked = False  # the backend: a hedge may be given up before that
         self._clock = clock
         self._is_late = is_late
         self._waiting = False  # for the backend, not for the client
@@ -50,6 +53,7 @@ class Attempt:
 
     async def first(self) -> Chunk:
         """Return the first piece of the answer; raises BackendError, ApiError."""
+        self.asked = True
         chunk = await self.further()
         if chunk is None:
             message = f"backend {self.live.spec.name} answered with nothing"
@@ -66,7 +70,7 @@ class Attempt:
 
     async def lose(self, error: BaseException | None) -> None:
         """End an answer that another backend was quicker with; how long it has taken so far counts as its latency."""
-        if error is None and not self._settled:
+        if error is None and self.asked and not self._settled:
             self._note_first()
         await self._settle(error, wanted=False)
 

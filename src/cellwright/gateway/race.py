@@ -48,10 +48,8 @@ class Race:
         try:
             chunk = await self._begun()
         except asyncio.CancelledError:
-            if (
-                self._second is None or not self._decided or self._task.uncancel() > cancelled
-            ):  # as asyncio.timeout tells its own
-                raise
+            if self._second is None or not self._decided or self._task.uncancel() > cancelled:
+                raise  # for another reason, told as asyncio.timeout tells its own
             return await self._from_second(*self._second)
         except ApiError as error:
             await self._lose(self._first, error)
@@ -124,7 +122,7 @@ class Race:
                 error = errors.get(attempt)
                 await attempt.lose(error)
                 is_spent = error.spent if isinstance(error, BackendError) else not isinstance(error, ApiError)
-                if attempt.live.spec is not self._exchange.spec and is_spent:
+                if attempt.live.spec is not self._exchange.spec and attempt.asked and is_spent:
                     code = error.code if isinstance(error, ApiError) else _LOST
                     self._exchange.lost.append((attempt.live.spec, code, Tally()))
 

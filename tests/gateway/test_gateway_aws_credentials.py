@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -191,6 +192,17 @@ def test_a_shared_file_is_read_anew_when_it_changes_and_kept_where_it_does_not_r
     access = replace(ACCESS, source=AwsSource.FILE, file=str(path), profile="noc")
     between = (lambda: write(FILE.format(key="two")), lambda: write("[noc]\n"), path.unlink)
     assert tried(tmp_path, says(ANSWER), access, {}, *between) == ["one", "two", "two", "two"]
+
+
+@pytest.mark.integration
+def test_a_shared_file_that_does_not_read_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "credentials"
+    path.write_text(FILE.format(key="one"))
+    access = replace(ACCESS, source=AwsSource.FILE, file=str(path), profile="noc")
+    damage, mend = (functools.partial(path.write_text, text) for text in ("[noc]\n", FILE.format(key="two")))
+    found = tried(tmp_path, says(ANSWER), access, {}, damage, lambda: None, lambda: None, mend)
+    assert found == ["one", "one", "one", "one", "two"]
+    assert caplog.text.count("cannot be read anew") == 1
 
 
 @pytest.mark.integration

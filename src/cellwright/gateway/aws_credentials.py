@@ -120,24 +120,33 @@ def _shared_file(spec: BackendSpec, access: AwsAccess, environ: Environ) -> Call
     seen: list[tuple[object, Credentials]] = []
 
     def read() -> Credentials:
+        stamp = _stamp(path)
+        if seen and seen[0][0] == stamp:
+            return seen[0][1]
         try:
-            about = path.stat()
-            stamp = (about.st_mtime_ns, about.st_size, about.st_ino)
-            if not seen or seen[0][0] != stamp:
-                seen[:] = [(stamp, _profile(path, profile))]
+            found = _profile(path, profile)
         except (OSError, ValueError, KeyError, configparser.Error) as error:
-            if seen:
-                _log.warning("the credentials of backend %s cannot be read anew: %s", spec.name, type(error).__name__)
-                return seen[0][1]
-            raise UsageError.of(
-                "credentials-unreadable",
-                f"the credentials of backend {spec.name} cannot be read from {path}",
-                expected=f"a section [{profile}] with aws_access_key_id and aws_secret_access_key",
-                cause=getattr(error, "strerror", None) or type(error).__name__,
-            ) from None
-        return seen[0][1]
+            if not seen:
+                raise UsageError.of(
+                    "credentials-unreadable",
+                    f"the credentials of backend {spec.name} cannot be read from {path}",
+                    expected=f"a section [{profile}] with aws_access_key_id and aws_secret_access_key",
+                    cause=getattr(error, "strerror", None) or type(error).__name__,
+                ) from None
+            _log.warning("the credentials of backend %s cannot be read anew: %s", spec.name, type(error).__name__)
+            found = seen[0][1]
+        seen[:] = [(stamp, found)]
+        return found
 
     return read
+
+
+def _stamp(path: Path) -> object:
+    """Return what is another where a file, or who may read it, has changed; None where there is none."""
+    with suppress(OSError):
+        about = path.stat()
+        return about.st_mtime_ns, about.st_ctime_ns, about.st_size, about.st_ino
+    return None
 
 
 def _profile(path: Path, profile: str) -> Credentials:

@@ -25,7 +25,6 @@ class AwsPart(Part):
     session_token_env: Variable = Field(
         default=_USUAL.session_token_env, description="the variable of the token of credentials that expire"
     )
-
     credentials: Annotated[AwsSource, one_of(AwsSource)] = Field(
         default=AwsSource.ENVIRONMENT, description="where they stand: environment, file, container or instance"
     )

@@ -102,6 +102,17 @@ def test_a_message_begins_anew_with_another_block(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
+def test_why_the_answer_that_broke_off_had_ended_is_void_too(tmp_path: Path, path: str) -> None:
+    route = Route("auto", ("cloud", "edge"), None, Policy(restart=True))
+    ended = Chunk(orjson.dumps({"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]}), "")
+    scripted = opener(Scripted((piece("zero "), ended, BROKEN)), Scripted(GOOD))
+    with bench(tmp_path, config(remote(), spec(), routes=(route,)), scripted) as gateway:
+        response = gateway.ask({"model": "auto", "stream": True} | PATHS[path], path=path)
+    last = [orjson.loads(event) for event in response.events][-1 if path == "/v1/responses" else -2]
+    assert last.get("response", {}).get("status", last.get("delta", {}).get("stop_reason")) in {"completed", "end_turn"}
+
+
+@pytest.mark.parametrize("path", PATHS)
 def test_a_tool_that_is_called_is_not_called_again(tmp_path: Path, path: str) -> None:
     route = Route("auto", ("cloud", "edge"), None, Policy(restart=True))
     edge = Scripted(GOOD)

@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 
 _PURPOSES: Final = ("batch", "user_data", "assistants")
 _LONGEST_NAME: Final = 200
-_IN_MEMORY: Final = {
-    "MAX_MEMORY_FILE_SIZE": math.inf
-}  # a body has its bound; temporary files would keep it in the clear
+_IN_MEMORY: Final = {"MAX_MEMORY_FILE_SIZE": math.inf}  # a temporary file would keep it in the clear
 _MOST_LISTED: Final = 10_000
 
 

@@ -88,7 +88,7 @@ class MessageStream:
         self._open: str | None = None  # the kind of the block that is open, with its number where it is a tool's
         self._index = -1
         self._begun = self._calls = False
-        self._stop: JsonObject = {"stop_reason": "end_turn", "stop_sequence": None}
+        self._stop = _stop({})
 
     def piece(self, chunk: Chunk) -> bytes:
         """Return the events for a piece of the answer."""
@@ -112,6 +112,7 @@ class MessageStream:
         return None if self._calls else self._restart
 
     def _restart(self, backend: str) -> bytes:
+        self._stop = _stop({})
         going_on = {"stop_reason": None, "stop_sequence": None}
         marker = {"type": "message_delta", "delta": going_on, "usage": {"output_tokens": 0}, **restart_mark(backend)}
         return b"".join(map(named_event, [*self._close(), marker]))

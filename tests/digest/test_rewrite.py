@@ -81,6 +81,12 @@ def test_what_began_first_is_told_first() -> None:
     assert rewrite_flaws(FACTS, swapped) == ("tells Device=381 before Device=404 under LINK DOWN",)
 
 
+def test_a_type_whose_name_another_begins_with_says_neither_severity_nor_root() -> None:
+    names = ("ROOT PORT", "ROOT PORT CRITICAL")
+    digest, prose = (text.replace("LINK DOWN", names[0]).replace("BER", names[1]) for text in (DIGEST, PROSE))
+    assert rewrite_flaws(decode(digest), prose) == ()
+
+
 def test_roots_that_elements_flag_are_roots_too() -> None:
     facts = decode(
         DIGEST.replace("> probable root; ", "^ root cause by its element; ").replace("N>", "N").replace("3!", "3^!")

@@ -129,7 +129,7 @@ def _roots(facts: Facts, paragraphs: list[str]) -> Iterator[str]:
 
 
 def _without(names: Iterable[str], text: str) -> str:
-    for name in names:
+    for name in sorted(names, key=len, reverse=True):  # one may hold another
         text = text.replace(name, "")
     return text
 

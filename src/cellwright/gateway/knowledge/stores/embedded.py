@@ -201,8 +201,8 @@ def _told(path: Path, done: str) -> Iterator[None]:
     except (duckdb.Error, OSError) as error:
         raise StorageError.of(
             "knowledge-unavailable",
-            f"the collections in {path} cannot be {done}",
-            cause=type(error).__name__,
+            f"the collections cannot be {done}",
+            cause=f"{type(error).__name__} at {path}",  # which no client is told
             hint=_remedy(path, error),
         ) from error
 

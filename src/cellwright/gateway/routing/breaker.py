@@ -24,7 +24,7 @@ class State(StrEnum):
 class Breaker:
     """Counts answers and failures of one backend; every call is told the time in seconds, on any clock that rises."""
 
-    __slots__ = ("_before", "_now", "_probing", "_resting_s", "_slot", "_until_s", "settings", "tripped")
+    __slots__ = ("_before", "_now", "_probing", "_resting_s", "_slot", "_until_s", "settings")
 
     def __init__(self, settings: BreakerSettings) -> None:
         self.settings = settings
@@ -34,7 +34,6 @@ class Breaker:
         self._until_s = -math.inf  # nothing is let through before
         self._resting_s = 0.0  # how long the last rest was, 0 while closed
         self._probing = False
-        self.tripped = 0  # times it has opened
 
     def wait_s(self, now_s: float) -> float:
         """Return in how many seconds a request may be sent; 0 for now, infinity while a probe is under way."""
@@ -74,7 +73,6 @@ class Breaker:
             first_s = settings.rest_ms / _MS_PER_S
             self._resting_s = min(self._resting_s * 2 or first_s, first_s * _LONGEST)
             self._until_s = max(self._until_s, now_s + self._resting_s)
-            self.tripped += 1
 
     def abandon(self, *, probe: bool) -> None:
         """Note that a request ended without telling anything about the backend; another may probe."""

@@ -96,6 +96,17 @@ class Scripted:
                 await item
 
 
+def document(rest: str) -> str:
+    """Return the text of a gateway's document; `rest` begins with a line end and its backends."""
+    return f"""
+apiVersion: cellwright.io/v1alpha1
+kind: Gateway
+metadata: {{name: x}}
+spec:
+  keys: [{{name: a, tenant: b, sha256: '{"0" * 64}'}}]
+  dataClass: anonymised{rest}"""
+
+
 def whole(text: str = "four five", usage: Usage | None = None) -> Chunk:
     body: dict[str, Any] = {"id": "x", "object": "chat.completion", "created": 1, "model": "m"}
     body["choices"] = [

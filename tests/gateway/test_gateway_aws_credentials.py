@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
-from gateway_kit import QUESTION, Upstream, alive, bench, call, config, remote
+from gateway_kit import QUESTION, Upstream, alive, bench, call, config, document, remote
 from test_gateway_bedrock import ACCESS, ANSWER
 from upstream_kit import in_turn, says
 
@@ -312,17 +312,11 @@ def test_a_file_that_holds_no_profile_is_told_without_what_it_holds(tmp_path: Pa
         assert "PLANTED" not in str(refused.value)
 
 
-DOCUMENT = """
-apiVersion: cellwright.io/v1alpha1
-kind: Gateway
-metadata: {name: x}
-spec:
-  keys: [{name: a, tenant: b, sha256: '0000000000000000000000000000000000000000000000000000000000000000'}]
-  dataClass: anonymised
+DOCUMENT = document("""
   backends:
     - {name: cloud, type: bedrock, model: m, tier: region, boundary: none, aws: {AWS}}
   routes: [{name: auto, backends: [cloud]}]
-"""
+""")
 
 
 def test_the_document_says_where_they_stand() -> None:

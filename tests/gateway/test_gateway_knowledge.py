@@ -13,7 +13,22 @@ import openai
 import orjson
 import pytest
 from aiohttp import web
-from gateway_kit import KEY, QUESTION, RULE, Scripted, Upstream, alive, bench, call, config, opener, remote, spec, whole
+from gateway_kit import (
+    KEY,
+    QUESTION,
+    RULE,
+    Scripted,
+    Upstream,
+    alive,
+    bench,
+    call,
+    config,
+    document,
+    opener,
+    remote,
+    spec,
+    whole,
+)
 
 from cellwright.errors import StorageError, UsageError
 from cellwright.estate.model import Boundary, SensitivityClass
@@ -541,19 +556,13 @@ def test_a_change_that_fails_leaves_all_as_it_was(tmp_path: Path) -> None:
 
 
 def test_the_document_says_where_collections_live() -> None:
-    text = """
-apiVersion: cellwright.io/v1alpha1
-kind: Gateway
-metadata: {name: x}
-spec:
-  keys: [{name: a, tenant: b, sha256: '0000000000000000000000000000000000000000000000000000000000000000'}]
-  dataClass: anonymised
+    text = document("""
   backends: [{name: edge, type: reasoner, model: m, tier: onprem, boundary: premises}]
   routes: [{name: auto, backends: [edge], knowledge: [runbooks]}]
   knowledge:
     - {name: site, type: embedded, boundary: premises, dataClass: trouble_ticket, file: k.duckdb}
     - {name: oslo, type: gateway, boundary: country, dataClass: anonymised, tenants: [b], baseUrl: 'https://oslo.example/v1'}
-"""
+""")
     built = load_config(text, "g.yaml")
     assert [each.name for each in built.knowledge] == ["site", "oslo"]
     assert built.routes[0].knowledge == ("runbooks",)

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from gateway_kit import PRICE, QUESTION, Scripted, bench, call, config, opener, remote, spec, whole
+from gateway_kit import PRICE, QUESTION, Scripted, bench, call, config, document, opener, remote, spec, whole
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_gateway_quota import CALLER, Worker, bound, quota
@@ -97,16 +97,10 @@ def test_what_is_declared_is_asked_for_where_the_protocol_has_a_limit() -> None:
 
 
 def test_the_document_declares_it() -> None:
-    text = """
-apiVersion: cellwright.io/v1alpha1
-kind: Gateway
-metadata: {name: x}
-spec:
-  keys: [{name: a, tenant: b, sha256: '0000000000000000000000000000000000000000000000000000000000000000'}]
-  dataClass: anonymised
+    text = document("""
   backends: [{name: edge, type: reasoner, model: m, tier: onprem, boundary: premises, maxOutputTokens: 4096}]
   routes: [{name: auto, backends: [edge]}]
-"""
+""")
     assert load_config(text, "g.yaml").backends[0].max_output == 4096
     with pytest.raises(UsageError, match=r"g\.yaml:8"):
         load_config(text.replace("4096", "0"), "g.yaml")

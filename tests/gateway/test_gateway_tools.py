@@ -42,6 +42,9 @@ KEYS = (
 )
 NOT_THERE = "region-milano"
 ESTATE = Path(__file__).parents[2] / "examples" / "operator"
+ACCEPT = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+EXPLAIN = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
+EXPLAIN |= {"params": {"name": "placement.explain", "arguments": {"workload": "slice-policy"}}}
 SITE_TOOLS = ["lake.tables", "lake.query", "digest.list", "digest.read", "digest.open", "placement.explain"]
 
 
@@ -139,11 +142,16 @@ def test_a_placement_is_explained_where_it_is_and_where_it_is_not(tmp_path: Path
 @pytest.mark.parametrize(("unit", "size"), [(Unit.REQUESTS, 1), (Unit.TOKENS, 5)])
 def test_calls_of_tools_keep_to_the_quota_of_their_caller(tmp_path: Path, unit: Unit, size: int) -> None:
     quotas = (Quota(Holder.TENANT, None, (Bound(unit, Period.MONTH, size),)),)
-    with gateway(tmp_path, site(None), quotas=quotas) as (opened, url):
-        found = [called(url, "placement.explain", workload="slice-policy") for _ in range(2)]
+    setup = config(spec("edge", type="reasoner"), keys=KEYS, tools=(site(None),), rules=(RULE, FREE), quotas=quotas)
+
+    async def talk(app: Gateway) -> list[Any]:
+        return [(await call(app, EXPLAIN, path="/mcp", headers=ACCEPT)).json["result"] for _ in range(2)]
+
+    with bench(tmp_path, setup) as opened:
+        found = opened.run(talk)
         rows = sorted(opened.meter.rows(), key=lambda row: row.started_us)
-    assert [each.is_error for each in found] == [False, True]
-    assert f"may use {size} {unit} a month" in found[1].content[0].text
+    assert [each["isError"] for each in found] == [False, True]
+    assert f"may use {size} {unit} a month" in found[1]["content"][0]["text"]
     assert [(row.status, row.error) for row in rows] == [(200, None), (429, "insufficient_quota")]
 
 
@@ -284,14 +292,11 @@ def test_no_key_no_tools_and_no_pages_of_another_origin(tmp_path: Path) -> None:
 
 def test_arguments_of_a_class_go_to_no_server_outside_its_boundary(tmp_path: Path) -> None:
     abroad = site(None, name="abroad", boundary=Boundary.NONE)
-    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
-    message |= {"params": {"name": "placement.explain", "arguments": {"workload": "x"}}}
-    accept = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
     setup = config(spec("edge", type="reasoner"), keys=KEYS, tools=(abroad,), rules=(RULE, FREE))
 
     async def ask(app: Gateway, data_class: str) -> str:
-        headers = accept | {"x-cellwright-data-class": data_class}
-        answer = await call(app, message, path="/mcp", headers=headers)
+        headers = ACCEPT | {"x-cellwright-data-class": data_class}
+        answer = await call(app, EXPLAIN, path="/mcp", headers=headers)
         return str(answer.json["result"]["content"][0]["text"])
 
     with bench(tmp_path, setup) as opened:

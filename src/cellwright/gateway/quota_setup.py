@@ -28,11 +28,6 @@ class Quotas:
         self._clock = clock
         self._limiter: Limiter | None = None
 
-    @property
-    def limiter(self) -> Limiter | None:
-        """What limits callers; None while no configuration has had quotas."""
-        return self._limiter
-
     def renew(self, config: GatewayConfig, chains: Mapping[str, Sequence[str]]) -> tuple[Admission, ...]:
         """Keep to the quotas of a configuration; return what lets requests in, nothing where it has none.
 

@@ -15,12 +15,11 @@ from cellwright.gateway.backend import Supplies
 from cellwright.gateway.connection import Call, Reply
 from cellwright.gateway.dispatch import Dispatch
 from cellwright.gateway.egress import Egress
-from cellwright.gateway.endpoints import messages
+from cellwright.gateway.endpoints import mcp, messages
 from cellwright.gateway.endpoints.chat import ChatCompletions
 from cellwright.gateway.endpoints.completions import PromptLists
 from cellwright.gateway.endpoints.embeddings import Embeddings
 from cellwright.gateway.endpoints.health import Health
-from cellwright.gateway.endpoints.mcp import Mcp
 from cellwright.gateway.endpoints.messages import Messages, TokenCount
 from cellwright.gateway.endpoints.metrics import Metrics
 from cellwright.gateway.endpoints.models import Models
@@ -114,13 +113,13 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         models, count = Models(callers, table, backends), TokenCount(callers, counter)
         paths = (
             *_model_paths(pipeline),
-            Path("GET", "/v1/models", models.every, about=schemas.MODELS),
-            Path("GET", "/v1/models/{model:path}", models.one, about=schemas.MODEL),
             Path("GET", "/healthz", Health(meter, callers, standings, clock).answer, about=schemas.HEALTH),
             Path("GET", "/metrics", Metrics(config, callers, meter).answer, about=schemas.METRICS),
-            *_tool_paths(config, callers, ToolDesk(tools, config.rules, guard, counter, meter, quotas.limiter)),
+            *_tool_paths(config, callers, quotas, ToolDesk(tools, config.rules, guard, counter, meter)),
         )
         within = (
+            Path("GET", "/v1/models", models.every, about=schemas.MODELS),
+            Path("GET", "/v1/models/{model:path}", models.one, about=schemas.MODEL),
             Path("POST", "/v1/messages/count_tokens", count.answer, messages.error_body, schemas.COUNT_TOKENS),
             *_knowledge_paths(config, callers, knowledge),
             *(_waiting_paths(waiting, pipeline) if waiting is not None else ()),
@@ -182,9 +181,11 @@ def _tool_servers(config: GatewayConfig, secrets: Mapping[str, str]) -> dict[Too
     }
 
 
-def _tool_paths(config: GatewayConfig, callers: Callers, desk: ToolDesk) -> tuple[Path, ...]:
+def _tool_paths(config: GatewayConfig, callers: Callers, quotas: Quotas, desk: ToolDesk) -> tuple[Path, ...]:
     """Return the path of tools where any are offered; without, the SDK of the protocol is not needed."""
-    return (Path("POST", "/mcp", Mcp(config, callers, desk).answer),) if config.tools else ()
+    if not config.tools:
+        return ()
+    return (Path("POST", "/mcp", mcp.Mcp(config, callers, quotas, desk).answer, mcp.error_body),)
 
 
 class Network:

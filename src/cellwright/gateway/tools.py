@@ -20,6 +20,7 @@ from cellwright.errors import CellwrightError, Diagnostic, nearest
 from cellwright.estate.model import Boundary
 from cellwright.gateway.egress import leaves, let_pass
 from cellwright.gateway.metering.row import MeterRow
+from cellwright.gateway.pots import Hold
 from cellwright.gateway.quota import spent
 from cellwright.gateway.routing.route import standing_against
 from cellwright.gateway.wire import ApiError
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from cellwright.gateway.egress import Guard
     from cellwright.gateway.metering.meter import Meter
     from cellwright.gateway.model import AccessKey, Rule, ToolServerSpec
-    from cellwright.gateway.quota import Limiter
     from cellwright.gateway.wire import JsonObject
 
 _log: Final = logging.getLogger("cellwright.gateway")
@@ -124,37 +124,42 @@ class _Call:
 class ToolDesk:
     """Shows callers the tools that they may call, and calls them."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a call passes through
+    def __init__(
         self,
         servers: Mapping[ToolServerSpec, ToolServer],
         rules: Sequence[Rule],
         guard: Guard,
         counter: TokenCounter,
         meter: Meter,
-        limiter: Limiter | None = None,
     ) -> None:
         self._servers = servers
         self._rules = tuple(rules)
         self._guard = guard
         self._counter = counter
         self._meter = meter
-        self._limiter = limiter
 
     async def shown(self, key: AccessKey) -> list[Tool]:
         """Return the tools that the holder of a key may call; a server that does not answer shows none."""
         return [replace(tool, name=name) for name, (tool, _) in (await self._offers(key)).items()]
 
-    async def call(
-        self, key: AccessKey, request_id: str, name: str, arguments: JsonObject, data_class: SensitivityClass
+    async def call(  # noqa: PLR0913, PLR0917 - what is asked, and who asks
+        self,
+        key: AccessKey,
+        request_id: str,
+        name: str,
+        arguments: JsonObject,
+        data_class: SensitivityClass,
+        hold: Hold | ApiError | None = None,
     ) -> ToolResult:
         """Return what a tool found, and meter it; a refusal or a failure is a result that says why.
 
-        `data_class` is that of the arguments.
+        `data_class` is that of the arguments. `hold` is what the call has reserved, or why it may not be made.
         """
         call = _Call(key, request_id, name, data_class, sent=_flat(arguments))
-        status, error, hold = 500, "internal_error", None
+        status, error = 500, "internal_error"
         try:
-            hold = await self._limiter.hold(key) if self._limiter is not None else None
+            if isinstance(hold, ApiError):
+                raise hold  # noqa: TRY301 - answered as other refusals are
             result = await self._called(call, arguments)
             call.got = _flat(result.value)
             status, error = _OK, "tool_failed" if result.failed else ""
@@ -170,7 +175,7 @@ class ToolDesk:
         finally:
             row = self._row(call, status, error or None)
             self._meter.record(row)
-            if hold is not None:
+            if isinstance(hold, Hold):
                 hold.settle(*spent((row,)))
         return result
 

@@ -104,8 +104,53 @@ def test_who_waits_for_credentials_in_vain_does_not_ask_once_more() -> None:
         found = await asyncio.gather(*(access.current() for _ in range(3)), return_exceptions=True)
         assert {type(each) for each in found} == {NoCredentialsError}
         assert (place.asked, (await access.current()).access_key) == (1, "one")
-        assert await asyncio.gather(*(access.renew() for _ in range(3))) == [False] * 3
-        assert (place.asked, await access.renew()) == (3, True)
+
+    asyncio.run(main())
+
+
+def test_whoever_is_refused_gets_others_by_one_fetch_and_none_soon_after_one_that_did_not_help() -> None:
+    now_s = NOW_S
+    hold_s = NOW_S + 3_600
+    place = Place(*(told(key, hold_s) for key in ("one", "two", "two", "three")), OSError(), told("four", hold_s))
+
+    async def main() -> None:
+        nonlocal now_s
+        access = Fetched(place, lambda: now_s)
+
+        async def renewed() -> tuple[list[bool], str, int]:
+            refused = await access.current()
+            found = await asyncio.gather(*(access.renew(refused) for _ in range(3)))
+            return found, (await access.current()).access_key, place.asked
+
+        first = await access.current()
+        assert await renewed() == ([True] * 3, "two", 2)
+        assert (await access.renew(first), place.asked) == (True, 2)  # others are there by now
+        assert await renewed() == ([False] * 3, "two", 2)
+        for later_s, found, key, asked in (
+            (30, False, "two", 3),  # the same again
+            (59, False, "two", 3),
+            (60, True, "three", 4),
+            (90, False, "three", 5),  # in vain
+            (119, False, "three", 5),
+            (120, True, "four", 6),
+        ):
+            now_s = NOW_S + later_s
+            assert await renewed() == ([found] * 3, key, asked)
+
+    asyncio.run(main())
+
+
+def test_a_client_that_leaves_while_it_looks_for_others_leaves_that_to_the_next() -> None:
+    place = Place(*(told(key, NOW_S + 3_600) for key in ("one", "two", "three")))
+
+    async def main() -> None:
+        access = Fetched(place, lambda: NOW_S)
+        refused = await access.current()
+        first = asyncio.create_task(access.renew(refused))
+        await asyncio.sleep(0)
+        first.cancel()
+        assert await access.renew(refused)
+        assert place.asked == 3
 
     asyncio.run(main())
 
@@ -246,11 +291,11 @@ def test_an_instance_is_asked_for_the_credentials_of_its_role(tmp_path: Path) ->
 def test_credentials_of_a_container_that_are_refused_are_fetched_anew_once(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("a-token\n")
     refused = says({"message": "The security token included in the request is expired"}, 403)
-    upstream = Upstream(in_turn(refused, says(ANSWER), refused, refused))
+    upstream = Upstream(in_turn(refused, says(ANSWER), refused))
 
     async def main() -> tuple[list[Response], list[tuple[str, str, str | None]]]:
         far_s = datetime.now(UTC).timestamp() + 3_600
-        answers = (told("one", far_s), told("two", far_s), told("three", far_s))
+        answers = (told("one", far_s), told("two", far_s))
         async with upstream.open(), metadata(*answers) as (url, seen):
             secrets = {
                 "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}/get",
@@ -261,8 +306,25 @@ def test_credentials_of_a_container_that_are_refused_are_fetched_anew_once(tmp_p
 
     (good, bad), seen = asyncio.run(main())
     assert (good.status, bad.error) == (200, "upstream_refused_key")
-    assert signed_by(upstream) == ["one", "two", "two", "three"]
-    assert seen == [("GET", "/get", "a-token")] * 3
+    assert signed_by(upstream) == ["one", "two", "two"]
+    assert seen == [("GET", "/get", "a-token")] * 2
+
+
+@pytest.mark.integration
+def test_a_lasting_refusal_has_credentials_fetched_once(tmp_path: Path) -> None:
+    upstream = Upstream(says({"message": "not authorised to perform bedrock:InvokeModel"}, 403))
+
+    async def main() -> int:
+        far_s = datetime.now(UTC).timestamp() + 3_600
+        async with upstream.open(), metadata(*(told(f"key{number}", far_s) for number in range(9))) as (url, seen):
+            access = replace(ACCESS, source=AwsSource.CONTAINER)
+            secrets = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}/get"}
+            found = await asked(tmp_path, upstream, access, secrets, times=4)
+            assert {each.error for each in found} == {"upstream_refused_key"}
+            return len(seen)
+
+    assert asyncio.run(main()) == 2
+    assert signed_by(upstream) == ["key0", *["key1"] * 4]
 
 
 @pytest.mark.integration

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _log: Final = logging.getLogger("cellwright.gateway")
 _EARLY_S: Final = 300.0  # before they expire, credentials are fetched anew
 _AGAIN_S: Final = 10.0  # between two attempts to, while those that are there still hold
+_RENEW_S: Final = 30.0  # between two attempts to, where what there is is refused
 _FETCH_S: Final = 5.0
 _LIMIT: Final = 64 * 1024  # bytes of an answer
 _USUAL_FILE: Final = "~/.aws/credentials"
@@ -59,8 +60,8 @@ class Access(Protocol):
         """Return credentials that hold; raise NoCredentialsError."""
         ...
 
-    async def renew(self) -> bool:
-        """Look for others than those that were refused; return whether there are any."""
+    async def renew(self, refused: Credentials) -> bool:
+        """Look for others than those that were refused, unless they are there; return whether there are any."""
         ...
 
 
@@ -90,10 +91,9 @@ class _Read:
             self._last = self._read()
         return self._last
 
-    async def renew(self) -> bool:
-        """Return whether others are there than before."""
-        before = self._last
-        return await self.current() != before
+    async def renew(self, refused: Credentials) -> bool:
+        """Return whether others are there now."""
+        return await self.current() != refused
 
 
 def _environment(spec: BackendSpec, access: AwsAccess, environ: Environ) -> Callable[[], Credentials]:
@@ -174,6 +174,7 @@ class Fetched:
         self._clock = clock
         self._held: tuple[Credentials, float] | None = None  # and when they expire, since 1970
         self._tried_s = 0.0
+        self._renewed_s = 0.0  # after those before were refused
         self._tries = 0  # that have ended, well or not
         self._fetching = asyncio.Lock()
 
@@ -185,20 +186,24 @@ class Fetched:
             raise NoCredentialsError(self._place.name)
         return self._held[0]
 
-    async def renew(self) -> bool:
-        """Fetch others."""
-        before = self._held
-        await self._fetch()
-        return self._held is not None and (before is None or self._held[0] != before[0])
+    async def renew(self, refused: Credentials) -> bool:
+        """Fetch others, together with whoever else was refused; not again for a while where that does not help."""
+        if self._holds(refused) and (self._fetching.locked() or not self._lately(self._renewed_s, _RENEW_S)):
+            await self._fetch()
+            self._renewed_s = self._clock()
+        return self._holds() and not self._holds(refused)
 
-    def _holds(self) -> bool:
-        return self._held is not None and self._clock() < self._held[1]
+    def _holds(self, those: Credentials | None = None) -> bool:
+        """Return whether any credentials, or those, are there and have not expired."""
+        return self._held is not None and self._clock() < self._held[1] and those in {None, self._held[0]}
+
+    def _lately(self, when_s: float, span_s: float) -> bool:
+        return 0 <= self._clock() - when_s < span_s
 
     def _is_due(self) -> bool:
         if self._held is None or not self._holds():
             return True
-        now_s = self._clock()
-        return self._held[1] - now_s <= _EARLY_S and not 0 <= now_s - self._tried_s < _AGAIN_S
+        return self._held[1] - self._clock() <= _EARLY_S and not self._lately(self._tried_s, _AGAIN_S)
 
     async def _fetch(self) -> None:
         """Fetch credentials, or wait for what comes of it where that goes on; those that are there stay if it fails."""

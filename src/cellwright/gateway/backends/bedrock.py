@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.forms.conversation import Conversation, Part
     from cellwright.gateway.forms.options import Options, Tool
     from cellwright.gateway.model import BackendSpec
+    from cellwright.gateway.sigv4 import Credentials
     from cellwright.gateway.upstream import Response, Sign
     from cellwright.gateway.wire import JsonObject, ModelRequest
 
@@ -109,9 +110,8 @@ class _Signing(NamedTuple):
     access: Access
     scope: Scope
 
-    async def to(self, url: str) -> Sign:
-        """Return what signs for a URL; raise NoCredentialsError."""
-        credentials = await self.access.current()
+    def to(self, url: str, credentials: Credentials) -> Sign:
+        """Return what signs for a URL."""
         return lambda body: sign(credentials, self.scope, "POST", url, _JSON, body, datetime.now(UTC))
 
 
@@ -152,21 +152,24 @@ class BedrockBackend:
                         yield chunk
 
     async def _respond(self, url: str, body: JsonObject) -> Response:
-        """Return a response that began well; credentials that are refused are looked for anew, once."""
+        """Return a response that began well; where credentials are refused, others sign once more."""
+        if (signing := self._signing) is None:
+            return await self._remote.post(url, self._headers, body)
+        credentials = await self._credentials(signing)
         try:
-            return await self._asked(url, body)
+            return await self._remote.post(url, self._headers, body, signing.to(url, credentials))
         except BackendError as error:
-            if error.code != REFUSED_KEY or self._signing is None or not await self._signing.access.renew():
+            if error.code != REFUSED_KEY or not await signing.access.renew(credentials):
                 raise
-        return await self._asked(url, body)
+        others = await self._credentials(signing)
+        return await self._remote.post(url, self._headers, body, signing.to(url, others))
 
-    async def _asked(self, url: str, body: JsonObject) -> Response:
+    async def _credentials(self, signing: _Signing) -> Credentials:
         try:
-            signer = await self._signing.to(url) if self._signing else None
+            return await signing.access.current()
         except NoCredentialsError as error:
             words = f"cannot be asked: {error} gives no credentials that hold"
             raise self._remote.error("upstream_no_credentials", words) from None
-        return await self._remote.post(url, self._headers, body, signer)
 
     def _whole(self, request: ModelRequest, body: Any) -> Chunk:  # noqa: ANN401 - JSON as the server wrote it
         match body:

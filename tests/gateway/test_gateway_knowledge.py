@@ -387,6 +387,20 @@ def test_a_request_that_is_searched_for_is_one_in_flight_with_what_it_embeds(tmp
     assert (response.status, response.headers["x-cellwright-passages"]) == (200, "1")
 
 
+def test_each_time_that_a_backend_embeds_for_one_request_is_a_row_of_its_own(tmp_path: Path) -> None:
+    given = setup(tmp_path, remote(), spec(), knowledge=(store(tmp_path, embedder="cloud"),))
+
+    async def talk(app: Gateway) -> Response:
+        ids = [await Talk(app).make(document) for document in (("fibre.md", FIBRE), ("power.md", POWER))]
+        tools = [{"type": "file_search", "vector_store_ids": asked} for asked in (ids, ids[:1])]
+        return await Talk(app)("POST", "/v1/chat/completions", QUESTION | {"model": "model-edge", "tools": tools})
+
+    with opened(tmp_path, given, Embedding(), Scripted((whole(),))) as gateway:
+        assert gateway.run(talk).status == 200
+        assert len([row for row in gateway.meter.rows() if row.operation == "embeddings"]) == 2 + 3
+        assert gateway.meter.healthy
+
+
 def test_a_site_is_searched_by_its_gateway_and_only_passages_travel(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("oslo", "centre")]
     for folder in folders:

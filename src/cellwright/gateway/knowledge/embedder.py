@@ -68,17 +68,14 @@ class BackendEmbedder:
 
     async def embed(self, texts: Sequence[str], asker: Asker) -> Vectors:
         """Return a vector for each text."""
-        found = [
-            await self._ask(texts[start : start + _BATCH], asker, start // _BATCH)
-            for start in range(0, len(texts), _BATCH)
-        ]
+        found = [await self._ask(texts[start : start + _BATCH], asker) for start in range(0, len(texts), _BATCH)]
         if len({vectors.shape[1] for vectors in found}) > 1:
             raise self._garbled()
         return np.concatenate(found)
 
-    async def _ask(self, texts: Sequence[str], asker: Asker, number: int) -> Vectors:
+    async def _ask(self, texts: Sequence[str], asker: Asker) -> Vectors:
         request = ModelRequest(
-            id=f"{asker.request_id}-e{number}",
+            id=f"{asker.request_id}-e{next(asker.numbers)}",
             created_s=int(time.time()),
             model=self._spec.model,
             body={"model": self._spec.model, "input": list(texts)},

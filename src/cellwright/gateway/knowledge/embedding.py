@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from cellwright.estate.model import Boundary
     from cellwright.gateway.knowledge.store import Vectors
@@ -19,6 +20,7 @@ class Asker:
 
     key: AccessKey
     request_id: str
+    numbers: Iterator[int] = field(default_factory=itertools.count, compare=False)  # of what a backend is asked for it
 
 
 class Embedder(Protocol):

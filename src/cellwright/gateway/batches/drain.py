@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import StorageError
+from cellwright.gateway.threads import to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -64,7 +65,7 @@ class Drain:
             try:
                 tasks = await self._take()
                 unreached = await self._answer_all(tasks)
-                await _whole(asyncio.to_thread(self._store.finish))
+                await to_its_end(self._store.finish)
             except StorageError as error:
                 _log.error("batches rest: %s", error.diagnostics[0].message)
                 tasks, unreached = [], True
@@ -84,9 +85,9 @@ class Drain:
             self._store.put_back(task)
             raise
         if outcome.status in _PASSING:
-            await _whole(asyncio.to_thread(self._store.put_back, task))
+            await to_its_end(self._store.put_back, task)
             return True
-        await _whole(asyncio.to_thread(self._store.settle, task, outcome.status, outcome.request_id, outcome.body))
+        await to_its_end(self._store.settle, task, outcome.status, outcome.request_id, outcome.body)
         return False
 
     async def _take(self) -> list[Task]:
@@ -110,13 +111,3 @@ class Drain:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._rest_s):
                 await self._more.wait()
-
-
-async def _whole(work: Awaitable[None]) -> None:
-    """Await work that goes on in a thread whatever happens here; whoever cancels this waits for its end."""
-    going = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(going)
-    except asyncio.CancelledError:
-        await going
-        raise

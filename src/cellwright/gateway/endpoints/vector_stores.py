@@ -5,6 +5,8 @@ Shapes: the OpenAI API reference (vector stores, vector store files). `documents
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -17,7 +19,7 @@ from cellwright.gateway.knowledge.service import Query
 from cellwright.gateway.knowledge.store import Chunking
 from cellwright.gateway.paths import Path
 from cellwright.gateway.pipeline import read_data_class
-from cellwright.gateway.wire import invalid
+from cellwright.gateway.wire import ApiError, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.connection import Call
     from cellwright.gateway.keys import Callers
     from cellwright.gateway.knowledge.service import Knowledge
-    from cellwright.gateway.knowledge.store import Document, Library
+    from cellwright.gateway.knowledge.store import Attributes, Document, Library
     from cellwright.gateway.knowledge.travel import Found
     from cellwright.gateway.model import GatewayConfig
     from cellwright.gateway.wire import JsonObject
@@ -40,6 +42,7 @@ _LONGEST_QUERY: Final = 16_384
 _MOST_QUERIES: Final = 8
 _LONGEST_NAME: Final = 256
 _MOST_METADATA: Final = 16
+_MOST_FILES: Final = 500
 _CHUNK_TOKENS: Final = range(50, 4_097)
 
 
@@ -70,11 +73,18 @@ class VectorStores:
         )
 
     async def create(self, call: Call) -> None:
-        """Make a collection, with files that were uploaded before where the body names some."""
+        """Make a collection with the files in it that the body names, or none at all where one cannot be added."""
         asker, body = await self._asked(call)
-        library = await self._knowledge.create(asker, _name(body.get("name"), ""), _metadata(body.get("metadata")))
-        for file_id in _texts(body.get("file_ids"), "file_ids"):
-            library, _ = await self._attach(asker, library.id, file_id, body)
+        name, metadata, file_ids = _name(body.get("name"), ""), _metadata(body.get("metadata")), _file_ids(body)
+        names = [(await self._read(asker, file_id, body))[0] for file_id in file_ids]  # texts together may be large
+        if len(set(names)) < len(names):
+            raise invalid("invalid_value", "file_ids must be of files with different names", "file_ids")
+        library = await self._knowledge.create(asker, name, metadata)
+        async with contextlib.AsyncExitStack() as failed:  # or cancelled: the client may leave
+            failed.push_async_callback(self._take_back, asker, library)
+            for file_id in file_ids:
+                library, _ = await self._attach(asker, library.id, file_id, body)
+            failed.pop_all()
         await self._tell(call, asker, library)
 
     async def every(self, call: Call) -> None:
@@ -161,9 +171,17 @@ class VectorStores:
         await call.reply.json(_page(query, self._knowledge.borders.crossing(found, asker.key.boundary)))
 
     async def _attach(self, asker: Asker, id: str, file_id: str, body: JsonObject) -> tuple[Library, Document]:  # noqa: A002 - the word of the interface
+        return await self._knowledge.add(asker, id, *await self._read(asker, file_id, body), file_id)
+
+    async def _take_back(self, asker: Asker, library: Library) -> None:
+        """Delete a collection, whatever happens meanwhile."""
+        with contextlib.suppress(ApiError):
+            await asyncio.shield(self._knowledge.drop(asker, library.id))
+
+    async def _read(self, asker: Asker, file_id: str, body: JsonObject) -> tuple[str, str, Attributes, Chunking]:
+        """Return name and text of an uploaded file, and how to keep it; raise ApiError."""
         name, content = await self._knowledge.upload(asker, file_id)
-        attributes = read_attributes(body.get("attributes"))
-        return await self._knowledge.add(asker, id, name, _text(content), attributes, _chunking(body), file_id)
+        return name, _text(content), read_attributes(body.get("attributes")), _chunking(body)
 
     async def _asker(self, call: Call) -> Asker:
         return Asker(await self._callers.identify(call.headers, call.names), call.reply.request_id)
@@ -297,6 +315,13 @@ def _texts(given: object, param: str) -> Iterable[str]:
     if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
         raise invalid("invalid_type", f"{param} must be a list of texts", param)
     return given
+
+
+def _file_ids(body: JsonObject) -> tuple[str, ...]:
+    found = tuple(_texts(body.get("file_ids"), "file_ids"))
+    if len(found) > _MOST_FILES:
+        raise invalid("invalid_value", f"file_ids must be {_MOST_FILES} at most", "file_ids")
+    return found
 
 
 def _chunking(body: JsonObject) -> Chunking:

@@ -14,6 +14,7 @@ from cellwright.gateway.knowledge.attributes import read_filter
 from cellwright.gateway.knowledge.chunk import passages
 from cellwright.gateway.knowledge.store import FULL, Document, Library
 from cellwright.gateway.knowledge.travel import Found, Passage
+from cellwright.gateway.threads import to_its_end
 from cellwright.gateway.wire import ApiError, invalid
 
 if TYPE_CHECKING:
@@ -178,6 +179,7 @@ class Knowledge:
             raise invalid("document_too_large", f"the text has {len(texts)} passages: {_MOST_PASSAGES} are the most")
         _same_embedder(place, library)
         vectors = await place.embedder.embed(texts, asker)
+        place, library = await self.library(asker, id)  # it may have been changed or deleted meanwhile
         if library.dimensions is None:
             library = replace(library, dimensions=vectors.shape[1])
             await _work(place.store.put, library)
@@ -298,7 +300,7 @@ def _class_of(named: str | None, otherwise: SensitivityClass) -> SensitivityClas
 async def _work(call: Callable[..., T], *given: object) -> T:
     """Return what a store answers, asked in a thread; raise ApiError (503) where it fails."""
     try:
-        return await asyncio.to_thread(call, *given)
+        return await to_its_end(call, *given)
     except StorageError as error:
         if error.diagnostics[0].code == FULL:
             raise ApiError(*error.diagnostics, status=413, kind="invalid_request_error") from None

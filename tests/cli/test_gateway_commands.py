@@ -58,6 +58,11 @@ def test_a_request_is_read_from_a_file(told: Callable[..., Any], tmp_path: Path)
     body.write_text('{"model": "auto", "messages": [{"role": "user", "content": "why?"}]}')
     code, out, _ = told("gateway", "explain", EXAMPLE, "--request", body, "-o", "json")
     assert (code, json.loads(out)["route"]) == (0, "auto")
+    url = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUg=="
+    content = [{"type": "image_url", "image_url": {"url": url}}]
+    body.write_text(json.dumps({"model": "auto", "messages": [{"role": "user", "content": content}]}))
+    _, out, _ = told("gateway", "explain", EXAMPLE, "--request", body, "--data-class", "anonymised", "-o", "json")
+    assert [each["decided_by"] for each in json.loads(out)["verdicts"]] == ["listed", "guard"]
     body.write_text('{"model": "auto"}')
     code, _, err = told("gateway", "explain", EXAMPLE, "--request", body)
     assert (code, "messages must be a list" in err) == (64, True)

@@ -29,13 +29,15 @@ def explained(
     setup: GatewayConfig,
     ask: Ask = WHOLE,
     data_class: SensitivityClass = ANONYMISED,
+    *,
+    unread: bool = False,
     **standings: Standing,
 ) -> Explanation:
     table = compile_table(setup)
     decision = table.decide("auto", data_class)
     assert decision is not None
     known = {item.name: Standing(item) for item in setup.backends}
-    return explain(table, decision, ask, known | standings)
+    return explain(table, decision, ask, known | standings, unread=unread)
 
 
 def routed(policy: Policy, *backends: str) -> tuple[Route, ...]:
@@ -59,6 +61,15 @@ def test_a_barred_backend_is_told_with_its_rules_and_what_would_admit_it() -> No
     )
     table = compile_table(setup)
     assert table.admits(ANONYMISED, "cloud")
+
+
+def test_a_backend_that_may_not_be_sent_what_the_guard_cannot_read_is_told() -> None:
+    for takes, places in ((False, [("edge", 1), ("cloud", None)]), (True, [("cloud", 1), ("edge", 2)])):
+        found = explained(config(remote(takes_unread=takes), spec()), unread=True)
+        assert [(verdict.backend, verdict.place) for verdict in found.verdicts] == places
+        assert takes or (found.verdicts[1].decided_by, "takesUnread" in said(found)["cloud"]) == ("guard", True)
+    (alone,) = explained(config(remote()), unread=True).verdicts
+    assert not alone.may_answer
 
 
 def test_a_backend_over_the_budget_is_told_with_what_it_takes_and_the_budget_that_would_do() -> None:

@@ -40,10 +40,10 @@ class BackendError(ApiError):
 
 
 class NotAskedError(BackendError):
-    """A backend was not asked, for it cannot do what the request wants; that says nothing against it."""
+    """A backend was not asked, for it cannot do what the request wants, or may not; that says nothing against it."""
 
-    def __init__(self, diagnostic: Diagnostic) -> None:
-        super().__init__(diagnostic, status=400, kind="invalid_request_error")
+    def __init__(self, diagnostic: Diagnostic, *, status: int = 400, kind: str = "invalid_request_error") -> None:
+        super().__init__(diagnostic, status=status, kind=kind)
 
 
 class Chunk(NamedTuple):

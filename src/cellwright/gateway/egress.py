@@ -8,7 +8,7 @@ import logging
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 import orjson
 
@@ -27,19 +27,36 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("cellwright.gateway")
 _DOCUMENTS: Final = frozenset({"data", "file_data", "bytes"})  # keys that hold base64 in the APIs of models
+_ARGUMENTS: Final = " input "  # in the way to arguments of a call, of which models see the text alone
 _NO_BASE64: Final = re.compile(r"[^A-Za-z0-9+/]")
+_BOMS: Final = (BOM_UTF16_LE, BOM_UTF16_BE)
 _BINARY: Final = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-_LOOKED_AT: Final = 1024  # bytes that tell whether something is text
+_PDF: Final = b"%PDF-"
+_LOOKED_AT: Final = 1024  # bytes within which readers of PDF look for that
 _QUANTUM: Final = 4  # signs of base64 that three bytes make
+_UNREADABLE: Final = (
+    "the request holds a document that the egress guard cannot read, such as a picture, a PDF or sound, and so stays "
+    "on the premises; ask for a model there, or have takesUnread set for a backend that may be sent such"
+)
+
+
+class UnreadableError(ApiError):
+    """The guard cannot read all that a body holds; a backend on the premises may be sent it."""
 
 
 class Egress:
-    """The door to one backend; `guard` None: the backend stands on the premises."""
+    """The door to one backend; `guard` None: the backend stands on the premises.
 
-    def __init__(self, pool: Pool, guard: Guard | None, tls: ssl.SSLContext | None = None) -> None:
+    Documents that the guard cannot read go through where the backend `takes_unread`.
+    """
+
+    def __init__(
+        self, pool: Pool, guard: Guard | None, tls: ssl.SSLContext | None = None, *, takes_unread: bool = False
+    ) -> None:
         self._pool = pool
         self._guard = guard
         self._tls = tls
+        self._takes_unread = takes_unread
 
     async def post(
         self,
@@ -73,39 +90,55 @@ class Egress:
         return await self._pool.request(method, url, headers=headers, repeatable=True)
 
     def check(self, body: JsonObject) -> None:
-        """Return when the body may go to the backend; raise ApiError (403) when the guard denies it or fails."""
-        if self._guard is not None:
-            let_pass(self._guard, body)
+        """Return when the body may go to the backend; raise ApiError (403) when the guard denies it or fails.
+
+        Where it holds what the guard cannot read, and the backend does not take such, that is UnreadableError.
+        """
+        if self._guard is not None and let_pass(self._guard, body).unread and not self._takes_unread:
+            diagnostic = Diagnostic("egress_unreadable", _UNREADABLE)
+            raise UnreadableError(diagnostic, status=403, kind="permission_error")
 
 
-def let_pass(guard: Guard, value: Any) -> None:  # noqa: ANN401 - JSON
-    """Return when a JSON value may leave; raise ApiError (403) when the guard denies it or fails."""
+class Leaves(list[str]):
+    """The texts in a JSON value; `unread`: besides them it holds a document that is no text, such as a picture."""
+
+    unread = False
+
+
+def let_pass(guard: Guard, value: Any) -> Leaves:  # noqa: ANN401 - JSON
+    """Return the texts of a JSON value that may leave; raise ApiError (403) when the guard denies it or fails."""
     try:
-        guard("\n".join(leaves(value)))
+        found = leaves(value)
+        guard("\n".join(found))
     except DeniedError as error:
         raise _denied("egress_denied", error.diagnostics[0].message) from None
     except Exception as error:  # noqa: BLE001 - a plugin boundary that fails closed; the message may quote the value
         _log.error("the egress guard failed with %s: nothing was sent", type(error).__name__)
         raise _denied("egress_guard_failed", "nothing was sent: the egress guard failed") from None
+    return found
 
 
-def leaves(body: JsonObject) -> list[str]:
+def leaves(body: JsonObject) -> Leaves:
     """Return every value in a JSON value after the keys that lead to it: `messages content: text`.
 
     Texts stand as they read, not as JSON escapes them: an escape can join a number to the letter of a line feed. A
     document in base64 or in a data URL is followed by the text that it holds, where it holds any.
     """
-    found: list[str] = []
+    found = Leaves()
     _gather("", body, found)
     return found
 
 
-def _gather(path: str, value: Any, found: list[str]) -> None:  # noqa: ANN401 - JSON
+def _gather(path: str, value: Any, found: Leaves) -> None:  # noqa: ANN401 - JSON
     """Add the values below one that `path` leads to; orjson bounds how deep they lie."""
     if isinstance(value, str):
         found.append(f"{path}: {value}")
-        if (text := _held(path.rpartition(" ")[2], value)) is not None:
-            found.append(f"{path}: {text}")
+        if (raw := _held(path.rpartition(" ")[2], value)) is not None:
+            text = _text(raw)
+            if text is not None:
+                found.append(f"{path}: {text}")
+            if (text is None or _hides(raw)) and _ARGUMENTS not in path:
+                found.unread = True
     elif isinstance(value, dict) and value:
         for key, item in value.items():
             _gather(f"{path} {key}" if path else key, item, found)
@@ -116,13 +149,14 @@ def _gather(path: str, value: Any, found: list[str]) -> None:  # noqa: ANN401 - 
         found.append(f"{path}: {value}")
 
 
-def _held(key: str, value: str) -> str | None:
-    """Return the text of a document in base64 or in a data URL (RFC 2397), None where a value holds none."""
+def _held(key: str, value: str) -> bytes | None:
+    """Return the document in a data URL (RFC 2397) or in base64, None where a value is none."""
     if value[:5].lower() == "data:":
         head, _, data = value.partition(",")
-        data = unquote(data)
-        if not head.lower().rstrip().endswith(";base64"):
-            return data
+        raw = unquote_to_bytes(data)
+        if "base64" not in head.lower():
+            return raw
+        data = raw.decode("latin-1")
     elif key in _DOCUMENTS:
         data = value
     else:
@@ -130,14 +164,19 @@ def _held(key: str, value: str) -> str | None:
     signs = _NO_BASE64.sub("", data.replace("-", "+").replace("_", "/"))  # as the most lenient reader would
     if len(signs) % _QUANTUM == 1:
         signs = signs[:-1]
-    return _text(base64.b64decode(signs + "=" * (-len(signs) % _QUANTUM)))
+    return base64.b64decode(signs + "=" * (-len(signs) % _QUANTUM))
 
 
 def _text(raw: bytes) -> str | None:
     """Return bytes as text, whatever type they are said to have; None for what is binary, such as a picture."""
     with contextlib.suppress(UnicodeDecodeError):
-        return raw.decode("utf-16" if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
-    return None if _BINARY.search(raw, 0, _LOOKED_AT) else raw.decode("latin-1")
+        return raw.decode("utf-16" if raw.startswith(_BOMS) else "utf-8-sig")
+    return None if _BINARY.search(raw) else raw.decode("latin-1")
+
+
+def _hides(raw: bytes) -> bool:
+    """Return whether what reads as text holds more than it says: a PDF, or two bytes a character without a mark."""
+    return _PDF in raw[:_LOOKED_AT] or (b"\0" in raw and not raw.startswith(_BOMS))
 
 
 def _denied(code: str, message: str) -> ApiError:

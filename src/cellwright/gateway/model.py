@@ -110,6 +110,7 @@ class BackendSpec:
     expected: Expected | None = None
     tls: ServerTls | None = None  # None: verified by the system's authorities, and shown nothing
     causes: str | None = None  # a file of `cellwright digest learn`, for the reasoner
+    takes_unread: bool = False  # off the premises: may be sent documents that the egress guard cannot read
 
     @property
     def on_premises(self) -> bool:

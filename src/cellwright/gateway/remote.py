@@ -16,6 +16,7 @@ import orjson
 
 from cellwright.errors import Diagnostic
 from cellwright.gateway.backend import BackendError, NotAskedError
+from cellwright.gateway.egress import UnreadableError
 from cellwright.gateway.forms.conversation import UnfitError
 from cellwright.gateway.upstream import ConnectFailedError, NetworkError, TimedOutError, UntrustedError
 from cellwright.gateway.waits import upstream
@@ -175,6 +176,8 @@ class _Failures:
                 raise told("upstream_timeout", "took too long to answer", status=504, spent=True) from error
             case NetworkError():
                 raise told("upstream_broke_off", "broke off its answer", spent=True) from error
+            case UnreadableError():
+                raise NotAskedError(*error.diagnostics, status=error.status, kind=error.kind) from None
             case ValueError():
                 raise told("upstream_garbled", "sent what cannot be read", spent=True) from error
 

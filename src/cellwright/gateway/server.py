@@ -99,7 +99,7 @@ def create_app(  # noqa: PLR0913 - all that wiring supplies, by name
         backends: dict[str, Backend] = {}
         for spec in config.backends:
             tls = backend_context(spec.tls) if spec.tls else None
-            egress = Egress(network.pool, None if spec.on_premises else guard, tls)
+            egress = Egress(network.pool, None if spec.on_premises else guard, tls, takes_unread=spec.takes_unread)
             supplies = Supplies(egress, counter, key_of(spec.name, spec.api_key_env, secrets), secrets)
             backends[spec.name] = _opener(spec, openers)(spec, supplies)
         table, callers = compile_table(config), _callers(config, network)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cellwright.digest.tokens import token_counter
 from cellwright.errors import UsageError, nearest
 from cellwright.gateway.config import load_config
+from cellwright.gateway.egress import leaves
 from cellwright.gateway.endpoints.chat import ChatCompletions
 from cellwright.gateway.knowledge_spec import EMBEDDED
 from cellwright.gateway.metering.meter import Meter, meter_url
@@ -119,7 +120,8 @@ def explain_request(config: GatewayConfig, question: Question) -> Explanation:
         tokens_in=question.tokens_in or asked.tokens_in or _TYPICAL_TOKENS_IN,
         tokens_out=question.tokens_out or asked.tokens_out or TYPICAL_TOKENS_OUT,
     )
-    found = explain(table, decision, ask, {spec.name: supposed(spec) for spec in config.backends})
+    unread = request is not None and leaves(request.body).unread
+    found = explain(table, decision, ask, {spec.name: supposed(spec) for spec in config.backends}, unread=unread)
     if request is None or decision.policy.light_below is None:
         return found
     return replace(found, difficulty=ask.difficulty, contributions=contributions(request.body))

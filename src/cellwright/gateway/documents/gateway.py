@@ -9,6 +9,7 @@ from pydantic import Field
 from cellwright.estate.documents.parts import (
     Count,
     Document,
+    Flag,
     Name,
     Part,
     PositiveCount,
@@ -89,6 +90,9 @@ class ModelPart(Part):
     causes: Text | None = Field(
         default=None, min_length=1, description="what `cellwright digest learn` wrote, for a reasoner to weigh"
     )
+    takes_unread: Flag = Field(
+        default=False, description="whether pictures, PDF and the like, which no guard can read, may leave for it"
+    )
 
     def at(self, name: str, tier: Tier, boundary: Boundary) -> BackendSpec:
         """Return the frozen backend at a place."""
@@ -110,6 +114,7 @@ class ModelPart(Part):
             expected=self.measured.build() if self.measured else None,
             tls=self.tls.build() if self.tls else None,
             causes=self.causes,
+            takes_unread=self.takes_unread,
         )
 
 

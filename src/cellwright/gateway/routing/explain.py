@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 _BUDGET: Final = "latencyBudget"
 _GRADE: Final = "grade"
 _LISTED: Final = "listed"
+_UNREAD: Final = (
+    "never sent this: the egress guard cannot read a document in it, such as a picture or a PDF; it may answer without "
+    "that, or with takesUnread"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Verdict:
     backend: str
     may_answer: bool
     place: int | None  # in the order of asking, from 1; None: never asked
-    decided_by: str  # rule, latencyBudget, a criterion, grade, or listed
+    decided_by: str  # rule, guard, latencyBudget, a criterion, grade, or listed
     sentence: str
 
 
@@ -60,12 +64,20 @@ class Explanation:
     contributions: tuple[tuple[str, float], ...] = ()  # of features to the log-odds, the strongest first
 
 
-def explain(table: DecisionTable, decision: Decision, ask: Ask, standings: Mapping[str, Standing]) -> Explanation:
-    """Return the order of the backends of a decision, and a sentence for each; `standings` by name."""
-    allowed = [standings[name] for name in decision.allowed]
+def explain(
+    table: DecisionTable, decision: Decision, ask: Ask, standings: Mapping[str, Standing], *, unread: bool = False
+) -> Explanation:
+    """Return the order of the backends of a decision, and a sentence for each; `standings` by name.
+
+    `unread` says that the request holds a document that the egress guard cannot read.
+    """
+    every = [standings[name] for name in decision.allowed]
+    allowed = [one for one in every if not unread or one.spec.on_premises or one.spec.takes_unread]
     ordered = order(decision.policy, ask, allowed)
-    told = [_allowed(decision.policy, ask, allowed, ordered, position) for position in range(len(ordered))] + [
-        _barred(table, name, decision) for name in dict.fromkeys(item.backend for item in decision.barred)
+    told = [
+        *(_allowed(decision.policy, ask, allowed, ordered, position) for position in range(len(ordered))),
+        *(_unread(one) for one in every if one not in allowed),
+        *(_barred(table, name, decision) for name in dict.fromkeys(item.backend for item in decision.barred)),
     ]
     return Explanation(decision.route, decision.data_class, decision.rules, tuple(told))
 
@@ -84,6 +96,10 @@ def _barred(table: DecisionTable, backend: str, decision: Decision) -> Verdict:
     change += f", or for data of class {' or '.join(free)}" if free else ""
     sentence = f"never asked: it stands {place(tightest.boundary)}, but {reasons}; it may answer {change}"
     return Verdict(backend, may_answer=False, place=None, decided_by="rule", sentence=sentence)
+
+
+def _unread(one: Standing) -> Verdict:
+    return Verdict(one.spec.name, may_answer=False, place=None, decided_by="guard", sentence=_UNREAD)
 
 
 def _tightest(against: Sequence[Barred]) -> Barred:

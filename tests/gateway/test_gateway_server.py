@@ -212,6 +212,21 @@ def test_other_paths_and_methods_are_told_apart(tmp_path: Path, method: str, pat
     assert ("allow" in response.headers) == (status == 405)
 
 
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("/chat/completions", "did you mean '/v1/chat/completions'?"),
+        ("/v1/v1/messages", "did you mean '/v1/messages'?"),
+        ("/", "/openapi.json says what there is"),
+    ],
+)
+def test_a_path_that_is_not_there_is_told_with_one_that_is(tmp_path: Path, path: str, hint: str) -> None:
+    with bench(tmp_path, config(), opener(Scripted(()))) as gateway:
+        response = gateway.ask(path=path)
+        assert response.json["error"]["message"] == f"there is nothing at this path; {hint}"
+        assert gateway.ask(path="/openapi.json", method="GET", key=None).status == 200
+
+
 def test_models_lists_routes_and_models_and_says_which_are_language_models(tmp_path: Path) -> None:
     reasoner, model = Scripted((), language_model=False), Scripted(())
     with bench(tmp_path, config(spec(), remote()), opener(reasoner, model)) as gateway:

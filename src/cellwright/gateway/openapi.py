@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from cellwright import __version__
-from cellwright.gateway.paths import About, Path
+from cellwright.gateway.paths import DESCRIPTION, About, Path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +41,7 @@ def described(paths: Iterable[Path]) -> tuple[Path, ...]:
     async def answer(call: Call) -> None:
         await call.reply.json(body)
 
-    return (*lines, Path("GET", "/openapi.json", answer))
+    return (*lines, Path("GET", DESCRIPTION, answer))
 
 
 def document(paths: Iterable[Path]) -> JsonObject:

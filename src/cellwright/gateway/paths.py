@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from cellwright.errors import nearest
 from cellwright.gateway.wire import error_body, invalid
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _PARAMETER: Final = re.compile(r"\{(\w+)(:path)?\}")
 _SEGMENT: Final = r"[^/\0]+"  # no database keeps NUL
 _REST: Final = ".+"
+_LONGEST: Final = 100  # characters of a path that is compared with those that there are
+DESCRIPTION: Final = "/openapi.json"  # of all paths
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -83,7 +86,8 @@ class Paths:
         for pattern, methods in self._patterns:
             if match := pattern.fullmatch(path):
                 return methods, match.groupdict()
-        raise invalid("unknown_path", "there is nothing at this path", status=404)
+        hint = nearest(path[:_LONGEST], self._exact) or f"{DESCRIPTION} says what there is"
+        raise invalid("unknown_path", f"there is nothing at this path; {hint}", status=404)
 
 
 def _allowed(methods: Iterable[str]) -> str:

@@ -38,6 +38,31 @@ def test_every_problem_is_told_with_its_place(told: Callable[..., Any], tmp_path
     assert (code, json.loads(out)["valid"], len(json.loads(out)["diagnostics"])) == (1, False, 2)
 
 
+def test_a_file_that_is_needed_and_not_there_is_remarked(told: Callable[..., Any], tmp_path: Path) -> None:
+    document = tmp_path / "gateway.yaml"
+    tls = "{certificate: no.crt, key: no.key, clientCa: no-ca.pem}"
+    changes = {
+        "port: 8781}": f"port: 8781, tls: {tls}}}",
+        "      boundary: premises\n": "      boundary: premises\n      causes: no-causes.json\n",
+        "      boundary: bloc\n": "      boundary: bloc\n      tls: {ca: no-backend-ca.pem}\n",
+        "originals: kept}": "topology: no-estate}",
+        "  quotas:": "  issuers: [{name: x, issuer: 'https://x', audience: y, jwks: {file: no-jwks.json}}]\n  quotas:",
+    }
+    text = EXAMPLE.read_text()
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new, 1)
+    document.write_text(text)
+    code, _, err = told("gateway", "check", document)
+    needed = ["listen.tls needs no.crt", "no.key", "no-ca.pem", "backend edge needs no-causes.json"]
+    needed += ["backend cloud needs no-backend-ca.pem", "issuer x needs no-jwks.json"]
+    needed += [f"edge needs {tmp_path / name}" for name in ("mappings/alarm-list.yaml", "no-estate")]
+    assert code == 0
+    assert [each for each in needed if f"{each}, which is not there" not in err] == []
+    _, _, err = told("gateway", "check", EXAMPLE)
+    assert "not there" not in err
+
+
 def test_a_request_is_explained_as_a_table_and_as_json(told: Callable[..., Any]) -> None:
     code, out, _ = told("gateway", "explain", EXAMPLE, "--model", "auto", "--data-class", "signalling")
     assert code == 0

@@ -99,9 +99,10 @@ def test_a_port_that_is_taken_is_named_with_what_to_do(tmp_path: Path) -> None:
             pass
 
 
-def test_an_address_that_is_none_of_this_machine_is_told() -> None:
-    with pytest.raises(UnavailableError, match="port-unavailable"):
-        bind("192.0.2.1", 0)
+@pytest.mark.parametrize("host", ["192.0.2.1", "a" * 64])
+def test_an_address_that_is_none_of_this_machine_is_told(host: str) -> None:
+    with pytest.raises(UnavailableError, match=r"port-unavailable.*the gateway.*give an address of this machine"):
+        bind(host, 0)
 
 
 def test_a_client_that_hangs_up_is_noticed_on_a_socket(tmp_path: Path) -> None:

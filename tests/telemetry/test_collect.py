@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import gzip
 import io
 import json
@@ -28,6 +29,7 @@ from cellwright.telemetry.formats.pcap import packets
 from cellwright.telemetry.formats.ves import Ves
 from cellwright.telemetry.listener import ListenerSpec
 from cellwright.telemetry.listeners.passwords import hashed
+from cellwright.telemetry.listeners.sockets import unbound
 from cellwright.telemetry.listeners.syslog_stream import split_messages
 from cellwright.telemetry.outcome import MediationResult
 from cellwright.telemetry.spool import Spool
@@ -401,6 +403,21 @@ def test_a_taken_port_closes_the_doors_that_were_open_already(tmp_path: Path) ->
         taken.listen()
         with pytest.raises(UnavailableError, match=r"listener syslog-tcp cannot listen on 127\.0\.0\.1 port"):
             collected(tmp_path, [spec("ves"), spec("syslog-tcp", port=taken.getsockname()[1])], _nothing)
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "hint"),
+    [
+        (OSError(errno.EACCES, "Permission denied"), "port-unavailable", "a port from 1024 up"),
+        (OSError(errno.EADDRINUSE, "Address already in use"), "port-taken", "stop the program that uses the port"),
+        (OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address"), "port-unavailable", "of this machine"),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "port-unavailable", "of this machine"),
+    ],
+)
+def test_an_address_that_cannot_be_had_is_told_with_what_to_do(failure: OSError, code: str, hint: str) -> None:
+    told = unbound(failure, "listener ves", "192.0.2.1", 80).diagnostics[0]
+    assert (told.code, told.cause) == (code, failure.strerror)
+    assert hint in str(told.hint)
 
 
 @pytest.mark.parametrize("protocol", ["netflow", "snmp", "syslog-udp"])

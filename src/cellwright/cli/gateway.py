@@ -17,6 +17,7 @@ from cellwright.estate.model import SensitivityClass
 from cellwright.wiring.gateway import (
     Documents,
     Question,
+    absent,
     difficulty_error,
     explain_request,
     read_config,
@@ -73,7 +74,7 @@ def check(
             console.tell(error.diagnostics)
             console.note(f"{len(error.diagnostics)} error(s) in {config}")
         raise console.Finish(ExitCode.ERROR) from None
-    remarks = (*remarks, *unanswerable(found))
+    remarks = (*remarks, *unanswerable(found), *absent(found, config.parent))
     if output is Output.JSON:
         console.say_json({"valid": True, "diagnostics": [], "remarks": remarks})
         return

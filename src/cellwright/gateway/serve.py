@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import gc
 import logging
 import signal
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from cellwright.errors import UnavailableError
 from cellwright.gateway.http.server import Server
 from cellwright.gateway.memory import keep_trimmed
+from cellwright.telemetry.listeners.sockets import unbound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -41,14 +41,9 @@ def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
         if shared:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         bound.bind((host, port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         bound.close()
-        raise UnavailableError.of(
-            "port-taken" if error.errno == errno.EADDRINUSE else "port-unavailable",
-            f"cannot listen on {host} port {port}",
-            cause=error.strerror or type(error).__name__,
-            hint="stop the program that uses the port, or choose another port; 0 takes any free one",
-        ) from error
+        raise unbound(error, "the gateway", host, port) from error
     return bound
 
 

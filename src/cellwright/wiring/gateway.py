@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -100,6 +100,24 @@ def unanswerable(config: GatewayConfig) -> Iterator[str]:
         decision = table.decide(route, None)
         if decision is not None and not decision.allowed:
             yield f"no backend may answer on route {route} unless a request names a class: {decision.sentence}"
+
+
+def absent(config: GatewayConfig, base: Path) -> Iterator[str]:
+    """Yield a sentence for each file that a configuration needs and that is not on this machine.
+
+    What stands at the edge is named relative to `base`.
+    """
+    tls = [("listen.tls", config.tls), *((f"backend {spec.name}", spec.tls) for spec in config.backends)]
+    named: list[tuple[str, str | Path | None]] = [
+        (place, name) for place, files in tls if files is not None for name in astuple(files)
+    ]
+    named += [(f"backend {spec.name}", spec.causes) for spec in config.backends]
+    named += [(f"issuer {issuer.name}", issuer.jwks_file) for issuer in config.issuers]
+    edge = (*config.edge.mappings, *([config.edge.topology] if config.edge.topology else []))
+    named += [("edge", base / name) for name in edge]
+    for place, name in named:
+        if name is not None and not Path(name).exists():
+            yield f"{place} needs {name}, which is not there: the gateway does not start without"
 
 
 def explain_request(config: GatewayConfig, question: Question) -> Explanation:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from cellwright.estate.documents.tls import Tls
     from cellwright.telemetry.listener import ListenerSpec
+
+_OTHER_ADDRESS: Final = (
+    "give an address of this machine: 127.0.0.1 for this machine alone, 0.0.0.0 for all of its networks"
+)
+_HINTS: Final[dict[int | None, str]] = {
+    errno.EADDRINUSE: "stop the program that uses the port, or choose another port; 0 takes any free one",
+    errno.EACCES: "choose a port from 1024 up: lower ones are for privileged programs",
+}
 
 
 def bind(spec: ListenerSpec, kind: socket.SocketKind) -> socket.socket:
@@ -23,15 +31,21 @@ def bind(spec: ListenerSpec, kind: socket.SocketKind) -> socket.socket:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((spec.host, spec.port))
         bound.settimeout(0)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         bound.close()
-        raise UnavailableError.of(
-            "port-taken" if error.errno == errno.EADDRINUSE else "port-unavailable",
-            f"listener {spec.name} cannot listen on {spec.host} port {spec.port}",
-            cause=error.strerror or type(error).__name__,
-            hint="stop the program that uses the port, or choose another port; 0 takes any free one",
-        ) from error
+        raise unbound(error, f"listener {spec.name}", spec.host, spec.port) from error
     return bound
+
+
+def unbound(error: OSError | UnicodeError, what: str, host: str, port: int) -> UnavailableError:
+    """Return the error for an address that `what` cannot be bound to, with what to do about it."""
+    number = getattr(error, "errno", None)
+    return UnavailableError.of(
+        "port-taken" if number == errno.EADDRINUSE else "port-unavailable",
+        f"{what} cannot listen on {host} port {port}",
+        cause=getattr(error, "strerror", None) or type(error).__name__,
+        hint=_HINTS.get(number, _OTHER_ADDRESS),
+    )
 
 
 def address(bound: socket.socket, scheme: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event, inspect, make_url, text
@@ -12,10 +13,15 @@ from sqlalchemy.schema import CreateColumn
 from cellwright.errors import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from sqlalchemy import Connection, Engine, MetaData, Table
     from sqlalchemy.dialects import postgresql
 
+    Insert = sqlite.Insert | postgresql.Insert
+
 _BUSY_TIMEOUT_S = 10
+_MOST_VALUES = 999  # in one statement: what older builds of SQLite take (sqlite.org/limits.html)
 _POSTGRESQL = "postgresql+pg8000"
 _DAMAGED = (
     "the file is damaged, or no database: restore a copy of it, or move it away, and an empty one is made instead"
@@ -97,7 +103,52 @@ def _add_columns(engine: Engine, tables: MetaData) -> None:
                     connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {added}"))
 
 
-def insert_or_update(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+class Insertion:
+    """Stores rows, tuples in the order of a table's columns, whose values need no conversion, by few statements.
+
+    Each statement takes as many rows as a power of two, so that a handful of texts serve batches of any size. A server
+    is waited for as often as there are statements, and with SQLite other threads go on while one is carried out.
+    """
+
+    def __init__(self, engine: Engine, table: Table, completed: Callable[[Insert], Insert] | None = None) -> None:
+        """`completed` says what becomes of rows that are there already."""
+        self._dialect = engine.dialect
+        self._columns = [column.name for column in table.columns]
+        self._insert = insert_or_update(engine, table)
+        self._completed = completed
+        self._most = 1 << (_MOST_VALUES // len(self._columns)).bit_length() - 1  # rows of one statement
+        self._statements: dict[int, tuple[str, list[str] | None]] = {}
+
+    def execute(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Store rows, in their order, within the transaction of a connection; raises SQLAlchemyError."""
+        start, size = 0, self._most
+        while start < len(rows):
+            if whole := (len(rows) - start) // size:
+                ends = range(start + size, start + size * whole + 1, size)
+                text, names = self._statement(size)
+                flat: Iterable[tuple[Any, ...]] = [tuple(chain.from_iterable(rows[end - size : end])) for end in ends]
+                connection.exec_driver_sql(
+                    text, list(flat) if names is None else [dict(zip(names, each, strict=True)) for each in flat]
+                )
+                start += size * whole
+            size //= 2
+
+    def _statement(self, size: int) -> tuple[str, list[str] | None]:
+        """Return the statement for so many rows, and the names of its values where the driver wants any."""
+        known = self._statements.get(size)
+        if known is None:
+            statement = self._insert.values([dict.fromkeys(self._columns)] * size)
+            statement = self._completed(statement) if self._completed is not None else statement
+            compiled = statement.compile(dialect=self._dialect)
+            names = [f"{name}_m{row}" for row in range(size) for name in self._columns]
+            if compiled.positional and compiled.positiontup != names:
+                msg = f"values of {self._columns} are not asked for row by row"
+                raise ValueError(msg)
+            known = self._statements[size] = str(compiled), None if compiled.positional else names
+        return known
+
+
+def insert_or_update(connection: Connection | Engine, table: Table) -> Insert:
     """Return an insert into a table that can say what becomes of a row that is there already."""
     if connection.dialect.name != "postgresql":
         return sqlite.insert(table)

@@ -9,16 +9,16 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
 
-from cellwright.store import insert_or_update
+from cellwright.store import Insertion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
 
     from cellwright.gateway.metering.row import MeterRow
 
@@ -72,7 +72,6 @@ SERIES: Final = Table(
     Column("bucket", Integer, primary_key=True, autoincrement=False),
     Column("amount", BigInteger, nullable=False),
 )
-_COLUMNS: Final = tuple(column.name for column in SERIES.columns)
 
 Labels = tuple[str, str, str, str, str, str]
 Increments = dict[Labels, defaultdict[tuple[str, str, int], int]]  # by measure, detail and bucket
@@ -153,19 +152,25 @@ def _observed(row: MeterRow) -> list[tuple[Measure, str, int]]:
     return found
 
 
-def add(connection: Connection, increments: Increments) -> None:
-    """Add increments to the stored series, within the transaction of a connection to SQLite or PostgreSQL."""
-    statement = insert_or_update(connection, SERIES)
-    statement = statement.on_conflict_do_update(
-        index_elements=list(SERIES.primary_key), set_={"amount": SERIES.c.amount + statement.excluded.amount}
+def adding(engine: Engine) -> Insertion:
+    """Return what adds rows of increments to the stored series of SQLite or PostgreSQL."""
+    return Insertion(
+        engine,
+        SERIES,
+        lambda insert: insert.on_conflict_do_update(
+            index_elements=list(SERIES.primary_key), set_={"amount": SERIES.c.amount + insert.excluded.amount}
+        ),
     )
+
+
+def ordered(increments: Increments) -> list[tuple[Any, ...]]:
+    """Return increments as rows in the order that all workers lock them in: none waits for another in a circle."""
     found = (
         (measure, *labels, detail, bucket, amount)
         for labels, amounts in increments.items()
         for (measure, detail, bucket), amount in amounts.items()
     )
-    ordered = sorted(found)  # all workers lock in one order: none waits for another in a circle
-    connection.execute(statement, [dict(zip(_COLUMNS, each, strict=True)) for each in ordered])
+    return sorted(found)
 
 
 def read(connection: Connection, tenant: str | None = None) -> tuple[Series, ...]:

@@ -10,13 +10,14 @@ import functools
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from cellwright.errors import Diagnostic, nearest
 from cellwright.estate.model import SensitivityClass
 from cellwright.gateway.backend import BackendError
 from cellwright.gateway.exchange import CLIENT_GONE, start
 from cellwright.gateway.quota import spent
+from cellwright.gateway.timelimit import TimeLimit
 from cellwright.gateway.wire import CLASS_HEADER, ApiError, error_body, invalid, unknown_model
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     # Returns the request that goes on; raises ApiError where none may.
     Filter = Callable[[Exchange, ModelRequest], Awaitable[ModelRequest]]
 
-_Result = TypeVar("_Result")
 _log: Final = logging.getLogger("cellwright.gateway")
 _MS_PER_S: Final = 1000.0
 _OK: Final = 200
@@ -76,7 +76,8 @@ class Pipeline:
             raise _unmetered()
         exchange = start(call.reply.request_id, key)
         try:
-            await self._in_time(exchange, self._answer(endpoint, call, exchange))
+            with self._limit(exchange):
+                await self._answer(endpoint, call, exchange)
             exchange.error = None
         except ApiError as error:
             exchange.error = error.code
@@ -97,7 +98,8 @@ class Pipeline:
         exchange = start(request_id, key)
         status = CLIENT_GONE
         try:
-            body = await self._in_time(exchange, self._whole(endpoint, raw, data_class, exchange))
+            with self._limit(exchange):
+                body = await self._whole(endpoint, raw, data_class, exchange)
             status, exchange.error = _OK, None
         except ApiError as error:
             status, exchange.error, body = error.status, error.code, error_body(error)
@@ -108,19 +110,11 @@ class Pipeline:
             self._close(exchange, status)
         return status, body
 
-    async def _in_time(self, exchange: Exchange, work: Awaitable[_Result]) -> _Result:
-        """Return what comes of the work on an exchange; raise ApiError (504) where it takes longer than it may."""
-        limit_s = self.config.timeouts.total_ms / _MS_PER_S
-        limit = asyncio.timeout(limit_s)
+    def _limit(self, exchange: Exchange) -> TimeLimit:
+        """Return the limit of the time that an exchange may take."""
+        limit = TimeLimit(self.config.timeouts.total_ms / _MS_PER_S)
         exchange.is_late = limit.expired
-        try:
-            async with limit:
-                return await work
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            message = f"no whole answer within {limit_s:g} s"
-            raise ApiError(Diagnostic("timeout", message), status=504, kind="server_error") from None
+        return limit
 
     async def _answer(self, endpoint: Endpoint, call: Call, exchange: Exchange) -> None:
         with exchange.client:

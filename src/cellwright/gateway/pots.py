@@ -191,11 +191,12 @@ class Gate:
 class Account:
     """All that limits one caller: of its tenant and of its key."""
 
-    __slots__ = ("_budgets", "_told", "gates", "pots", "rates_only")
+    __slots__ = ("_budgets", "_shares", "_told", "gates", "pots", "rates_only")
 
     def __init__(self, pots: tuple[Pot, ...], gates: tuple[Gate, ...]) -> None:
         self.pots = pots
         self.gates = gates
+        self._shares: dict[int, int] = {}
         self.rates_only = all(pot.bound.unit is Unit.REQUESTS for pot in pots)
         minutes = [pot for pot in pots if pot.bound.period is Period.MINUTE]
         by_unit = ((unit, [pot for pot in minutes if pot.bound.unit is unit]) for unit in (Unit.REQUESTS, Unit.TOKENS))
@@ -232,10 +233,12 @@ class Account:
         They are an eighth of the smallest allowance, within bounds: one such request seldom takes more, and a few of
         them do not keep all others out.
         """
-        sizes = [pot.bound.size for pot in self.pots if pot.bound.unit is Unit.TOKENS]
-        costs = [pot.bound.size for pot in self.pots if pot.bound.unit is Unit.COST and price_out]
-        smallest = min([*sizes, *(size * MILLION // price_out for size in costs)], default=_MOST_SHARE)
-        return min(max(smallest // SLICES, _LEAST_SHARE), _MOST_SHARE)
+        if price_out not in self._shares:
+            sizes = [pot.bound.size for pot in self.pots if pot.bound.unit is Unit.TOKENS]
+            costs = [pot.bound.size for pot in self.pots if pot.bound.unit is Unit.COST and price_out]
+            smallest = min([*sizes, *(size * MILLION // price_out for size in costs)], default=_MOST_SHARE)
+            self._shares[price_out] = min(max(smallest // SLICES, _LEAST_SHARE), _MOST_SHARE)
+        return self._shares[price_out]
 
     def refusal(self, needs: Needs, now_s: float) -> ApiError:
         """Return the refusal of a request, for the first reason there is."""

@@ -140,7 +140,7 @@ class Limiter:
         """Return what a request reserves."""
         if request is None or account.rates_only:
             return _NONE
-        tokens_in = len(request.prompt) // _CHARACTERS + request.tokens_given + 1
+        tokens_in = request.characters // _CHARACTERS + request.tokens_given + 1
         price_in, price_out = self._prices.get(request.model, (0, 0))
         tokens_out = 0
         if request.operation is not Operation.EMBEDDINGS:

@@ -81,6 +81,14 @@ class ModelRequest:
     marked: bool = False  # the messages hold marks, which only some backends know
     echo: JsonObject = field(default_factory=dict, repr=False)  # what the answer repeats of the request
     fit: Callable[[Boundary], ModelRequest] | None = None  # what may go where a backend stands; None: this
+    _known: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def characters(self) -> int:
+        """How long the prompt is; counted once."""
+        if not self._known:
+            self._known["characters"] = len(self.prompt)
+        return self._known["characters"]
 
     @property
     def prompt(self) -> str:

@@ -40,4 +40,7 @@ def may_name_someone(text: str) -> bool:
     for word in _WORDS:
         if word in lower:
             return True
-    return any(mark in lower and pattern.search(lower) for mark, pattern in _MARKED)
+    for mark, pattern in _MARKED:  # noqa: SIM110 - a generator takes three times as long
+        if mark in lower and pattern.search(lower):
+            return True
+    return False

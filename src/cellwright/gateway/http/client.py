@@ -172,7 +172,10 @@ class Received:
         """Return the whole body; raise ValueError past `limit` bytes, NetworkError where it does not come whole."""
         taken: list[bytes] = []
         size = 0
-        async for piece in self.pieces():
+        while (piece := self._next()) is not None:
+            if not piece:
+                await self.wait()
+                continue
             taken.append(piece)
             size += len(piece)
             if size > limit:
@@ -182,20 +185,25 @@ class Received:
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes in; raises NetworkError where it does not come whole."""
-        while True:
-            if self._pieces:
-                piece = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-                self._pieces.clear()
-                self._held = 0
-                if not self._ended:
-                    self._connection.let_flow()
+        while (piece := self._next()) is not None:
+            if piece:
                 yield piece
-            elif self._error is not None:
-                raise self._error
-            elif self._ended:
-                return
             else:
                 await self.wait()
+
+    def _next(self) -> bytes | None:
+        """Return what has come in, empty where nothing has yet, None behind the end; raises NetworkError."""
+        pieces = self._pieces
+        if pieces:
+            piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
+            self._held = 0
+            if not self._ended:
+                self._connection.let_flow()
+            return piece
+        if self._error is not None:
+            raise self._error
+        return None if self._ended else b""
 
     async def drain(self) -> None:
         """Let the rest of a body of no interest come in, for a moment, so that the connection can be used again."""

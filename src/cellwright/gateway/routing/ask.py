@@ -21,7 +21,7 @@ def read_ask(policy: Policy, request: ModelRequest) -> Ask:
     priced = Criterion.PRICE in policy.prefer
     return Ask(
         stream=request.stream,
-        tokens_in=len(request.prompt) // CHARS_PER_TOKEN + 1 if priced else 0,
+        tokens_in=request.characters // CHARS_PER_TOKEN + 1 if priced else 0,
         tokens_out=_tokens_out(request.body) if priced else 0,
         difficulty=None if policy.light_below is None else difficulty(request.body),
     )

@@ -29,8 +29,7 @@ _UPPER: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _FOLDED: Final = bytes.maketrans(_UPPER + _SIGNS, _UPPER.lower() + b" " * len(_SIGNS))  # what makes words comparable
 _DIGITS: Final = b"0123456789"
 _RECORD: Final = 12  # a line with a digit in so many characters is data, not prose
-_MOST: Final = 5.0  # cues of one kind that count
-_CODE: Final = ("```", "def ", "SELECT ", "import ", "class ", "();", "=> ")
+_MOST: Final = 5  # cues of one kind that count
 # The verbs of analysing, judging and making, and those of remembering, as taxonomies of learning goals list them
 # (Anderson and Krathwohl, 2001), and what goes with them in a question.
 
@@ -74,6 +73,19 @@ _OWN: Final = _words(
 )
 
 
+FEATURES: Final = (
+    "words of prose",
+    "clauses",
+    "numbers",
+    "questions",
+    "words of reasoning",
+    "words of looking up",
+    "words of constraint",
+    "words of an own case",
+)
+"""What else was tried got no weight worth its time: turns, tools, code, lines of data, letters beyond ASCII."""
+
+
 @dataclass(frozen=True, slots=True)
 class Weights:
     """What was trained: the bias, a weight for each feature by name, and the errors found on unseen kinds."""
@@ -81,13 +93,13 @@ class Weights:
     bias: float
     features: Mapping[str, float]
     errors: Mapping[str, float]
+    in_order: tuple[float, ...]  # the weights, as FEATURES are
 
 
 def difficulty(body: JsonObject) -> float:
     """Return how difficult a chat request is, 0 to 1."""
     weights = shipped()
-    found = features(body)
-    return _logistic(weights.bias + math.fsum(map(mul, map(weights.features.__getitem__, found), found.values())))
+    return _logistic(weights.bias + sum(map(mul, weights.in_order, _measured(body))))
 
 
 def contributions(body: JsonObject) -> tuple[tuple[str, float], ...]:
@@ -99,46 +111,40 @@ def contributions(body: JsonObject) -> tuple[tuple[str, float], ...]:
 
 def features(body: JsonObject) -> dict[str, float]:
     """Return the features of a chat request by name; the question is the last message of the user."""
-    messages = body.get("messages") or ()
-    question, chars = "", 0
-    for message in messages:
-        texts = message_texts(message)
-        chars += sum(map(len, texts))
-        if message.get("role") == "user":
-            question = "\n".join(texts)
+    return dict(zip(FEATURES, _measured(body), strict=True))
+
+
+def _measured(body: JsonObject) -> tuple[float, ...]:
+    """Return the features in the order of FEATURES."""
+    question = _question(body)
     seen = question if len(question) <= _HEAD + _TAIL else f"{question[:_HEAD]}\n{question[-_TAIL:]}"
-    lines = seen.encode(errors="replace").split(b"\n")
-    prose = b"\n".join([line for line in lines if _is_prose(line)])
+    prose = b"\n".join([line for line in seen.encode(errors="replace").split(b"\n") if _is_prose(line)])
     words = prose.translate(_FOLDED).split()
     distinct = set(words)
-    tools = body.get("tools")
-    return {
-        "tokens of the prompt": math.log1p(chars / 4),
-        "words of prose": math.log1p(len(words)),
-        "lines of data": math.log1p(len(lines) - prose.count(b"\n") - 1),
-        "clauses": math.log1p(len(prose) - len(prose.translate(None, b",;:"))),
-        "questions": min(prose.count(b"?"), _MOST),
-        "words of reasoning": min(len(distinct & _REASONING), _MOST),
-        "words of looking up": min(len(distinct & _LOOKING_UP), _MOST),
-        "words of constraint": min(len(distinct & _CONSTRAINING), _MOST),
-        "words of an own case": min(len(distinct & _OWN), _MOST),
-        "code": float(any(map(seen.count, _CODE))),
-        "numbers": math.log1p(sum([words.count(word) for word in distinct if word.isdigit()])),
-        "incidents in a digest": math.log1p(seen.count("incident ")),
-        "turns": math.log1p(max(len(messages) - 1, 0)),
-        "tools": math.log1p(len(tools) if isinstance(tools, list) else 0),
-        "letters beyond ASCII": 0.0 if prose.isascii() else _share_beyond_ascii(prose.decode()),
-    }
+    return (
+        math.log1p(len(words)),
+        math.log1p(len(prose) - len(prose.translate(None, b",;:"))),
+        math.log1p(sum([words.count(word) for word in distinct if word.isdigit()])),
+        min(prose.count(b"?"), _MOST),
+        min(len(distinct & _REASONING), _MOST),
+        min(len(distinct & _LOOKING_UP), _MOST),
+        min(len(distinct & _CONSTRAINING), _MOST),
+        min(len(distinct & _OWN), _MOST),
+    )
+
+
+def _question(body: JsonObject) -> str:
+    """Return the last message of the user."""
+    for message in reversed(body.get("messages") or ()):
+        if message.get("role") == "user":
+            return "\n".join(message_texts(message))
+    return ""
 
 
 def _is_prose(line: bytes) -> bool:
     """Return whether a line reads as text: few digits, and not empty."""
     size = len(line)
     return size > 0 and (size - len(line.translate(None, _DIGITS))) * _RECORD < size
-
-
-def _share_beyond_ascii(text: str) -> float:
-    return sum(not char.isascii() for char in text) / len(text)
 
 
 def _logistic(value: float) -> float:
@@ -150,4 +156,5 @@ def shipped() -> Weights:
     """Return the weights that are part of the package."""
     text = resources.files("cellwright.gateway.routing").joinpath("difficulty.json").read_text("utf-8")
     data: dict[str, Any] = json.loads(text)
-    return Weights(data["bias"], data["features"], data["errors"])
+    weights = data["features"]
+    return Weights(data["bias"], weights, data["errors"], tuple([weights[name] for name in FEATURES]))

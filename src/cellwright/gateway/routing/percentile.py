@@ -16,21 +16,17 @@ _PER_OCTAVE: Final = 4  # buckets between a duration and its double
 _OCTAVES: Final = 24  # up to 1,677 s
 _BUCKETS: Final = _PER_OCTAVE * _OCTAVES
 _MOST_HALVINGS: Final = 60.0  # of weights before they are written anew, far from what floats can hold
-_FRESH_S: Final = 0.25  # for which a percentile that was reckoned is told again
 
 
 class Durations:
     """Durations in milliseconds seen lately; a percentile is within 9 % of the true one."""
 
-    __slots__ = ("_at_s", "_origin_s", "_percentile", "_reckoned", "_total", "_weights")
+    __slots__ = ("_origin_s", "_total", "_weights")
 
     def __init__(self, now_s: float) -> None:
         self._weights = [0.0] * _BUCKETS
         self._total = 0.0
         self._origin_s = now_s  # when a weight of 1 was given
-        self._at_s = -math.inf  # when the percentile below was reckoned
-        self._percentile = 0.0
-        self._reckoned: float | None = None
 
     def add(self, ms: float, now_s: float) -> None:
         """Count a duration."""
@@ -47,13 +43,9 @@ class Durations:
         return self._total * math.exp2(-((now_s - self._origin_s) / HALF_LIFE_S))
 
     def percentile(self, percentile: float, now_s: float) -> float | None:
-        """Return a percentile in milliseconds, reckoned at most a quarter of a second ago; None below `ENOUGH`."""
-        if now_s - self._at_s >= _FRESH_S or percentile != self._percentile:
-            self._at_s, self._percentile = now_s, percentile
-            self._reckoned = self._reckon(percentile) if self.weight(now_s) >= ENOUGH else None
-        return self._reckoned
-
-    def _reckon(self, percentile: float) -> float:
+        """Return a percentile in milliseconds; None below `ENOUGH`."""
+        if self.weight(now_s) < ENOUGH:
+            return None
         above = self._total * (1.0 - percentile / 100.0)
         for bucket in range(_BUCKETS - 1, 0, -1):
             above -= self._weights[bucket]

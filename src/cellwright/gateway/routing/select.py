@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -61,8 +62,9 @@ def keys(policy: Policy, ask: Ask, standings: Sequence[Standing]) -> list[tuple[
 
 def fit(policy: Policy, standing: Standing) -> Fit:
     """Return how a backend stands to the budget of a policy; with nothing in flight the unknown gets its chance."""
-    first_ms, first_limit_ms = standing.first_token.ms, policy.budget.first_token_ms
-    trip_ms, trip_limit_ms = standing.round_trip.ms, policy.budget.round_trip_ms
+    budget = policy.budget
+    first_ms, first_limit_ms = standing.first_token.ms, budget.first_token_ms
+    trip_ms, trip_limit_ms = standing.round_trip.ms, budget.round_trip_ms
     if first_limit_ms is not None and first_ms is not None and first_ms > first_limit_ms:
         return Fit.OVER
     if trip_limit_ms is not None and trip_ms is not None and trip_ms > trip_limit_ms:
@@ -94,7 +96,14 @@ def cost(ask: Ask, standing: Standing) -> int | None:
 
 def comparable(standings: Sequence[Standing]) -> bool:
     """Return whether all known prices are in one currency."""
-    return len({price.currency for standing in standings if (price := standing.spec.price)}) <= 1
+    known: str | None = None
+    for standing in standings:
+        price = standing.spec.price
+        if price is not None:
+            if known is not None and price.currency != known:
+                return False
+            known = price.currency
+    return True
 
 
 def load(standing: Standing, *, shares: bool) -> float:
@@ -105,14 +114,14 @@ def load(standing: Standing, *, shares: bool) -> float:
 
 def shares_known(standings: Sequence[Standing]) -> bool:
     """Return whether every backend says how many requests it takes at once."""
-    return all(standing.spec.max_concurrency is not None for standing in standings)
+    return None not in [standing.spec.max_concurrency for standing in standings]
 
 
 def _ranks(criterion: Criterion, ask: Ask, standings: Sequence[Standing]) -> list[float]:
     """Return what a criterion makes of each backend: the lower, the better."""
     match criterion:
         case Criterion.LATENCY:
-            return [_step(latency(ask, standing).ms, standing.in_flight) for standing in standings]
+            return [_rank(latency(ask, standing).ms, standing.in_flight) for standing in standings]
         case Criterion.PRICE:
             if not comparable(standings):
                 return [0.0] * len(standings)
@@ -123,9 +132,14 @@ def _ranks(criterion: Criterion, ask: Ask, standings: Sequence[Standing]) -> lis
             return [load(standing, shares=shares) for standing in standings]
 
 
-def _step(ms: float | None, in_flight: int) -> float:
+def _rank(ms: float | None, in_flight: int) -> float:
     if ms is None:
         return math.inf if in_flight else -math.inf
+    return _step(ms)
+
+
+@functools.lru_cache(maxsize=1024)  # percentiles are those of buckets
+def _step(ms: float) -> int:
     return math.floor(math.log(max(ms, _LEAST_MS)) / _LOG_STEP)
 
 
@@ -134,8 +148,8 @@ def _put_lighter(ordered: list[tuple[float, ...]], standings: Sequence[Standing]
 
     Who stands over the budget stays behind who stands within it.
     """
-    cloud = [(key, standings[int(key[-1])].spec) for key in ordered]
-    places = [place for place, (_, spec) in enumerate(cloud) if spec.tier is CLOUD]
-    chosen = sorted([cloud[place] for place in places], key=lambda each: (each[0][0], each[1].grade is not wanted))
-    for place, (key, _) in zip(places, chosen, strict=True):
+    specs = [standings[int(key[-1])].spec for key in ordered]
+    places = [place for place, spec in enumerate(specs) if spec.tier is CLOUD]
+    chosen = sorted([(ordered[place][0], specs[place].grade is not wanted, place) for place in places])
+    for place, key in zip(places, [ordered[place] for _, _, place in chosen], strict=True):
         ordered[place] = key

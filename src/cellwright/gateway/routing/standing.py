@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PERCENTILE: Final = 95.0
 _MEASURED: Final = "measured here"
 _UNKNOWN: Final = "not measured yet"
+_FRESH_S: Final = 0.25  # for which a percentile that was reckoned is told again
 
 
 class Figure(NamedTuple):
@@ -53,7 +54,7 @@ class _InFlight:
 class Live:
     """One backend as it answers; times are seconds of a clock that rises."""
 
-    __slots__ = ("_expected", "_first_token", "_in_flight", "_round_trip", "breaker", "spec")
+    __slots__ = ("_expected", "_first_token", "_in_flight", "_round_trip", "_told", "_told_s", "breaker", "spec")
 
     def __init__(self, spec: BackendSpec, settings: BreakerSettings, now_s: float) -> None:
         self.spec = spec
@@ -62,6 +63,7 @@ class Live:
         self._expected = _expected(spec)
         self._first_token = Durations(now_s)
         self._round_trip = Durations(now_s)
+        self._told, self._told_s = self._expected, -math.inf  # percentiles, and when they were reckoned
 
     def renewed(self, spec: BackendSpec, settings: BreakerSettings, now_s: float) -> Live:
         """Return the backend of another specification: with all that is known of it where it is the same server."""
@@ -102,10 +104,8 @@ class Live:
 
     def usual_ms(self, now_s: float, *, stream: bool) -> float | None:
         """Return the 95th percentile until an answer begins, for one that does not stream until it is whole."""
-        durations, expected = (
-            (self._first_token, self._expected[0]) if stream else (self._round_trip, self._expected[1])
-        )
-        return _figure(durations.percentile(PERCENTILE, now_s), expected).ms
+        first, trip = self._figures(now_s)
+        return first.ms if stream else trip.ms
 
     def state(self, now_s: float) -> str:
         """Return the state of its circuit, `resting` where it asked to be left alone."""
@@ -125,15 +125,20 @@ class Live:
 
     def standing(self, now_s: float) -> Standing:
         """Return what is known now."""
-        first, trip = self._expected
-        return Standing(
-            self.spec,
-            self._in_flight.requests,
-            _figure(self._first_token.percentile(PERCENTILE, now_s), first),
-            _figure(self._round_trip.percentile(PERCENTILE, now_s), trip),
-            self.breaker.state(now_s),
-            self.breaker.wait_s(now_s),
-        )
+        first, trip = self._figures(now_s)
+        breaker = self.breaker
+        return Standing(self.spec, self._in_flight.requests, first, trip, breaker.state(now_s), breaker.wait_s(now_s))
+
+    def _figures(self, now_s: float) -> tuple[Figure, Figure]:
+        """Return the percentiles to the first token and of the whole, reckoned at most a quarter of a second ago."""
+        if now_s - self._told_s >= _FRESH_S:
+            first, trip = self._expected
+            self._told_s = now_s
+            self._told = (
+                _figure(self._first_token.percentile(PERCENTILE, now_s), first),
+                _figure(self._round_trip.percentile(PERCENTILE, now_s), trip),
+            )
+        return self._told
 
 
 class Standings:

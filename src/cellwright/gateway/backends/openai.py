@@ -49,6 +49,7 @@ class OpenAIBackend:
         self._spec = spec
         self._remote = Remote(spec, supplies.egress)
         self._url = base_url
+        self._chat_url = f"{base_url}/chat/completions"
         self._asks_usage = True  # of streams, until the server refuses to say it
         self._headers = {"authorization": f"Bearer {supplies.api_key}"} if supplies.api_key else {}
 
@@ -58,11 +59,14 @@ class OpenAIBackend:
             yield await self._embed(request)
             return
         response = await self._respond(request)
+        if not request.stream:
+            async with response:
+                with self._remote.failures():
+                    whole = self._whole(await self._remote.read(response), request)
+            yield whole
+            return
         async with response:
             with self._remote.failures():
-                if not request.stream:
-                    yield self._whole(await self._remote.read(response), request)
-                    return
                 if "/event-stream" not in response.headers.get("content-type", ""):
                     raise self._remote.error("upstream_not_streaming", "did not stream its answer", spent=True)
                 async with contextlib.aclosing(self._chunks(response, request)) as chunks:
@@ -71,14 +75,13 @@ class OpenAIBackend:
 
     async def _respond(self, request: ModelRequest) -> Response:
         """Return a response that began well; where the server will not be asked for usage, it is counted here."""
-        url = f"{self._url}/chat/completions"
         try:
-            return await self._remote.post(url, self._headers, self._outgoing(request))
+            return await self._remote.post(self._chat_url, self._headers, self._outgoing(request))
         except BackendError as error:
             if error.code != REFUSED or _USAGE not in error.diagnostics[0].message or not self._asks_usage:
                 raise
         self._asks_usage = False
-        return await self._remote.post(url, self._headers, self._outgoing(request))
+        return await self._remote.post(self._chat_url, self._headers, self._outgoing(request))
 
     def _outgoing(self, request: ModelRequest) -> JsonObject:
         body = (unmarked(request.body) if request.marked else request.body) | {"model": self._spec.model}

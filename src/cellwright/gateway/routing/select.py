@@ -11,7 +11,7 @@ from cellwright.estate.model import Tier
 from cellwright.gateway.model_policy import Criterion, Grade
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cellwright.gateway.model_policy import Policy
     from cellwright.gateway.routing.standing import Figure, Standing
@@ -31,6 +31,11 @@ class Fit(IntEnum):
     WITHIN = 0
     UNKNOWN = 1
     OVER = 2
+
+
+_WITHIN: Final = Fit.WITHIN
+_LATENCY: Final = Criterion.LATENCY
+_PRICE: Final = Criterion.PRICE
 
 
 class Ask(NamedTuple):
@@ -56,8 +61,11 @@ def order(policy: Policy, ask: Ask, standings: Sequence[Standing]) -> list[Stand
 
 def keys(policy: Policy, ask: Ask, standings: Sequence[Standing]) -> list[tuple[float, ...]]:
     """Return what each backend is put in order by: its fit, a rank for each criterion, its place; the least first."""
-    ranks = [_ranks(criterion, ask, standings) for criterion in policy.prefer]
-    return list(zip([fit(policy, standing) for standing in standings], *ranks, range(len(standings)), strict=True))
+    ranks = [_rank(criterion, ask, standings) for criterion in policy.prefer]
+    return [
+        (fit(policy, standing), *[rank(ask, standing) for rank in ranks], place)
+        for place, standing in enumerate(standings)
+    ]
 
 
 def fit(policy: Policy, standing: Standing) -> Fit:
@@ -70,7 +78,7 @@ def fit(policy: Policy, standing: Standing) -> Fit:
     if trip_limit_ms is not None and trip_ms is not None and trip_ms > trip_limit_ms:
         return Fit.OVER
     unknown = (first_limit_ms is not None and first_ms is None) or (trip_limit_ms is not None and trip_ms is None)
-    return Fit.UNKNOWN if unknown and standing.in_flight else Fit.WITHIN
+    return Fit.UNKNOWN if unknown and standing.in_flight else _WITHIN
 
 
 def graded(policy: Policy, ask: Ask) -> bool:
@@ -117,25 +125,44 @@ def shares_known(standings: Sequence[Standing]) -> bool:
     return None not in [standing.spec.max_concurrency for standing in standings]
 
 
-def _ranks(criterion: Criterion, ask: Ask, standings: Sequence[Standing]) -> list[float]:
-    """Return what a criterion makes of each backend: the lower, the better."""
-    match criterion:
-        case Criterion.LATENCY:
-            return [_rank(latency(ask, standing).ms, standing.in_flight) for standing in standings]
-        case Criterion.PRICE:
-            if not comparable(standings):
-                return [0.0] * len(standings)
-            costs = [cost(ask, standing) for standing in standings]
-            return [math.inf if each is None else each for each in costs]
-        case Criterion.LOAD:
-            shares = shares_known(standings)
-            return [load(standing, shares=shares) for standing in standings]
+def _rank(criterion: Criterion, ask: Ask, standings: Sequence[Standing]) -> Callable[[Ask, Standing], float]:
+    """Return what a criterion makes of a backend: the lower, the better."""
+    if criterion is _LATENCY:
+        return _first_token if ask.stream else _round_trip
+    if criterion is _PRICE:
+        return _price if comparable(standings) else _alike
+    return _share if shares_known(standings) else _in_flight
 
 
-def _rank(ms: float | None, in_flight: int) -> float:
-    if ms is None:
-        return math.inf if in_flight else -math.inf
-    return _step(ms)
+def _first_token(_: Ask, standing: Standing) -> float:
+    ms = standing.first_token.ms
+    return _unknown(standing) if ms is None else _step(ms)
+
+
+def _round_trip(_: Ask, standing: Standing) -> float:
+    ms = standing.round_trip.ms
+    return _unknown(standing) if ms is None else _step(ms)
+
+
+def _unknown(standing: Standing) -> float:
+    return math.inf if standing.in_flight else -math.inf
+
+
+def _price(ask: Ask, standing: Standing) -> float:
+    units = cost(ask, standing)
+    return math.inf if units is None else units
+
+
+def _share(_: Ask, standing: Standing) -> float:
+    return load(standing, shares=True)
+
+
+def _in_flight(_: Ask, standing: Standing) -> float:
+    return standing.in_flight
+
+
+def _alike(_: Ask, __: Standing) -> float:
+    return 0.0
 
 
 @functools.lru_cache(maxsize=1024)  # percentiles are those of buckets

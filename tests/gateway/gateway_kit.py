@@ -13,8 +13,9 @@ import orjson
 from aiohttp import web
 
 from cellwright.digest.tokens import token_counter
+from cellwright.errors import Diagnostic
 from cellwright.estate.model import Boundary, SensitivityClass, Tier
-from cellwright.gateway.backend import Chunk
+from cellwright.gateway.backend import BackendError, Chunk
 from cellwright.gateway.http.server import Connection, Server
 from cellwright.gateway.keys import hash_key
 from cellwright.gateway.metering.meter import Meter
@@ -76,8 +77,23 @@ def allow(_: str) -> None:
     """A guard that denies nothing."""
 
 
+class Saying:
+    """A backend whose answers, whole or in pieces, are what `answer` yields."""
+
+    answer: Callable[[ModelRequest], AsyncGenerator[Chunk, None]]
+
+    async def whole(self, request: ModelRequest) -> Chunk:
+        async with contextlib.aclosing(self.answer(request)) as answer:
+            async for chunk in answer:
+                return chunk
+        raise BackendError(Diagnostic("upstream_empty", "nothing was said"), spent=True)
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
+        return self.answer(request)
+
+
 @dataclass
-class Scripted:
+class Scripted(Saying):
     """A backend that says what it was told to; an exception in the script is raised."""
 
     script: tuple[Chunk | Exception | Awaitable[object], ...]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 import pytest
-from gateway_kit import QUESTION, Response, Scripted, bench, call, config, opener, piece, remote, spec, whole
+from gateway_kit import QUESTION, Response, Saying, Scripted, bench, call, config, opener, piece, remote, spec, whole
 
 from cellwright.errors import Diagnostic
 from cellwright.gateway.backend import BackendError, Chunk
@@ -51,7 +51,7 @@ def asked(
 
 
 @dataclass
-class Slow:
+class Slow(Saying):
     """A backend that begins when it is told to, and knows when it was left."""
 
     script: tuple[Chunk, ...] = GOOD

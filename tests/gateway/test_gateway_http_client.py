@@ -99,7 +99,7 @@ def once(answer: bytes) -> Handler:
 
 
 async def read(pool: Pool, url: str, *, repeatable: bool = False) -> bytes:
-    async with await pool.request("POST", url, headers={"x-b": "1"}, body=b"{}", repeatable=repeatable) as response:
+    with await pool.request("POST", url, headers={"x-b": "1"}, body=b"{}", repeatable=repeatable) as response:
         return await response.read(1 << 20)
 
 
@@ -120,7 +120,7 @@ def test_a_request_is_sent_whole_and_its_answer_read() -> None:
         peer.writer.write(INTERIM + OK)
 
     async def main(pool: Pool) -> None:
-        async with await pool.request("POST", peers.url, headers={"x-b": "1"}, body=b"{}") as response:
+        with await pool.request("POST", peers.url, headers={"x-b": "1"}, body=b"{}") as response:
             assert (response.status, response.headers["x-a"], response.headers.get("link")) == (200, "1, 2", None)
             assert await response.read(10) == b"ok"
 
@@ -272,9 +272,9 @@ def test_a_body_past_the_limit_is_refused_and_its_connection_closed() -> None:
         await peer.reader.read()
 
     async def main(pool: Pool) -> None:
-        async with await pool.request("POST", peers.url, headers={}, body=b"") as response:
-            with pytest.raises(ValueError, match="longer than 4 bytes"):
-                await response.read(4)
+        response = await pool.request("POST", peers.url, headers={}, body=b"")
+        with response, pytest.raises(ValueError, match="longer than 4 bytes"):
+            await response.read(4)
         await read(pool, peers.url)
 
     peers = Peers(handler)
@@ -295,7 +295,7 @@ def test_a_server_is_held_back_while_nobody_takes_its_answer() -> None:
             sent += 1 << 16
 
     async def main(pool: Pool) -> tuple[int, int]:
-        async with await pool.request("POST", peers.url, headers={}, body=b"") as response:
+        with await pool.request("POST", peers.url, headers={}, body=b"") as response:
             before = -1
             while before != sent:
                 before = sent
@@ -325,7 +325,7 @@ def test_the_rest_of_an_answer_is_let_in_so_that_its_connection_serves_again(*, 
 
     async def main(pool: Pool) -> None:
         for _ in range(2):
-            async with await pool.request("POST", peers.url, headers={}, body=b"") as response:
+            with await pool.request("POST", peers.url, headers={}, body=b"") as response:
                 assert await anext(aiter(response.pieces())) == b"abcde"
                 await response.drain()
             gate.set()
@@ -348,7 +348,7 @@ def test_an_answer_that_is_left_early_ends_its_connection() -> None:
         left.set()
 
     async def main(pool: Pool) -> None:
-        async with await pool.request("POST", peers.url, headers={}, body=b"") as response:
+        with await pool.request("POST", peers.url, headers={}, body=b"") as response:
             assert await anext(aiter(response.pieces())) == b"abcde"
         await left.wait()
 
@@ -367,7 +367,7 @@ def test_many_requests_at_once_are_not_mixed_up() -> None:
 
     async def one(pool: Pool, number: int) -> bytes:
         headers = {"x-number": str(number)}
-        async with await pool.request("POST", peers.url, headers=headers, body=b"") as response:
+        with await pool.request("POST", peers.url, headers=headers, body=b"") as response:
             return await response.read(10)
 
     async def main(pool: Pool) -> list[list[bytes]]:

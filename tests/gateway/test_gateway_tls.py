@@ -222,7 +222,7 @@ def asked(address: tuple[str, int], files: ServerTls | None, host: str = "localh
         tls = backend_context(files) if files else None
         try:
             url = f"https://{host}:{address[1]}/healthz"
-            async with await pool.request("GET", url, headers={}, tls=tls) as response:
+            with await pool.request("GET", url, headers={}, tls=tls) as response:
                 await response.read(1000)
                 return response.status
         finally:

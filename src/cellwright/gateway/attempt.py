@@ -27,7 +27,8 @@ class Attempt:
     """Asks a backend; when it is left, the backend's standing learns how it went, once."""
 
     __slots__ = (
-        "_answer", "_began_s", "_clock", "_is_late", "_probe", "_settled", "_stream", "_waiting", "asked", "live",
+        "_answer", "_backend", "_began_s", "_clock", "_is_late", "_probe", "_request", "_settled", "_waiting",
+        "asked", "live",
     )  # fmt: skip
 
     def __init__(
@@ -48,12 +49,18 @@ class Attempt:
         self._probe = live.breaker.begin()
         self._began_s = clock()
         self._settled = False
-        self._stream = request.stream
-        self._answer = backend.answer(request)
+        self._request = request
+        self._backend = backend
+        self._answer = backend.stream(request) if request.stream else None
 
     async def first(self) -> Chunk:
-        """Return the first piece of the answer; raises BackendError, ApiError."""
+        """Return the first piece of the answer, or all of it; raises BackendError, ApiError."""
         self.asked = True
+        if self._answer is None:
+            self._waiting = True
+            whole = await self._backend.whole(self._request)
+            self._waiting = False
+            return whole
         chunk = await self.further()
         if chunk is None:
             message = f"backend {self.live.spec.name} answered with nothing"
@@ -63,6 +70,8 @@ class Attempt:
 
     async def further(self) -> Chunk | None:
         """Return the next piece, None behind the last; raises BackendError, ApiError."""
+        if self._answer is None:
+            return None
         self._waiting = True
         chunk = await anext(self._answer, None)
         self._waiting = False
@@ -84,11 +93,12 @@ class Attempt:
         self._settled = True
         self.live.release()
         self._tell(error, wanted=wanted)
-        await self._answer.aclose()
+        if self._answer is not None:
+            await self._answer.aclose()
 
     def _note_first(self) -> None:
         now_s = self._clock()
-        if self._stream:
+        if self._answer is not None:
             self.live.began((now_s - self._began_s) * _MS_PER_S, now_s)
 
     def _tell(self, error: BaseException | None, *, wanted: bool) -> None:

@@ -265,7 +265,7 @@ class _Instance:
 
 
 async def _asked(egress: Egress, method: str, url: str, headers: Mapping[str, str]) -> bytes:
-    async with await egress.fetch(method, url, headers) as response:
+    with await egress.fetch(method, url, headers) as response:
         if response.status != HTTPStatus.OK:
             msg = f"status {response.status}"
             raise ValueError(msg)

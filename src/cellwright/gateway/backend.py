@@ -81,8 +81,12 @@ class Backend(Protocol):
         """Return whether a language model answers."""
         ...
 
-    def answer(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
-        """Yield the answer: one chunk where the request does not stream. Raises BackendError, ApiError."""
+    async def whole(self, request: ModelRequest) -> Chunk:
+        """Return all of the answer to a request that does not stream. Raises BackendError, ApiError."""
+        ...
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
+        """Yield the pieces of the answer to a request that streams. Raises BackendError, ApiError."""
         ...
 
 

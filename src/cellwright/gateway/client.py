@@ -107,12 +107,10 @@ async def ask(  # noqa: PLR0913, PLR0917 - what a request is made of
     hearing = _Hearing(time.perf_counter())
     url = f"{base_url}/chat/completions"
     try:
-        async with (
-            asyncio.timeout(_TOTAL_S),
-            await pool.request("POST", url, headers=headers, body=orjson.dumps(body)) as response,
-        ):
-            await _hear(response, hearing)
-            return hearing.answer(response)
+        async with asyncio.timeout(_TOTAL_S):
+            with await pool.request("POST", url, headers=headers, body=orjson.dumps(body)) as response:
+                await _hear(response, hearing)
+                return hearing.answer(response)
     except (NetworkError, TimeoutError) as error:
         raise UnavailableError.of(
             "gateway-unreachable",

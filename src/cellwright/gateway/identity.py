@@ -153,7 +153,7 @@ class _KeySource:
         """Fetch the keys; where that fails those that are there stay."""
         try:
             async with asyncio.timeout(_FETCH_S):
-                async with await self._pool.request("GET", url, headers={"accept": "application/json"}) as response:
+                with await self._pool.request("GET", url, headers={"accept": "application/json"}) as response:
                     raw = await response.read(_JWKS_LIMIT)
                     if response.status != _OK:
                         msg = f"status {response.status}"

@@ -125,7 +125,7 @@ class Remote:
             response = await self._egress.post(url, headers, body, sign, repeatable=True)
             if response.status == HTTPStatus.OK:
                 return response
-            async with response:
+            with response:
                 raise await self._refusal(response)
 
     async def _refusal(self, response: Response) -> BackendError:

@@ -65,19 +65,22 @@ class AnthropicBackend:
         self._url = f"{spec.base_url or _ADDRESS}/messages"
         self._headers = {"anthropic-version": _VERSION} | ({"x-api-key": supplies.api_key} if supplies.api_key else {})
 
-    async def answer(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
+    async def whole(self, request: ModelRequest) -> Chunk:
+        """Return the upstream's answer."""
+        with await self._respond(request) as response, self._remote.failures():
+            return self._whole(request, orjson.loads(await self._remote.read(response)))
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
         """Yield the upstream's answer."""
+        with await self._respond(request) as response, self._remote.failures():
+            async with contextlib.aclosing(self._chunks(request, response)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+
+    async def _respond(self, request: ModelRequest) -> Response:
         with self._remote.fitting():
             body = write_request(request.body, self._spec.model, self._spec.max_output)
-        response = await self._remote.post(self._url, self._headers, body | {"stream": request.stream})
-        async with response:
-            with self._remote.failures():
-                if not request.stream:
-                    yield self._whole(request, orjson.loads(await self._remote.read(response)))
-                    return
-                async with contextlib.aclosing(self._chunks(request, response)) as chunks:
-                    async for chunk in chunks:
-                        yield chunk
+        return await self._remote.post(self._url, self._headers, body | {"stream": request.stream})
 
     def _whole(self, request: ModelRequest, body: Any) -> Chunk:  # noqa: ANN401 - JSON as the server wrote it
         if not isinstance(body, dict) or not isinstance(body.get("content"), list):

@@ -136,24 +136,24 @@ class BedrockBackend:
         self._urls = {False: f"{url}/converse", True: f"{url}/converse-stream"}
         self._signing = signing
 
-    async def answer(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
+    async def whole(self, request: ModelRequest) -> Chunk:
+        """Return the upstream's answer."""
+        with await self._respond(request) as response, self._remote.failures():
+            return self._whole(request, orjson.loads(await self._remote.read(response)))
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
         """Yield the upstream's answer."""
+        with await self._respond(request) as response, self._remote.failures():
+            async with contextlib.aclosing(self._chunks(request, response)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+
+    async def _respond(self, request: ModelRequest) -> Response:
+        """Return a response that began well; where credentials are refused, others sign once more."""
         with self._remote.fitting():
             body = write_request(request.body, self._spec.max_output)
-        stream = request.stream
-        response = await self._respond(self._urls[stream], body)
-        async with response:
-            with self._remote.failures():
-                if not stream:
-                    yield self._whole(request, orjson.loads(await self._remote.read(response)))
-                    return
-                async with contextlib.aclosing(self._chunks(request, response)) as chunks:
-                    async for chunk in chunks:
-                        yield chunk
-
-    async def _respond(self, url: str, body: JsonObject) -> Response:
-        """Return a response that began well; where credentials are refused, others sign once more."""
-        if (signing := self._signing) is None:
+        url, signing = self._urls[request.stream], self._signing
+        if signing is None:
             return await self._remote.post(url, self._headers, body)
         credentials = await self._credentials(signing)
         try:

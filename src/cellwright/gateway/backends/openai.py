@@ -53,25 +53,21 @@ class OpenAIBackend:
         self._asks_usage = True  # of streams, until the server refuses to say it
         self._headers = {"authorization": f"Bearer {supplies.api_key}"} if supplies.api_key else {}
 
-    async def answer(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
-        """Yield the upstream's answer."""
+    async def whole(self, request: ModelRequest) -> Chunk:
+        """Return the upstream's answer."""
         if request.operation is Operation.EMBEDDINGS:
-            yield await self._embed(request)
-            return
-        response = await self._respond(request)
-        if not request.stream:
-            async with response:
-                with self._remote.failures():
-                    whole = self._whole(await self._remote.read(response), request)
-            yield whole
-            return
-        async with response:
-            with self._remote.failures():
-                if "/event-stream" not in response.headers.get("content-type", ""):
-                    raise self._remote.error("upstream_not_streaming", "did not stream its answer", spent=True)
-                async with contextlib.aclosing(self._chunks(response, request)) as chunks:
-                    async for chunk in chunks:
-                        yield chunk
+            return await self._embed(request)
+        with await self._respond(request) as response, self._remote.failures():
+            return self._whole(await self._remote.read(response), request)
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
+        """Yield the upstream's answer."""
+        with await self._respond(request) as response, self._remote.failures():
+            if "/event-stream" not in response.headers.get("content-type", ""):
+                raise self._remote.error("upstream_not_streaming", "did not stream its answer", spent=True)
+            async with contextlib.aclosing(self._chunks(response, request)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
     async def _respond(self, request: ModelRequest) -> Response:
         """Return a response that began well; where the server will not be asked for usage, it is counted here."""
@@ -121,10 +117,9 @@ class OpenAIBackend:
             raise NotAskedError(Diagnostic("tokens_unguarded", message))
         body = request.body | {"model": self._spec.model}
         response = await self._remote.post(f"{self._url}/embeddings", self._headers, body)
-        async with response:
-            with self._remote.failures():
-                data = await self._remote.read(response)
-                answer = self._object(data)
+        with response, self._remote.failures():
+            data = await self._remote.read(response)
+            answer = self._object(data)
         try:
             changed = fit_vectors(answer, request)
         except ValueError as error:

@@ -50,24 +50,31 @@ class Reasoner:
         self._counter = supplies.counter
         self._reason = reason
 
-    async def answer(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
-        """Yield the answer. Where the reasoner stands for a remote tier, the request passes the egress guard first."""
+    async def whole(self, request: ModelRequest) -> Chunk:
+        """Return the answer. Where the reasoner stands for a remote tier, the request passes the egress guard first."""
+        words, finish, usage = self._reasoned(request)
+        text = "".join(words)
+        choice = {"message": {"role": "assistant", "content": text}, "finish_reason": finish}
+        return Chunk(completion(request, self._model, FINGERPRINT, choice, usage), text, usage)
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
+        """Yield the answer, which the same holds for."""
+        words, finish, usage = self._reasoned(request)
+        for choice, word in _pieces(words, finish):
+            yield Chunk(chunk(request, self._model, FINGERPRINT, choice), word)
+        yield Chunk(usage_chunk(request, self._model, usage), "", usage, closing=True)
+
+    def _reasoned(self, request: ModelRequest) -> tuple[list[str], str, Usage]:
+        """Return the words of an answer, why it ends, and what it used; raise ApiError."""
         if request.body.get("n") not in (None, 1):
             raise invalid("unsupported_value", "the reasoner gives one answer: n must be 1", "n")
         limit = _token_limit(request.body)
         self._egress.check(request.body)
         with upstream():
             words, finish = self._within(limit, _WORD.findall(self._reason(request.last_user_text)))
-        text = "".join(words)
         count = self._counter
-        usage = Usage(count.count(request.prompt), count.count(text), estimated=not count.exact)
-        if not request.stream:
-            choice = {"message": {"role": "assistant", "content": text}, "finish_reason": finish}
-            yield Chunk(completion(request, self._model, FINGERPRINT, choice, usage), text, usage)
-            return
-        for choice, word in _pieces(words, finish):
-            yield Chunk(chunk(request, self._model, FINGERPRINT, choice), word)
-        yield Chunk(usage_chunk(request, self._model, usage), "", usage, closing=True)
+        usage = Usage(count.count(request.prompt), count.count("".join(words)), estimated=not count.exact)
+        return words, finish, usage
 
     def _within(self, limit: int | None, words: list[str]) -> tuple[list[str], str]:
         """Return the longest beginning of `words` within `limit` tokens, and why it ends."""

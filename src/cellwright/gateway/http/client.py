@@ -159,10 +159,10 @@ class Received:
         self._waiter: asyncio.Future[None] | None = None
         self._waits = upstream()
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self._ended:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -88,10 +87,7 @@ class BackendEmbedder:
         error: str | None = "internal_error"
         chunk: Chunk | None = None
         try:
-            async with contextlib.aclosing(self._backend.answer(request)) as answer:
-                chunk = await anext(answer, None)
-            if chunk is None:
-                raise self._garbled()
+            chunk = await self._backend.whole(request)
             vectors = self._vectors(chunk, len(texts))
             error = None
         except ApiError as failure:

@@ -41,9 +41,8 @@ class RemoteSite:
         """
         url = f"{self._url}/vector_stores/{quote(collection, safe='')}/search"
         response = await self._remote.post(url, self._headers | {CLASS_HEADER: data_class.value}, body)
-        async with response:
-            with self._remote.failures():
-                return _read(await self._remote.read(response), f"{self._spec.name}.{collection}")
+        with response, self._remote.failures():
+            return _read(await self._remote.read(response), f"{self._spec.name}.{collection}")
 
 
 def _read(raw: bytes, source: str) -> Found:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from cellwright.gateway.wire import error_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from cellwright.gateway.http.incoming import Headers, Incoming
     from cellwright.gateway.wire import ApiError
@@ -59,9 +59,9 @@ class Call(NamedTuple):
         """Return the value of a header by its lower-case name."""
         return self.incoming.headers.get(name)
 
-    async def body(self) -> bytes:
+    def body(self) -> Awaitable[bytes]:
         """Return the body; raise ApiError where it is too long (413) or too slow (408)."""
-        return await self.incoming.body()
+        return self.incoming.body()
 
 
 class Reply:
@@ -81,9 +81,9 @@ class Reply:
         """Say in the headers which tier, route or backend answers; None is left out."""
         self._labels = _labelled(tuple(labels.items()))
 
-    async def json(self, body: bytes, status: int = 200) -> None:
+    def json(self, body: bytes, status: int = 200) -> Awaitable[None]:
         """Send a whole JSON answer."""
-        await self.whole(body, _JSON, status)
+        return self.whole(body, _JSON, status)
 
     async def whole(self, body: bytes, content_type: bytes, status: int = 200) -> None:
         """Send a whole answer."""

@@ -16,7 +16,7 @@ from cellwright.gateway.routing.select import order
 from cellwright.gateway.wire import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from cellwright.gateway.backend import Backend, Chunk
     from cellwright.gateway.exchange import Exchange
@@ -53,11 +53,11 @@ class Dispatch:
     lives: Mapping[str, Live]
     clock: Callable[[], float] = time.monotonic
 
-    async def begin(self, exchange: Exchange, request: ModelRequest, decision: Decision) -> Answering:
+    def begin(self, exchange: Exchange, request: ModelRequest, decision: Decision) -> Awaitable[Answering]:
         """Return the first answer that begins; raise the last ApiError where none does; the exchange ends it."""
         if not decision.allowed:
             raise _nobody(decision)
-        return await _Asking(self, exchange, request, decision).begin(None)
+        return _Asking(self, exchange, request, decision).begin(None)
 
     async def again(self, exchange: Exchange, broken: Answering, failure: BackendError) -> Answering:
         """Return the answer of another backend in place of one that broke off; raise `failure` where there is none."""

@@ -171,7 +171,7 @@ class Exchange:
         cost_in, cost_out = charge(usage, price) if usage != _NOTHING else (0, 0)
         stream = self.request is not None and self.request.stream
         gaps = self._gaps if stream else 0
-        duration_ms = self.elapsed_ms()
+        duration_ms, upstream_ms = self.elapsed_ms(), self.upstream.total_ms
         return MeterRow(
             request_id=self.id,
             started_us=self.started_us,
@@ -198,8 +198,8 @@ class Exchange:
             ttft_ms=self.ttft_ms if stream else None,
             duration_ms=duration_ms,
             operation=self.request.operation if self.request else Operation.CHAT,
-            upstream_ms=self.upstream.total_ms if self.attempts else None,
-            overhead_ms=max(0.0, duration_ms - self.upstream.total_ms - self.client.total_ms),
+            upstream_ms=upstream_ms if self.attempts else None,
+            overhead_ms=max(0.0, duration_ms - upstream_ms - self.client.total_ms),
             gaps=gaps,
             gap_ms=self._heard_ms - self.ttft_ms if gaps and self.ttft_ms is not None else None,
             longest_gap_ms=self._longest_gap_ms if gaps else None,

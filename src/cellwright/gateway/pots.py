@@ -272,7 +272,7 @@ class Hold:
     def __init__(self, account: Account, needs: Needs, now_s: float) -> None:
         self._account = account
         self._needs = needs
-        self._begins = tuple(pot.begins_s for pot in account.pots)
+        self._begins = tuple([pot.begins_s for pot in account.pots])
         self.headers = account.lines(now_s)
 
     def settle(self, tokens: int, cost_nano: int | None) -> None:

@@ -46,7 +46,10 @@ class Race:
         timer = asyncio.get_running_loop().call_later(after_s, self._hedge)
         cancelled = self._task.cancelling()
         try:
-            chunk = await self._begun()
+            try:
+                chunk = await self._first.first()
+            finally:
+                self._waits = False  # from now on the second one decides nothing
         except asyncio.CancelledError:
             if self._second is None or not self._decided or self._task.uncancel() > cancelled:
                 raise  # for another reason, told as asyncio.timeout tells its own
@@ -66,13 +69,6 @@ class Race:
             timer.cancel()
             if self._running:
                 await self._give_up()
-
-    async def _begun(self) -> Chunk:
-        """Return the first piece of the first one; from then on the second one decides nothing."""
-        try:
-            return await self._first.first()
-        finally:
-            self._waits = False
 
     def _hedge(self) -> None:
         """Ask another backend too."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.upstream import Response, Sign
     from cellwright.gateway.wire import JsonObject
 
+_OK: Final = 200
 _ANSWER_LIMIT: Final = 32 * 1024 * 1024  # bytes of a whole completion
 _ERROR_LIMIT: Final = 64 * 1024  # bytes of an error that are read
 _SAID_LIMIT: Final = 500  # characters of an upstream message that are passed on
@@ -73,18 +74,22 @@ class Remote:
 
         Raises BackendError, and ApiError (403) where the guard denies the body.
         """
-        wait_s = self._backoff_s
-        for _ in range(self._spec.retries):
+        wait_s, retries = self._backoff_s, self._spec.retries
+        while True:
             try:
-                return await self._attempt(url, headers, body, sign)
+                with self._failures:
+                    response = await self._egress.post(url, headers, body, sign, repeatable=True)
+                    if response.status == _OK:
+                        return response
+                    with response:
+                        raise await self._refusal(response)
             except BackendError as error:
                 asked_s = _seconds(error.retry_after)
-                if error.code not in _PASSING or asked_s > _PATIENCE_S:
+                if not retries or error.code not in _PASSING or asked_s > _PATIENCE_S:
                     raise
                 with upstream():
                     await asyncio.sleep(max(wait_s, asked_s))
-            wait_s *= 2
-        return await self._attempt(url, headers, body, sign)
+            wait_s, retries = wait_s * 2, retries - 1
 
     async def read(self, response: Response) -> bytes:
         """Return the whole body of an answer; call it within `failures`."""
@@ -119,14 +124,6 @@ class Remote:
         return BackendError(
             diagnostic, status=status, kind=kind, retry_after=retry_after, elsewhere=elsewhere, spent=spent
         )
-
-    async def _attempt(self, url: str, headers: Mapping[str, str], body: JsonObject, sign: Sign | None) -> Response:
-        with self.failures():
-            response = await self._egress.post(url, headers, body, sign, repeatable=True)
-            if response.status == HTTPStatus.OK:
-                return response
-            with response:
-                raise await self._refusal(response)
 
     async def _refusal(self, response: Response) -> BackendError:
         """Return what a status other than 200 means to the client."""

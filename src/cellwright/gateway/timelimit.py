@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from cellwright.errors import Diagnostic
 from cellwright.gateway.wire import ApiError
@@ -26,8 +26,12 @@ class TimeLimit:
         return self._expired
 
     def __enter__(self) -> None:
-        self._task = cast("asyncio.Task[object]", asyncio.current_task())
-        self._cancelled = self._task.cancelling()  # by others
+        task = asyncio.current_task()
+        if task is None:
+            msg = "time is limited within a task"
+            raise RuntimeError(msg)
+        self._task = task
+        self._cancelled = task.cancelling()  # by others
         self._timer = asyncio.get_running_loop().call_later(self._limit_s, self._expire)
 
     def __exit__(

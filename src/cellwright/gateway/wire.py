@@ -86,9 +86,10 @@ class ModelRequest:
     @property
     def characters(self) -> int:
         """How long the prompt is; counted once."""
-        if not self._known:
-            self._known["characters"] = len(self.prompt)
-        return self._known["characters"]
+        found = self._known.get("characters")
+        if found is None:
+            found = self._known["characters"] = len(self.prompt)
+        return found
 
     @property
     def prompt(self) -> str:
@@ -136,6 +137,9 @@ def unknown_model(model: str, known: Iterable[str]) -> ApiError:
 
 def message_texts(message: JsonObject) -> list[str]:
     """Return what a message or the delta of one says: content, refusal, reasoning, and what it calls tools with."""
+    content = message.get("content")
+    if type(content) is str and len(message) == 2 and "role" in message:  # noqa: PLR2004 - what most messages are
+        return [content]
     found: list[str] = []
     for key in _SAYING:
         content = message.get(key)

@@ -57,7 +57,8 @@ class OpenAIBackend:
         """Return the upstream's answer."""
         if request.operation is Operation.EMBEDDINGS:
             return await self._embed(request)
-        with await self._respond(request) as response, self._remote.failures():
+        response = await self._remote.post(self._chat_url, self._headers, self._outgoing(request))
+        with response, self._remote.failures():
             return self._whole(await self._remote.read(response), request)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
@@ -70,7 +71,7 @@ class OpenAIBackend:
                     yield chunk
 
     async def _respond(self, request: ModelRequest) -> Response:
-        """Return a response that began well; where the server will not be asked for usage, it is counted here."""
+        """Return a stream that began well; where the server will not be asked for usage, it is counted here."""
         try:
             return await self._remote.post(self._chat_url, self._headers, self._outgoing(request))
         except BackendError as error:

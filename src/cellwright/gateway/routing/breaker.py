@@ -21,6 +21,9 @@ class State(StrEnum):
     OPEN = "open"
 
 
+_CLOSED: Final = State.CLOSED
+
+
 class Breaker:
     """Counts answers and failures of one backend; every call is told the time in seconds, on any clock that rises."""
 
@@ -46,6 +49,12 @@ class Breaker:
         if not self._resting_s:
             return State.CLOSED
         return State.OPEN if now_s < self._until_s else State.HALF_OPEN
+
+    def standing(self, now_s: float) -> tuple[State, float]:
+        """Return the state, and in how many seconds a request may be sent."""
+        if now_s >= self._until_s and not self._resting_s and not self._probing:
+            return _CLOSED, 0.0
+        return self.state(now_s), self.wait_s(now_s)
 
     def begin(self) -> bool:
         """Note that a request is sent, where `wait_s` says 0; return whether it is a probe."""

@@ -126,8 +126,8 @@ class Live:
     def standing(self, now_s: float) -> Standing:
         """Return what is known now."""
         first, trip = self._figures(now_s)
-        breaker = self.breaker
-        return Standing(self.spec, self._in_flight.requests, first, trip, breaker.state(now_s), breaker.wait_s(now_s))
+        state, wait_s = self.breaker.standing(now_s)
+        return Standing(self.spec, self._in_flight.requests, first, trip, state, wait_s)
 
     def _figures(self, now_s: float) -> tuple[Figure, Figure]:
         """Return the percentiles to the first token and of the whole, reckoned at most a quarter of a second ago."""

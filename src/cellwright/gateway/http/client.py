@@ -148,6 +148,8 @@ class Pool:
 class Received:
     """A response whose headers are there: see `upstream.Response`."""
 
+    __slots__ = ("_connection", "_ended", "_error", "_held", "_pieces", "_waiter", "_waits", "headers", "status")
+
     def __init__(self, connection: _Connection) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}

@@ -160,7 +160,10 @@ class Connection(asyncio.Protocol):
             return
         began = self._phase
         try:
-            self._parse(data)
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                self._decline(offer, data)
         except httptools.HttpParserError as error:
             self._refuse(self._refusal or _malformed(error))
             return
@@ -345,24 +348,20 @@ class Connection(asyncio.Protocol):
         if method == "CONNECT":
             self._fail("unsupported_method", "this is no proxy", 501)
 
-    def _parse(self, data: bytes) -> None:
-        """Feed the parser; raises HttpParserError.
+    def _decline(self, offer: httptools.HttpParserUpgrade, data: bytes) -> None:
+        """Serve what offers another protocol without it (RFC 9110 clause 7.8); raises HttpParserError.
 
-        What offers another protocol is served without it (RFC 9110 clause 7.8). The parser takes all that follows such
-        a head for that protocol, so another one is told how long the body is.
+        The parser takes all that follows such a head for that protocol, so another one is told how long the body is.
         """
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            reading, self._upgrades = self._reading, False
-            if reading is None:
-                raise
-            reading.closes = True
-            framing = [name for name in (b"content-length", b"transfer-encoding") if name in reading.headers]
-            lines = [b"POST / HTTP/1.1", b"host: -", *(b"%b: %b" % (name, reading.headers[name]) for name in framing)]
-            callbacks = SimpleNamespace(on_body=self.on_body, on_message_complete=self.on_message_complete)
-            self._parser = httptools.HttpRequestParser(callbacks)
-            self._parser.feed_data(b"\r\n".join([*lines, b"", data[offer.args[0] :]]))
+        reading, self._upgrades = self._reading, False
+        if reading is None:
+            raise offer
+        reading.closes = True
+        framing = [name for name in (b"content-length", b"transfer-encoding") if name in reading.headers]
+        lines = [b"POST / HTTP/1.1", b"host: -", *(b"%b: %b" % (name, reading.headers[name]) for name in framing)]
+        callbacks = SimpleNamespace(on_body=self.on_body, on_message_complete=self.on_message_complete)
+        self._parser = httptools.HttpRequestParser(callbacks)
+        self._parser.feed_data(b"\r\n".join([*lines, b"", data[offer.args[0] :]]))
 
     def _time(self) -> None:
         """Set the deadline of the phase that has begun; none while a client has to wait for its turn."""

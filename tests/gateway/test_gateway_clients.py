@@ -172,6 +172,15 @@ def test_anthropic_messages_streamed_with_a_tool(tmp_path: Path) -> None:
     assert answer.stop_reason == "tool_use"
 
 
+def test_anthropic_models(tmp_path: Path) -> None:
+    with anthropic_client(tmp_path) as client:
+        page = client.models.list()
+        assert [(model.id, model.display_name) for model in page] == [(name, name) for name in ("auto", "model-edge")]
+        assert (page.has_more, page.first_id, page.last_id) == (False, "auto", "model-edge")
+        one = client.models.retrieve("model-edge")
+    assert (one.type, one.lifecycle, one.created_at.tzinfo is not None) == ("model", "active", True)
+
+
 def test_anthropic_counts_tokens(tmp_path: Path) -> None:
     with anthropic_client(tmp_path) as client:
         assert client.messages.count_tokens(model="auto", messages=ASKED).input_tokens == 3

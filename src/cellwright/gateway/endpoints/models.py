@@ -1,8 +1,13 @@
-"""GET /v1/models: the models and routes that clients may name."""
+"""GET /v1/models: the models and routes that clients may name.
+
+Each is told in the words of the OpenAI API and in those of Anthropic's at once: their clients pass over what they do
+not know. Shapes: the API references of both (List models).
+"""
 
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import orjson
@@ -30,8 +35,9 @@ class Models:
     async def every(self, call: Call) -> None:
         """Answer with all models."""
         await self._callers.identify(call.headers, call.names)
-        data = [self._object(name) for name in self._table.chains]
-        await call.reply.json(orjson.dumps({"object": "list", "data": data}))
+        names = list(self._table.chains)
+        page = {"has_more": False, "first_id": names[0], "last_id": names[-1]}
+        await call.reply.json(orjson.dumps({"object": "list", "data": [self._object(name) for name in names], **page}))
 
     async def one(self, call: Call) -> None:
         """Answer with the model that the path names."""
@@ -51,6 +57,10 @@ class Models:
             "object": "model",
             "created": self._created_s,
             "owned_by": "cellwright",
+            "type": "model",
+            "display_name": name,
+            "created_at": datetime.fromtimestamp(self._created_s, UTC).isoformat(),
+            "lifecycle": "active",
             "backends": chain,
             "language_model": kinds.pop() if len(kinds) == 1 else None,
             **described,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 from dataclasses import dataclass, replace
@@ -101,6 +102,23 @@ def test_a_document_with_mistakes_keeps_the_old_policy_and_the_log_says_where(
         done, response = gateway.run(talk)
     assert (done, response.headers["x-cellwright-backend"]) == (False, "cloud")
     assert "the old policy stays in force: g.yaml:7:3: error[unknown-key]: there is no key 'rulez'" in caplog.text
+
+
+def test_whoever_was_told_of_mistakes_is_told_of_their_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    document = Document(CLOSED, problem=UsageError(Diagnostic("unknown-key", "there is no key 'rulez'")))
+
+    async def talk(app: Gateway) -> list[bool]:
+        reloading, found = Reloading(app, document, 0), []
+        for problem in (None, document.problem, None, None):
+            document.problem = problem
+            found.append(await reloading.reload())
+        return found
+
+    with bench(tmp_path, BOTH, by_name(cloud=Scripted(()), edge=Scripted(()))) as gateway:  # type: ignore[arg-type]
+        assert gateway.run(talk) == [True, False, True, True]
+    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert told[-1] == "the policy was read anew: 1 routes, 1 rules"
+    assert len(told) == 2
 
 
 def test_a_backend_that_cannot_be_set_up_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -58,6 +58,7 @@ class Reloading:
         self._loaded = loaded
         self._every_s = every_s
         self._asked = asyncio.Event()
+        self._refused = False
 
     async def watch(self) -> None:
         """Look every `every_s` seconds, and at once on SIGHUP where the platform has it; runs until cancelled."""
@@ -86,10 +87,13 @@ class Reloading:
         except CellwrightError as error:
             for diagnostic in error.diagnostics:
                 _log.error("the old policy stays in force: %s", diagnostic)
+            self._refused = True
             return False
         for name in waiting:
             _log.warning("%s changed in the document: that waits for the next start", name)
-        _log.info("the policy was read anew: %d routes, %d rules", len(config.routes), len(config.rules))
+        told = _log.warning if self._refused else _log.info  # whoever was told of mistakes is told of their end
+        told("the policy was read anew: %d routes, %d rules", len(config.routes), len(config.rules))
+        self._refused = False
         return True
 
     def _stamp(self) -> object:

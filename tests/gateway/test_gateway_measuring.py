@@ -12,6 +12,7 @@ import pytest
 from gateway_kit import KEY, Scripted, bench, config, opener, piece
 from test_gateway_meter import row_with
 
+from cellwright.gateway.config import load_config
 from cellwright.gateway.keys import hash_key
 from cellwright.gateway.metering.meter import Meter
 from cellwright.gateway.serve import running
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples/gateway.yaml"
 NOW = datetime.now(UTC)
 DAY = NOW.date()
 SUBJECT = "auto=assistant@edge-torino"
@@ -158,11 +160,31 @@ def test_percentiles_are_values_that_were_measured() -> None:
 
 
 def test_a_new_key_is_shown_once_and_its_entry_opens_the_gateway(told: Callable[..., tuple[int, str, str]]) -> None:
-    code, out, err = told("gateway", "key", "--name", "noc", "--tenant", "ops", "--not-after", "2027-01-31")
-    made = err.split()[-1]
-    assert code == 0
-    assert out == f"- {{name: noc, tenant: ops, sha256: {hash_key(made)}, notAfter: '2027-01-31'}}\n"
+    for name in ("care", "007", "on"):
+        code, out, err = told("gateway", "key", "--name", name, "--tenant", "null", "--not-after", "2999-01-31")
+        assert code == 0
+        written = EXAMPLE.read_text().replace("  keys:\n", f"  keys:\n    {out}")
+        key, *_ = load_config(written, "g.yaml").keys
+        assert (key.name, key.tenant, key.sha256) == (name, "null", hash_key(err.split()[-1]))
+        assert key.not_after_s is not None
     code, out, err = told("gateway", "key", "--name", "noc", "--tenant", "ops", "-o", "json")
     found = json.loads(out)
     assert (found["entry"]["sha256"], err) == (hash_key(found["key"]), "")
-    assert told("gateway", "key", "--name", "noc", "--tenant", "ops", "--not-after", "soon")[0] == 64
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"--not-after": "soon"}, "'soon' is no day"),
+        ({"--not-after": "2020-01-01"}, "2020-01-01 is over"),
+        ({"--name": "it's: {"}, "lowercase letters"),
+        ({"--tenant": "a b"}, "lowercase letters"),
+    ],
+)
+def test_a_key_that_no_document_would_take_is_not_made(
+    told: Callable[..., tuple[int, str, str]], change: dict[str, str], words: str
+) -> None:
+    options = {"--name": "noc", "--tenant": "ops"} | change
+    code, out, err = told("gateway", "key", *(text for pair in options.items() for text in pair))
+    assert (code, out) == (64, "")
+    assert words in err

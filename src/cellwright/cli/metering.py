@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path  # noqa: TC003 - Typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Final
@@ -12,6 +13,7 @@ import typer
 from cellwright.cli import console
 from cellwright.cli.app import Output, OutputOption
 from cellwright.errors import UsageError
+from cellwright.estate.documents.parts import NAME_PATTERN, NAME_WORDS
 from cellwright.gateway.config import load_config
 from cellwright.gateway.keys import hash_key, new_key
 from cellwright.wiring.files import read_text
@@ -31,18 +33,29 @@ def key(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Make a key: print its entry for the gateway's document, and on standard error the key itself, this once."""
-    try:
-        last = date.fromisoformat(not_after) if not_after else None
-    except ValueError:
-        raise UsageError.of("wrong-day", f"{not_after!r} is no day", expected="a day such as 2026-12-31") from None
+    for given in (name, tenant):
+        if not re.fullmatch(NAME_PATTERN, given):
+            raise UsageError.of("wrong-name", f"{given!r} is no name of a key or a tenant", expected=f"a {NAME_WORDS}")
+    last = _day(not_after) if not_after else None
     made = new_key()
     entry = {"name": name, "tenant": tenant, "sha256": hash_key(made)} | ({"notAfter": str(last)} if last else {})
     if output is Output.JSON:
         console.say_json({"key": made, "entry": entry})
         return
-    fields = ", ".join(f"{field}: {f'{value!r}' if field == 'notAfter' else value}" for field, value in entry.items())
+    fields = ", ".join(f"{field}: {value!r}" for field, value in entry.items())  # quoted: a name may read as a number
     console.say(f"- {{{fields}}}")
     console.note(f"the key, which is kept nowhere: {made}")
+
+
+def _day(given: str) -> date:
+    """Return the day that somebody gave; raise UsageError where it is none, or over."""
+    try:
+        found = date.fromisoformat(given)
+    except ValueError:
+        raise UsageError.of("wrong-day", f"{given!r} is no day", expected="a day such as 2026-12-31") from None
+    if found < datetime.now(UTC).date():
+        raise UsageError.of("wrong-day", f"{found} is over", expected="the last day that the key is good for")
+    return found
 
 
 @commands.command("measure")

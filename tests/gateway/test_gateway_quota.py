@@ -231,6 +231,18 @@ def test_tokens_are_reserved_as_asked_and_corrected_as_used(url: str) -> None:
     asyncio.run(main())
 
 
+def test_a_call_that_takes_no_tokens_is_not_told_how_to_take_fewer(tmp_path: Path) -> None:
+    async def main() -> None:
+        worker = Worker(sqlite_url(str(tmp_path / "q.db")), quota(bound(Unit.TOKENS, 100)))
+        assert await worker.let_in()
+        worker.settle(120)
+        with pytest.raises(ApiError, match=r"may use 100 tokens a minute; more comes in \w+$"):
+            await worker.limiter.hold(CALLER)
+        await worker.limiter.close()
+
+    asyncio.run(main())
+
+
 def test_what_was_used_beyond_the_budget_counts_for_all_workers(url: str) -> None:
     async def main() -> None:
         budget = quota(bound(Unit.COST, 200_000, Period.DAY, "EUR"))
@@ -249,6 +261,26 @@ def test_what_was_used_beyond_the_budget_counts_for_all_workers(url: str) -> Non
         assert next(iter(two.limiter._pots.values())).balance <= 200_000 - 90_001
         await one.limiter.close()
         await two.limiter.close()
+
+    asyncio.run(main())
+
+
+@given(size=st.integers(1, 200), gives_back=st.lists(st.booleans(), max_size=20))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_one_worker_alone_tells_exactly_what_is_left_whatever_it_gives_back(
+    tmp_path: Path, size: int, gives_back: list[bool]
+) -> None:
+    (tmp_path / "q.db").unlink(missing_ok=True)
+
+    async def main() -> None:
+        worker = Worker(sqlite_url(str(tmp_path / "q.db")), quota(bound(Unit.REQUESTS, size)))
+        for used, gives in enumerate(gives_back[:size], 1):
+            assert await worker.let_in()
+            assert worker.hold is not None
+            assert f"x-ratelimit-remaining-requests: {size - used}\r\n" in worker.hold.headers
+            if gives:
+                await worker.limiter._renew()
+        await worker.limiter.close()
 
     asyncio.run(main())
 

@@ -132,7 +132,11 @@ class Pot:
             return _refused("request_exceeds_limit", message, "rate_limit_error", headers | _NO_RETRY)
         wait = max(1, math.ceil(self.ends_s - now_s))
         headers = headers | {"retry-after": str(wait)}
-        left = "" if self.bound.unit is Unit.REQUESTS else f"; {self.rest()} are left, and {takes}"
+        left = (
+            ""
+            if self.bound.unit is Unit.REQUESTS or not needs[self.place]
+            else f"; {self.rest()} are left, and {takes}"
+        )
         message = f"{most}{left}; more comes in {duration(wait)}"
         if period is Period.MINUTE:
             return _refused("rate_limit_exceeded", message, "rate_limit_error", headers)

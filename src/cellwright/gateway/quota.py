@@ -202,12 +202,12 @@ class Limiter:
             for pot in self._pots.values():
                 pot.idle = pot.idle or leaving
                 if spare := pot.spare(now_s):
-                    pot.balance -= spare
+                    pot.balance, pot.left = pot.balance - spare, pot.left + spare
                     try:
                         await self._in_thread(self._store.add, pot.counter, -spare, pot.kept_s)
                     except StorageError:
                         pot.turn(now_s)  # another period may have begun meanwhile
-                        pot.balance += spare
+                        pot.balance, pot.left = pot.balance + spare, pot.left - spare
                         raise
                 for counter, amount, kept_s in pot.ahead() if leaving else ():
                     await self._in_thread(self._store.add, counter, -amount, kept_s)

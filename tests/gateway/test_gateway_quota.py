@@ -231,14 +231,23 @@ def test_tokens_are_reserved_as_asked_and_corrected_as_used(url: str) -> None:
     asyncio.run(main())
 
 
-def test_a_call_that_takes_no_tokens_is_not_told_how_to_take_fewer(tmp_path: Path) -> None:
+@pytest.mark.parametrize("counted", [False, True])
+def test_where_tokens_are_used_up_calls_that_spend_some_are_refused_and_those_that_spend_none_are_not(
+    tmp_path: Path,
+    counted: bool,  # noqa: FBT001 - whether what was used is in the store by then
+) -> None:
     async def main() -> None:
         worker = Worker(sqlite_url(str(tmp_path / "q.db")), quota(bound(Unit.TOKENS, 100)))
-        worker.limiter._renewing = asyncio.create_task(asyncio.sleep(0))  # what is beyond stays noted here
+        worker.limiter._renewing = asyncio.create_task(asyncio.sleep(0))  # but below
         assert await worker.let_in()
         worker.settle(120)
-        with pytest.raises(ApiError, match=r"may use 100 tokens a minute; more comes in \w+$"):
-            await worker.limiter.hold(CALLER)
+        if counted:
+            await worker.limiter._renew()
+        assert await worker.limiter.hold(CALLER)
+        with pytest.raises(ApiError, match="may use 100 tokens a minute"):
+            await worker.limiter.hold(CALLER, spends=True)
+        worker.now_s += 60
+        assert await worker.limiter.hold(CALLER, spends=True)
         await worker.limiter.close()
 
     asyncio.run(main())

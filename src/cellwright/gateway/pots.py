@@ -97,9 +97,9 @@ class Pot:
         ]
 
     def lacks(self, needs: Needs, now_s: float) -> int:
-        """Return how much is missing for a request."""
+        """Return how much is missing for a request; to one that takes nothing of this, nothing is."""
         self.turn(now_s)
-        return max(0, needs[self.place] - self.balance)
+        return max(0, needs[self.place] - self.balance) if needs[self.place] else 0
 
     def asking(self, missing: int, now_s: float) -> Take | None:
         """Return what to ask the store for, None where it has just said that there is nothing."""
@@ -222,7 +222,7 @@ class Account:
         for pot in self.pots:
             if not pot.begins_s <= now_s < pot.ends_s:
                 pot.turn(now_s)
-            if pot.balance < needs[pot.place]:
+            if pot.balance < needs[pot.place] and needs[pot.place]:
                 return False
         for pot in self.pots:
             pot.balance -= needs[pot.place]

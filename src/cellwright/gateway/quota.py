@@ -43,6 +43,7 @@ _RENEW_S: Final = 5.0  # between two times at which a worker says that it lives,
 _EXPIRE: Final = 100  # renewals between two times at which what is over is forgotten
 _CHARACTERS: Final = 4  # that make a token
 _NONE: Final = Needs(1, 0, 0)
+_SOME: Final = Needs(1, 1, 0)
 
 
 class Limiter:
@@ -92,11 +93,14 @@ class Limiter:
         """Let a request in and note what it holds; raise ApiError (429, or 503 where that cannot be told)."""
         exchange.hold = await self.hold(exchange.key, request)
 
-    async def hold(self, key: AccessKey, request: ModelRequest | None = None, *, is_part: bool = False) -> Hold | None:
+    async def hold(
+        self, key: AccessKey, request: ModelRequest | None = None, *, is_part: bool = False, spends: bool = False
+    ) -> Hold | None:
         """Return what a request holds, None where nothing limits it; raise ApiError as above.
 
-        What is no request of a model, such as a call of a tool, reserves no tokens: they are taken off afterwards. What
-        `is_part` of a request that is in flight itself is not one more of those that may be.
+        What is no request of a model reserves no tokens and asks for none; what `spends` some all the same, such as a
+        call of a tool, is let in while there are any, and they are taken off afterwards. What `is_part` of a request
+        that is in flight itself is not one more of those that may be.
         """
         account = self._account(key)
         if is_part:
@@ -105,7 +109,7 @@ class Limiter:
             return None
         if self._renewing is None:
             self._renewing = asyncio.create_task(self._renew_always())
-        needs, now_s = self._needs(account, request), self._clock()
+        needs, now_s = _SOME if spends else self._needs(account, request), self._clock()
         if not account.reserve(needs, now_s):
             async with self._asking:
                 if not account.reserve(needs, now_s):

@@ -41,9 +41,9 @@ class Quotas:
         self._limiter.renew(config.quotas, prices, outputs)
         return (self._limiter.admit,)
 
-    async def hold(self, key: AccessKey) -> Hold | None:
-        """Return what a call holds that asks no model; raise ApiError as `Limiter.hold`."""
-        return None if self._limiter is None else await self._limiter.hold(key)
+    async def hold(self, key: AccessKey, *, spends: bool = False) -> Hold | None:
+        """Return what a call holds that asks no model, and `spends` tokens or not; raise ApiError as `Limiter.hold`."""
+        return None if self._limiter is None else await self._limiter.hold(key, spends=spends)
 
     async def hold_part(self, key: AccessKey, request: ModelRequest) -> Hold | None:
         """Return what a request to a model holds that is part of a caller's; raise ApiError as `Limiter.hold`."""

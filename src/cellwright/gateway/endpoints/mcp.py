@@ -88,10 +88,11 @@ class Mcp:
 
     async def _hold(self, key: AccessKey, raw: bytes) -> Hold | ApiError | None:
         """Return what a message reserves, or why a call of a tool may not; raise that for any other message."""
+        calls_tool = _calls_tool(raw)
         try:
-            return await self._quotas.hold(key)
+            return await self._quotas.hold(key, spends=calls_tool)
         except ApiError as refusal:
-            if _calls_tool(raw):
+            if calls_tool:
                 return refusal
             raise
 

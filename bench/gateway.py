@@ -3,12 +3,14 @@
 One model server that does no work answers all of them; load comes from a process of its own; rounds are interleaved,
 and `direct` is the load on the model server without a gateway. Ours runs with all of it on: keys, rules, latency budget
 against live percentiles, price, load, difficulty of the request, hedge, breakers, guard on all that leaves the
-premises, quotas of tenant and key, edge filter and meter; the peers with the least they need. CPU is that of a
-gateway's processes by the kernel's own count, with its children. Peers are installed beforehand, in environments of
-their own: `--litellm` names a Python with `litellm[proxy]`, `--portkey` a folder with `@portkey-ai/gateway` in its
-node_modules (1.15.2 answers streams only with `@hono/node-server` 1.13.7 or older: name it under `overrides` in that
-folder's package.json). Machines with few cores share them between load, model server and gateway: read ratios, not
-rates.
+premises, quotas of tenant and key, edge filter and meter. The peers run with the least they need and, with `--alike`,
+a second time with what they have of that: three models, choice by latency and fallback, retries, breakers, limits, a
+search for identifiers, prices and metrics; LiteLLM without spend by tenant, for which it wants a PostgreSQL. CPU is
+that of a gateway's processes by the kernel's own count, with its children. Peers are installed beforehand, in
+environments of their own: `--litellm` names a Python with `litellm[proxy]` (and `prometheus_client` for `--alike`),
+`--portkey` a folder with `@portkey-ai/gateway` in its node_modules (1.15.2 answers streams only with
+`@hono/node-server` 1.13.7 or older: name it under `overrides` in that folder's package.json). Machines with few cores
+share them between load, model server and gateway: read ratios, not rates.
 """
 
 from __future__ import annotations
@@ -87,6 +89,40 @@ model_list:
     litellm_params: {{model: openai/m, api_base: 'http://127.0.0.1:{upstream}/v1', api_key: none}}
 general_settings: {{master_key: {key}}}
 """
+LITELLM_ALIKE: Final = """
+model_list:
+  - model_name: auto
+    litellm_params: {{model: openai/large, api_base: 'http://127.0.0.1:{upstream}/v1', api_key: none,
+      rpm: 10000000, tpm: 1000000000, input_cost_per_token: 0.0000025, output_cost_per_token: 0.00001}}
+  - model_name: auto
+    litellm_params: {{model: openai/medium, api_base: 'http://127.0.0.1:{upstream}/v1', api_key: none,
+      rpm: 10000000, tpm: 1000000000, input_cost_per_token: 0.0000001, output_cost_per_token: 0.0000002}}
+  - model_name: edge
+    litellm_params: {{model: openai/small, api_base: 'http://127.0.0.1:{upstream}/v1', api_key: none,
+      rpm: 10000000, tpm: 1000000000, input_cost_per_token: 0.000003, output_cost_per_token: 0.000012}}
+router_settings:
+  routing_strategy: latency-based-routing
+  enable_pre_call_checks: true
+  num_retries: 2
+  allowed_fails: 5
+  cooldown_time: 10
+  fallbacks: [{{auto: [edge]}}]
+litellm_settings: {{callbacks: [prometheus]}}
+guardrails:
+  - guardrail_name: identifiers
+    litellm_params:
+      guardrail: litellm_content_filter
+      mode: pre_call
+      default_on: true
+      patterns:
+        - {{pattern_type: prebuilt, pattern_name: email, action: BLOCK}}
+        - {{pattern_type: prebuilt, pattern_name: us_phone, action: BLOCK}}
+        - {{pattern_type: prebuilt, pattern_name: credit_card, action: BLOCK}}
+        - {{pattern_type: prebuilt, pattern_name: ipv4, action: BLOCK}}
+        - {{pattern_type: prebuilt, pattern_name: ipv6, action: BLOCK}}
+general_settings: {{master_key: {key}}}
+"""
+ALIKE: Final = " set up alike"  # of a peer with what it has of that which ours does
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,32 +205,40 @@ def ours(port: int, folder: Path) -> Iterator[Target]:
 
 
 @contextlib.contextmanager
-def litellm(port: int, folder: Path, python: str) -> Iterator[Target]:
+def litellm(port: int, folder: Path, python: str, *, alike: bool = False) -> Iterator[Target]:
     """Run LiteLLM's proxy before the model server."""
     mine = _free_port()
-    path = folder / "litellm.yaml"
-    path.write_text(LITELLM.format(upstream=port, key=KEY))
+    name = f"litellm{ALIKE if alike else ''}"
+    path, told = folder / f"{name}.yaml", folder / f"{name}.log"
+    path.write_text((LITELLM_ALIKE if alike else LITELLM).format(upstream=port, key=KEY))
     program = Path(python).with_name("litellm")
     command = [str(program), "--config", str(path), "--port", str(mine), "--host", "127.0.0.1", "--num_workers", "1"]
     settings = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "NO_PROXY": "127.0.0.1", "LITELLM_TELEMETRY": "False"}
-    with (folder / "litellm.log").open("w") as log, _process(command, log, **settings) as process:
-        yield _answering(Target("litellm", mine, process, {"authorization": f"Bearer {KEY}"}), folder / "litellm.log")
+    with told.open("w") as log, _process(command, log, **settings) as process:
+        yield _answering(Target(name, mine, process, {"authorization": f"Bearer {KEY}"}), told)
 
 
 @contextlib.contextmanager
-def portkey(port: int, folder: Path, installed: str) -> Iterator[Target]:
+def portkey(port: int, folder: Path, installed: str, *, alike: bool = False) -> Iterator[Target]:
     """Run Portkey's gateway before the model server."""
     mine = _free_port()
+    name = f"portkey{ALIKE if alike else ''}"
     program = Path(installed) / "node_modules/@portkey-ai/gateway/build/start-server.js"
     command = ["node", str(program), "--headless", f"--port={mine}"]
-    headers = {
-        "authorization": "Bearer none",
-        "x-portkey-provider": "openai",
-        "x-portkey-custom-host": f"http://127.0.0.1:{port}/v1",
+    address = f"http://127.0.0.1:{port}/v1"
+    one = {"provider": "openai", "custom_host": address, "api_key": "none"}
+    policy = {
+        "strategy": {"mode": "fallback"},
+        "targets": [one | {"override_params": {"model": model}} for model in ("large", "medium", "small")],
+        "retry": {"attempts": 2},
+        "input_guardrails": [{"default.regexMatch": {"rule": "[0-9]{5}|@", "not": True}, "deny": True}],
     }
+    plain = {"x-portkey-provider": "openai", "x-portkey-custom-host": address}
+    headers = {"authorization": "Bearer none"} | ({"x-portkey-config": json.dumps(policy)} if alike else plain)
     settings = {"TRUSTED_CUSTOM_HOSTS": "127.0.0.1", "NODE_ENV": "production"}
-    with (folder / "portkey.log").open("w") as log, _process(command, log, **settings) as process:
-        yield _answering(Target("portkey", mine, process, headers), folder / "portkey.log")
+    told = folder / f"{name}.log"
+    with told.open("w") as log, _process(command, log, **settings) as process:
+        yield _answering(Target(name, mine, process, headers), told)
 
 
 def _free_port() -> int:
@@ -368,12 +412,22 @@ def _refuse_failures(target: Target, seen: dict[str, Any]) -> None:
         raise SystemExit(message)
 
 
+def _peers(given: argparse.Namespace, port: int, folder: Path) -> Iterator[contextlib.AbstractContextManager[Target]]:
+    """Yield the peers that are asked for, first as they come."""
+    for alike in (False, True) if given.alike else (False,):
+        if "litellm" in given.peers:
+            yield litellm(port, folder, given.litellm or "python", alike=alike)
+        if "portkey" in given.peers:
+            yield portkey(port, folder, given.portkey or ".", alike=alike)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", default="", help="litellm, portkey, or both with a comma between")
     parser.add_argument("--litellm", help="a Python with litellm[proxy]")
     parser.add_argument("--portkey", help="a folder with @portkey-ai/gateway in node_modules")
+    parser.add_argument("--alike", action="store_true", help="the peers a second time, with what they have of ours")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--streams", type=int, default=1000)
@@ -391,10 +445,7 @@ def main() -> None:
         port = stack.enter_context(upstream())
         mine = stack.enter_context(ours(port, folder))
         targets = [Target("direct", port, None), mine]
-        if "litellm" in given.peers:
-            targets.append(stack.enter_context(litellm(port, folder, given.litellm or "python")))
-        if "portkey" in given.peers:
-            targets.append(stack.enter_context(portkey(port, folder, given.portkey or ".")))
+        targets += [stack.enter_context(each) for each in _peers(given, port, folder)]
         if given.only in (None, "costs"):
             rows += costs(targets, given.rounds, given.requests)
         if given.only in (None, "throughput"):

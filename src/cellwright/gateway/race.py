@@ -43,7 +43,7 @@ class Race:
 
     async def run(self, after_s: float) -> Asked:
         """Return the attempt that begins first and its first piece; raise the last ApiError where none does."""
-        timer = asyncio.get_running_loop().call_later(after_s, self._hedge)
+        timer = self._task.get_loop().call_later(after_s, self._hedge)
         cancelled = self._task.cancelling()
         try:
             try:
@@ -77,7 +77,7 @@ class Race:
             attempt = self._another()
         if attempt is None:
             return
-        task = asyncio.get_running_loop().create_task(attempt.first())
+        task = self._task.get_loop().create_task(attempt.first())
         self._second = attempt, task
         self._running.append(attempt)
         task.add_done_callback(self._decide)

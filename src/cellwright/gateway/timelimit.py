@@ -32,7 +32,7 @@ class TimeLimit:
             raise RuntimeError(msg)
         self._task = task
         self._cancelled = task.cancelling()  # by others
-        self._timer = asyncio.get_running_loop().call_later(self._limit_s, self._expire)
+        self._timer = task.get_loop().call_later(self._limit_s, self._expire)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

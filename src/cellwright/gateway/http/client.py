@@ -214,7 +214,7 @@ class Received:
 
     async def wait(self) -> None:
         """Return when something has come; what fails is raised by whoever looks for it."""
-        self._waiter = asyncio.get_running_loop().create_future()
+        self._waiter = self._connection.loop.create_future()
         self._connection.await_more()
         try:
             with self._waits:
@@ -252,7 +252,7 @@ class _Connection(asyncio.Protocol):
         self.deadline = NEVER
         self._pool = pool
         self._kept = kept
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
         self._received: Received | None = None  # the response that is under way
         self._head_size = self._field_size = 0
@@ -293,7 +293,7 @@ class _Connection(asyncio.Protocol):
 
     def await_more(self) -> None:
         """Give the server its time to say more."""
-        self.deadline = self._loop.time() + self._pool.times.read_s
+        self.deadline = self.loop.time() + self._pool.times.read_s
 
     def let_flow(self) -> None:
         """Go on reading where that was stopped."""
@@ -305,7 +305,7 @@ class _Connection(asyncio.Protocol):
     def drain(self) -> None:
         """Let what is left of the answer come in, for a moment."""
         self._is_draining = True
-        self.deadline = self._loop.time() + _DRAIN_S
+        self.deadline = self.loop.time() + _DRAIN_S
 
     def abandon(self) -> None:
         """Give up an answer that nobody takes any more, unless it is about to end."""
@@ -385,7 +385,7 @@ class _Connection(asyncio.Protocol):
         is_kept = self._parser.should_keep_alive() and not self._transport.get_write_buffer_size()
         self._finish()
         if is_kept and self.is_usable:
-            self.deadline = self._loop.time() + _IDLE_S
+            self.deadline = self.loop.time() + _IDLE_S
             self._kept.append(self)
         else:
             self.abort()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Guard = Callable[[str], None]  # returns when the text may leave, raises DeniedError when not
 
 _log: Final = logging.getLogger("cellwright.gateway")
+_DATA_URL: Final = "data:"
 _DOCUMENTS: Final = frozenset({"data", "file_data", "bytes"})  # keys that hold base64 in the APIs of models
 _ARGUMENTS: Final = " input "  # in the way to arguments of a call, of which models see the text alone
 _NO_BASE64: Final = re.compile(r"[^A-Za-z0-9+/]")
@@ -125,42 +126,40 @@ def leaves(body: JsonObject) -> Leaves:
     document in base64 or in a data URL is followed by the text that it holds, where it holds any.
     """
     found = Leaves()
-    _gather("", body, found)
+    _gather("", "", body, found)
     return found
 
 
-def _gather(path: str, value: Any, found: Leaves) -> None:  # noqa: ANN401 - JSON
-    """Add the values below one that `path` leads to; orjson bounds how deep they lie."""
+def _gather(path: str, key: str, value: Any, found: Leaves) -> None:  # noqa: ANN401 - JSON
+    """Add the values below one that `path` leads to, `key` last; orjson bounds how deep they lie."""
     if isinstance(value, str):
         found.append(f"{path}: {value}")
-        if (raw := _held(path.rpartition(" ")[2], value)) is not None:
+        if key in _DOCUMENTS or value[:5].lower() == _DATA_URL:
+            raw = _held(value)
             text = _text(raw)
             if text is not None:
                 found.append(f"{path}: {text}")
             if (text is None or _hides(raw)) and _ARGUMENTS not in path:
                 found.unread = True
     elif isinstance(value, dict) and value:
-        for key, item in value.items():
-            _gather(f"{path} {key}" if path else key, item, found)
+        for name, item in value.items():
+            _gather(f"{path} {name}" if path else name, name, item, found)
     elif isinstance(value, list) and value:
         for item in value:
-            _gather(path, item, found)
+            _gather(path, key, item, found)
     else:
         found.append(f"{path}: {value}")
 
 
-def _held(key: str, value: str) -> bytes | None:
-    """Return the document in a data URL (RFC 2397) or in base64, None where a value is none."""
-    if value[:5].lower() == "data:":
+def _held(value: str) -> bytes:
+    """Return the document in a data URL (RFC 2397) or in base64."""
+    data = value
+    if value[:5].lower() == _DATA_URL:
         head, _, data = value.partition(",")
         raw = unquote_to_bytes(data)
         if "base64" not in head.lower():
             return raw
         data = raw.decode("latin-1")
-    elif key in _DOCUMENTS:
-        data = value
-    else:
-        return None
     signs = _NO_BASE64.sub("", data.replace("-", "+").replace("_", "/"))  # as the most lenient reader would
     if len(signs) % _QUANTUM == 1:
         signs = signs[:-1]

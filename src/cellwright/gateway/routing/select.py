@@ -11,7 +11,7 @@ from cellwright.estate.model import Tier
 from cellwright.gateway.model_policy import Criterion, Grade
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from cellwright.gateway.model_policy import Policy
     from cellwright.gateway.routing.standing import Figure, Standing
@@ -61,11 +61,8 @@ def order(policy: Policy, ask: Ask, standings: Sequence[Standing]) -> list[Stand
 
 def keys(policy: Policy, ask: Ask, standings: Sequence[Standing]) -> list[tuple[float, ...]]:
     """Return what each backend is put in order by: its fit, a rank for each criterion, its place; the least first."""
-    ranks = [_rank(criterion, ask, standings) for criterion in policy.prefer]
-    return [
-        (fit(policy, standing), *[rank(ask, standing) for rank in ranks], place)
-        for place, standing in enumerate(standings)
-    ]
+    ranks = [_ranks(criterion, ask, standings) for criterion in policy.prefer]
+    return list(zip([fit(policy, standing) for standing in standings], *ranks, range(len(standings)), strict=True))
 
 
 def fit(policy: Policy, standing: Standing) -> Fit:
@@ -125,44 +122,20 @@ def shares_known(standings: Sequence[Standing]) -> bool:
     return None not in [standing.spec.max_concurrency for standing in standings]
 
 
-def _rank(criterion: Criterion, ask: Ask, standings: Sequence[Standing]) -> Callable[[Ask, Standing], float]:
-    """Return what a criterion makes of a backend: the lower, the better."""
+def _ranks(criterion: Criterion, ask: Ask, standings: Sequence[Standing]) -> list[float]:
+    """Return what a criterion makes of each backend: the lower, the better."""
     if criterion is _LATENCY:
-        return _first_token if ask.stream else _round_trip
+        stream = ask.stream  # what `latency` says, without a call for each
+        found = [((each.first_token if stream else each.round_trip).ms, each.in_flight) for each in standings]
+        return [_step(ms) if ms is not None else math.inf if busy else -math.inf for ms, busy in found]
     if criterion is _PRICE:
-        return _price if comparable(standings) else _alike
-    return _share if shares_known(standings) else _in_flight
-
-
-def _first_token(_: Ask, standing: Standing) -> float:
-    ms = standing.first_token.ms
-    return _unknown(standing) if ms is None else _step(ms)
-
-
-def _round_trip(_: Ask, standing: Standing) -> float:
-    ms = standing.round_trip.ms
-    return _unknown(standing) if ms is None else _step(ms)
-
-
-def _unknown(standing: Standing) -> float:
-    return math.inf if standing.in_flight else -math.inf
-
-
-def _price(ask: Ask, standing: Standing) -> float:
-    units = cost(ask, standing)
-    return math.inf if units is None else units
-
-
-def _share(_: Ask, standing: Standing) -> float:
-    return load(standing, shares=True)
-
-
-def _in_flight(_: Ask, standing: Standing) -> float:
-    return standing.in_flight
-
-
-def _alike(_: Ask, __: Standing) -> float:
-    return 0.0
+        if not comparable(standings):
+            return [0.0] * len(standings)
+        costs = [cost(ask, each) for each in standings]
+        return [math.inf if each is None else each for each in costs]
+    if shares_known(standings):
+        return [load(each, shares=True) for each in standings]
+    return [each.in_flight for each in standings]
 
 
 @functools.lru_cache(maxsize=1024)  # percentiles are those of buckets
@@ -175,8 +148,11 @@ def _put_lighter(ordered: list[tuple[float, ...]], standings: Sequence[Standing]
 
     Who stands over the budget stays behind who stands within it.
     """
-    specs = [standings[int(key[-1])].spec for key in ordered]
-    places = [place for place, spec in enumerate(specs) if spec.tier is CLOUD]
-    chosen = sorted([(ordered[place][0], specs[place].grade is not wanted, place) for place in places])
-    for place, key in zip(places, [ordered[place] for _, _, place in chosen], strict=True):
+    cloud: list[tuple[float, bool, int]] = []
+    for place, key in enumerate(ordered):
+        spec = standings[int(key[-1])].spec
+        if spec.tier is CLOUD:
+            cloud.append((key[0], spec.grade is not wanted, place))
+    chosen = [ordered[place] for _, _, place in sorted(cloud)]
+    for (_, _, place), key in zip(cloud, chosen, strict=True):
         ordered[place] = key

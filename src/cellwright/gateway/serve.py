@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 from cellwright.errors import UnavailableError
 from cellwright.gateway.http.server import Server
 from cellwright.gateway.memory import keep_trimmed
-from cellwright.telemetry.listeners.sockets import unbound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -43,6 +42,8 @@ def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
         bound.bind((host, port))
     except (OSError, UnicodeError) as error:
         bound.close()
+        from cellwright.telemetry.listeners.sockets import unbound  # noqa: PLC0415 - a served gateway holds no telemetry
+
         raise unbound(error, "the gateway", host, port) from error
     return bound
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from cellwright.gateway.wire import JsonObject
 
 T = TypeVar("T")
+_log: Final = logging.getLogger("cellwright.gateway")
 _MOST_LIBRARIES: Final = 1_000  # of a tenant in a store
 _MOST_PASSAGES: Final = 20_000  # of a document
 _ID_BYTES: Final = 16
@@ -304,5 +306,6 @@ async def _work(call: Callable[..., T], *given: object) -> T:
     except StorageError as error:
         if error.diagnostics[0].code == FULL:
             raise ApiError(*error.diagnostics, status=413, kind="invalid_request_error") from None
+        _log.error("a store of collections fails: %s", error.diagnostics[0])
         said = Diagnostic("knowledge_unavailable", error.diagnostics[0].message)
         raise ApiError(said, status=503, kind="server_error") from None

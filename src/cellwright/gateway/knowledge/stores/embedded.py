@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import threading
 from pathlib import Path
@@ -211,6 +212,8 @@ def _remedy(path: Path, error: Exception) -> str:
     """Return what to do; DuckDB does not tell by its errors' types what is damaged, so the file is looked at."""
     if "lock" in str(error):
         return "another process has the file open: stop it, or serve collections to several by type pgvector"
+    if os.strerror(errno.ENOSPC) in str(error):
+        return "free some space on the disk, or move the file to another one"
     with contextlib.suppress(OSError):
         if path.is_file() and os.access(path, os.W_OK):
             return "the file is damaged, or none of DuckDB: restore a copy of it, or move it away and fill a new one"

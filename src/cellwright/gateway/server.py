@@ -275,8 +275,9 @@ class Gateway:
         except ApiError as error:
             await reply.fail(error)
         except StorageError as error:
-            _log.error("request %s failed: %s", reply.request_id, error.diagnostics[0].code)
-            problem = Diagnostic("storage_unavailable", error.diagnostics[0].message)
+            said = error.diagnostics[0]
+            _log.error("request %s failed: %s; hint: %s", reply.request_id, said.code, said.hint)
+            problem = Diagnostic("storage_unavailable", said.message)
             await reply.fail(ApiError(problem, status=503, kind="server_error"))
         except Exception as error:  # noqa: BLE001 - the request boundary; message and traceback may quote the request
             _log.error("request %s failed with %s at %s", reply.request_id, type(error).__name__, _place(error))

@@ -22,6 +22,7 @@ from cellwright.gateway.wire import ApiError, invalid
 if TYPE_CHECKING:
     from python_multipart.multipart import Field, File
 
+    from cellwright.errors import CellwrightError
     from cellwright.gateway.batches.store import BatchStore, StoredFile
     from cellwright.gateway.connection import Call
     from cellwright.gateway.keys import Callers
@@ -101,11 +102,11 @@ def no_such_file() -> ApiError:
     return invalid("file_not_found", "there is no such file", "file_id", status=404)
 
 
-def refused(error: StorageError, status: int) -> ApiError:
-    """Return what a client is told where a tenant keeps too much (with `status`), or nothing can be kept (503)."""
-    full = error.diagnostics[0].code in FULL
-    kind = "invalid_request_error" if full else "server_error"
-    return ApiError(*error.diagnostics, status=status if full else 503, kind=kind)
+def refused(error: StorageError, status: int) -> CellwrightError:
+    """Return what a client is told where a tenant keeps too much (with `status`); else the error, which is logged."""
+    if error.diagnostics[0].code not in FULL:
+        return error
+    return ApiError(*error.diagnostics, status=status, kind="invalid_request_error")
 
 
 def _uploaded(content_type: bytes, raw: bytes) -> tuple[str, str, bytes]:

@@ -98,6 +98,10 @@ def test_tokens_go_nowhere_that_the_guard_would_have_to_read_them(tmp_path: Path
     assert (response.status, response.error) == (400, "tokens_unguarded")
     assert upstream.bodies == []
     assert row.tokens_in == 0
+    inputs = [given] if isinstance(given[0], int) else given
+    answer = vectors(*([1.0] for _ in inputs))
+    response, _, upstream = asked(tmp_path, says(answer), body, path=PATH, takes_unread=True)
+    assert (response.status, upstream.bodies[0]["input"]) == (200, given)
 
 
 @pytest.mark.integration

@@ -112,9 +112,9 @@ class OpenAIBackend:
 
     async def _embed(self, request: ModelRequest) -> Chunk:
         """Return the vectors of a request in the encoding it asks for."""
-        if request.tokens_given and not self._spec.on_premises:
+        if request.tokens_given and not (self._spec.on_premises or self._spec.takes_unread):
             name = self._spec.name
-            message = f"backend {name} stands off the premises: it is sent text alone, the guard cannot read tokens"
+            message = f"backend {name} stands off the premises, and the egress guard cannot read tokens: send text"
             raise NotAskedError(Diagnostic("tokens_unguarded", message))
         body = request.body | {"model": self._spec.model}
         response = await self._remote.post(f"{self._url}/embeddings", self._headers, body)

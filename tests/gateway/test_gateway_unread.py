@@ -48,6 +48,8 @@ def forms(raw: bytes) -> dict[str, Any]:
         "sound": {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}},
         "file": {"type": "file", "file": {"filename": "a.txt", "file_data": data}},
         "file as URL": {"type": "file", "file": {"filename": "a.txt", "file_data": f"data:text/plain;base64,{data}"}},
+        "bare": {"type": "image_url", "image_url": {"url": data}},
+        "barer": {"type": "image_url", "image_url": data},
         "unknown": {"type": "video_url", "video_url": {"url": f"data:video/mp4;base64,{data}"}},
     }
 

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("cellwright.gateway")
 _DATA_URL: Final = "data:"
-_DOCUMENTS: Final = frozenset({"data", "file_data", "bytes"})  # keys that hold base64 in the APIs of models
+_DOCUMENTS: Final = frozenset(  # keys that hold base64 in the APIs of models, the last two at some servers
+    {"data", "file_data", "bytes", "url", "image_url"}
+)
+_ADDRESS: Final = "://"  # of what is fetched instead, within the first characters
+_SCHEME: Final = 16
 _ARGUMENTS: Final = " input "  # in the way to arguments of a call, of which models see the text alone
 _NO_BASE64: Final = re.compile(r"[^A-Za-z0-9+/]")
 _BOMS: Final = (BOM_UTF16_LE, BOM_UTF16_BE)
@@ -134,7 +138,7 @@ def _gather(path: str, key: str, value: Any, found: Leaves) -> None:  # noqa: AN
     """Add the values below one that `path` leads to, `key` last; orjson bounds how deep they lie."""
     if isinstance(value, str):
         found.append(f"{path}: {value}")
-        if key in _DOCUMENTS or value[:5].lower() == _DATA_URL:
+        if (key in _DOCUMENTS and _ADDRESS not in value[:_SCHEME]) or value[:5].lower() == _DATA_URL:
             raw = _held(value)
             text = _text(raw)
             if text is not None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import openai
 import pytest
-from gateway_kit import call, remote
+from gateway_kit import KEY, call, remote
 from test_gateway_knowledge import FIBRE, POWER, STORES, Embedding, Talk, opened, setup, store
 
 from cellwright.errors import Diagnostic
 from cellwright.gateway.backend import BackendError
 from cellwright.gateway.model import BatchSettings
+from cellwright.gateway.serve import running
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -57,6 +59,30 @@ def test_a_collection_is_made_with_its_files(tmp_path: Path) -> None:
 
     with opened(tmp_path, filed(tmp_path)) as gateway:
         assert gateway.run(talk).json["file_counts"]["completed"] == 2
+
+
+@pytest.mark.integration
+def test_the_official_client_adds_several_files_and_waits_for_them(tmp_path: Path) -> None:
+    with (
+        opened(tmp_path, filed(tmp_path)) as gateway,
+        running(gateway.app) as url,
+        openai.OpenAI(base_url=url, api_key=KEY, max_retries=0) as client,
+    ):
+        books = client.vector_stores.create(name="runbooks")
+        files = [("fibre.md", FIBRE.encode()), ("power.md", POWER.encode())]
+        batch = client.vector_stores.file_batches.upload_and_poll(books.id, files=files)
+        assert (batch.status, batch.file_counts.completed, batch.vector_store_id) == ("completed", 2, books.id)
+        names = {each.filename for each in client.vector_stores.search(books.id, query="mains").data}
+        ids = [client.files.create(file=("a.md", FIBRE.encode()), purpose="assistants").id, "file-none"]
+        with pytest.raises(openai.NotFoundError, match="file-none"):
+            client.vector_stores.file_batches.create(books.id, file_ids=ids)
+        with pytest.raises(openai.BadRequestError, match="file_ids"):
+            client.vector_stores.file_batches.create(books.id)
+        for batch_id, library in (("vsfb_1", books.id), (batch.id, "vs_none")):
+            with pytest.raises(openai.NotFoundError):
+                client.vector_stores.file_batches.retrieve(batch_id, vector_store_id=library)
+        assert client.vector_stores.retrieve(books.id).file_counts.total == 2
+    assert names == {"fibre.md", "power.md"}
 
 
 @pytest.mark.parametrize(

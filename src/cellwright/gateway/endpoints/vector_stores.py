@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
+import secrets
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -15,7 +18,7 @@ from cellwright.gateway.forms.fields import one_of, read_storable
 from cellwright.gateway.forms.paging import listed, read_page
 from cellwright.gateway.knowledge.attributes import read_attributes
 from cellwright.gateway.knowledge.embedding import Asker
-from cellwright.gateway.knowledge.service import Query
+from cellwright.gateway.knowledge.service import Query, absent
 from cellwright.gateway.knowledge.store import Chunking
 from cellwright.gateway.paths import Path
 from cellwright.gateway.pipeline import read_data_class
@@ -43,6 +46,7 @@ _MOST_QUERIES: Final = 8
 _LONGEST_NAME: Final = 256
 _MOST_METADATA: Final = 16
 _MOST_FILES: Final = 500
+_BATCH: Final = re.compile(r"vsfb_([0-9a-f]{1,12})_([0-9a-f]{1,3})_[0-9a-f]{16}")
 _CHUNK_TOKENS: Final = range(50, 4_097)
 
 
@@ -70,15 +74,15 @@ class VectorStores:
             Path("GET", f"{one}/files/{{file}}", self.document),
             Path("GET", f"{one}/files/{{file}}/content", self.content),
             Path("DELETE", f"{one}/files/{{file}}", self.remove),
+            Path("POST", f"{one}/file_batches", self.attach_all),
+            Path("GET", f"{one}/file_batches/{{batch}}", self.batch),
         )
 
     async def create(self, call: Call) -> None:
         """Make a collection with the files in it that the body names, or none at all where one cannot be added."""
         asker, body = await self._asked(call)
-        name, metadata, file_ids = _name(body.get("name"), ""), _metadata(body.get("metadata")), _file_ids(body)
-        names = [(await self._read(asker, file_id, body))[0] for file_id in file_ids]  # texts together may be large
-        if len(set(names)) < len(names):
-            raise invalid("invalid_value", "file_ids must be of files with different names", "file_ids")
+        name, metadata = _name(body.get("name"), ""), _metadata(body.get("metadata"))
+        file_ids = await self._readable(asker, body)
         library = await self._knowledge.create(asker, name, metadata)
         async with contextlib.AsyncExitStack() as failed:  # or cancelled: the client may leave
             failed.push_async_callback(self._take_back, asker, library)
@@ -132,6 +136,23 @@ class VectorStores:
         library, document = await self._attach(asker, call.parameters["id"], file_id, body)
         await call.reply.json(orjson.dumps(_file(library, document)))
 
+    async def attach_all(self, call: Call) -> None:
+        """Add the texts of several files; what is wrong with one is told before any is added."""
+        asker, body = await self._asked(call)
+        _, library = await self._knowledge.library(asker, call.parameters["id"])
+        file_ids = await self._readable(asker, body)
+        if not file_ids:
+            raise invalid("invalid_type", "file_ids must be a list of ids of uploaded files", "file_ids")
+        for file_id in file_ids:
+            library, _ = await self._attach(asker, library.id, file_id, body)
+        batch = f"vsfb_{int(time.time()):x}_{len(file_ids):x}_{secrets.token_hex(8)}"
+        await call.reply.json(_batch(library, batch))
+
+    async def batch(self, call: Call) -> None:
+        """Answer with what became of several files; they are there as soon as they were asked for."""
+        _, library = await self._knowledge.library(await self._asker(call), call.parameters["id"])
+        await call.reply.json(_batch(library, call.parameters["batch"]))
+
     async def documents(self, call: Call) -> None:
         """List the documents of a collection; all that are there are completed."""
         asker, page = await self._asker(call), read_page(call.query, _MOST_LISTED, _LISTED)
@@ -178,6 +199,14 @@ class VectorStores:
         with contextlib.suppress(ApiError):
             await asyncio.shield(self._knowledge.drop(asker, library.id))
 
+    async def _readable(self, asker: Asker, body: JsonObject) -> tuple[str, ...]:
+        """Return the ids of the files that a body names; raise ApiError for one that is no text, or not there."""
+        file_ids = _file_ids(body)
+        names = [(await self._read(asker, file_id, body))[0] for file_id in file_ids]  # texts together may be large
+        if len(set(names)) < len(names):
+            raise invalid("invalid_value", "file_ids must be of files with different names", "file_ids")
+        return file_ids
+
     async def _read(self, asker: Asker, file_id: str, body: JsonObject) -> tuple[str, str, Attributes, Chunking]:
         """Return name and text of an uploaded file, and how to keep it; raise ApiError."""
         name, content = await self._knowledge.upload(asker, file_id)
@@ -196,14 +225,13 @@ class VectorStores:
 
     async def _object(self, asker: Asker, library: Library) -> JsonObject:
         _, documents = await self._knowledge.documents(asker, library.id)
-        counts = {"in_progress": 0, "completed": len(documents), "failed": 0, "cancelled": 0, "total": len(documents)}
         return {
             "id": library.id,
             "object": "vector_store",
             "created_at": library.created_s,
             "name": library.name,
             "usage_bytes": sum(document.size for document in documents),
-            "file_counts": counts,
+            "file_counts": _counts(len(documents)),
             "status": "completed",
             "expires_after": None,
             "expires_at": None,
@@ -271,6 +299,19 @@ def _file(library: Library, document: Document) -> JsonObject:
         "attributes": dict(document.attributes),
         "cellwright": {"name": document.name, "passages": document.passages},
     }
+
+
+def _counts(files: int) -> JsonObject:
+    return {"in_progress": 0, "completed": files, "failed": 0, "cancelled": 0, "total": files}
+
+
+def _batch(library: Library, id: str) -> bytes:  # noqa: A002 - the word of the interface
+    """Return what a batch of files is told as: all that there is to know of it stands in its id; raise ApiError."""
+    if (found := _BATCH.fullmatch(id)) is None:
+        raise absent("batch", id)
+    about = {"id": id, "object": "vector_store.files_batch", "vector_store_id": library.id, "status": "completed"}
+    created_s, files = (int(number, 16) for number in found.groups())
+    return orjson.dumps(about | {"created_at": created_s, "file_counts": _counts(files)})
 
 
 def _gone(id: str, kind: str) -> bytes:  # noqa: A002 - the word of the interface

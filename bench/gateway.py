@@ -42,6 +42,7 @@ HERE: Final = Path(__file__).parent
 KEY: Final = "bench-key"
 SIZE: Final = 850  # bytes of a body
 LARGE: Final = 80 * 1024
+RECORDS: Final = 3_000  # lines of syslog in a request
 P99_MS: Final = 50.0
 CONNECTIONS: Final = 8  # while CPU is measured
 LADDER: Final = (1, 2, 4, 8, 16, 32, 64, 128)  # connections
@@ -379,6 +380,29 @@ def memory(target: Target, streams: int, seconds: float, size: int) -> Iterator[
     yield Row(case, "lost or mixed", "streams", seen["failed"] + seen["mixed"], higher_is_better=False, spread=told)
 
 
+def beside(target: Target, seconds: float) -> Iterator[Row]:
+    """Yield what ordinary requests take while another client's records are digested at the edge, one after another."""
+    records = {"port": target.port, "path": "/v1/chat/completions", "headers": target.headers, "model": "auto",
+               "stream": False, "size": SIZE, "connections": 1, "seconds": seconds * 2, "records": RECORDS}  # fmt: skip
+    alone = loaded(target, seconds=seconds)
+    command = [sys.executable, str(HERE / "gateway_load.py")]
+    with tempfile.TemporaryFile("w+") as out:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, text=True)
+        process.stdin.write(json.dumps(records))
+        process.stdin.close()
+        time.sleep(seconds / 2)  # until what reads records is loaded
+        seen = loaded(target, seconds=seconds)
+        process.wait()
+        out.seek(0)
+        digested = json.load(out)
+    _refuse_failures(target, seen)
+    told = f"{digested['requests']} requests of {RECORDS:,} records digested meanwhile"
+    for share in (0.5, 0.9, 0.99):
+        mine, usual = percentile(seen["latencies_ms"], share), percentile(alone["latencies_ms"], share)
+        yield Row("beside records that are digested", f"round trip, p{100 * share:g}", "ms", mine, {"alone": usual},
+                  mine / usual, higher_is_better=False, spread=told)  # fmt: skip
+
+
 def reload(target: Target, folder: Path, seconds: float) -> Row:
     """Return how many requests fail while the policy is written anew and reloaded again and again."""
     path = folder / "gateway.yaml"
@@ -433,7 +457,9 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=60.0, help="of streams; 600 for the figure asked for")
     parser.add_argument("--bytes", type=int, default=SIZE, help="of the body of each of these streams")
-    parser.add_argument("--only", choices=("costs", "throughput", "memory", "reload"), help="measure this alone")
+    parser.add_argument(
+        "--only", choices=("costs", "throughput", "memory", "reload", "beside"), help="measure this alone"
+    )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
@@ -452,6 +478,8 @@ def main() -> None:
             rows.append(throughput(targets, 1.0 if given.quick else 4.0))
         if given.only in (None, "reload"):
             rows.append(reload(mine, folder, min(10.0, given.seconds)))
+        if given.only in (None, "beside"):
+            rows += beside(mine, min(8.0, given.seconds))
     if given.only in (None, "memory"):
         with contextlib.ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -35,6 +35,7 @@ class Load:
     seconds: float = 0.0
     fresh: bool = False  # a connection of its own for each request
     gap_s: float = 0.0
+    records: int = 0  # lines of syslog besides
 
     def request(self, number: int) -> bytes:
         """Return a request that is told apart by its number."""
@@ -44,11 +45,20 @@ class Load:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         filling = "which alarm of this storm came first, and why? "
         room = max(0, self.size - len(json.dumps(body)))
-        body["messages"][0]["content"] = content + (filling * (room // len(filling) + 1))[:room]
+        body["messages"][0]["content"] = content + (filling * (room // len(filling) + 1))[:room] + self._records(number)
         data = json.dumps(body).encode()
         lines = [f"POST {self.path} HTTP/1.1", f"host: 127.0.0.1:{self.port}", "content-type: application/json"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()] + [f"content-length: {len(data)}"]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + data
+
+    def _records(self, number: int) -> str:
+        """Return lines of syslog that no other request has."""
+        lines = (
+            f"\n<{134 + line % 7}>Nov 22 06:{line // 60 % 60:02d}:{line % 60:02d} router{line % 37} bgpd[{number}]: "
+            f"peer {line % 50} down, hold timer {line} expired"
+            for line in range(self.records)
+        )
+        return "".join(lines)
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -139,3 +140,16 @@ def test_a_gateway_in_the_foreground_stops_on_an_interrupt(tmp_path: Path) -> No
     with bench(tmp_path, config(spec()), opener(GOOD)) as gateway:
         serve(gateway.app, interrupt)
     assert announced[0].startswith("http://127.0.0.1:")
+
+
+def test_while_requests_are_answered_no_thread_has_the_interpreter_for_long(tmp_path: Path) -> None:
+    usual_s, served_s = sys.getswitchinterval(), []
+
+    def interrupt(_: str) -> None:
+        served_s.append(sys.getswitchinterval())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with bench(tmp_path, config(spec()), opener(GOOD)) as gateway:
+        serve(gateway.app, interrupt)
+    assert served_s == [pytest.approx(0.0005)]
+    assert sys.getswitchinterval() == usual_s

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-from gateway_kit import KEY, call, remote
+from gateway_kit import KEY, Scripted, call, remote, spec, whole
 from test_gateway_knowledge import FIBRE, POWER, STORES, Embedding, Talk, opened, setup, store
 
 from cellwright.errors import Diagnostic
@@ -83,6 +83,26 @@ def test_the_official_client_adds_several_files_and_waits_for_them(tmp_path: Pat
                 client.vector_stores.file_batches.retrieve(batch_id, vector_store_id=library)
         assert client.vector_stores.retrieve(books.id).file_counts.total == 2
     assert names == {"fibre.md", "power.md"}
+
+
+@pytest.mark.integration
+def test_the_official_client_has_a_response_search_files(tmp_path: Path) -> None:
+    edge = Scripted((whole(),))
+    with (
+        opened(tmp_path, setup(tmp_path, spec()), edge) as gateway,
+        running(gateway.app) as url,
+        openai.OpenAI(base_url=url, api_key=KEY, max_retries=0) as client,
+    ):
+        books = client.vector_stores.create(name="runbooks", extra_body={"metadata": {"data_class": "anonymised"}})
+        client.post(f"/vector_stores/{books.id}/documents", cast_to=object, body={"name": "a", "text": FIBRE})
+        tool = {"type": "file_search", "vector_store_ids": [books.id], "max_num_results": 3}
+        said = client.responses.create(model="auto", input="loss of signal", tools=[tool]).output_text
+        with pytest.raises(openai.NotFoundError, match="vs_none"):
+            client.responses.create(model="auto", input="x", tools=[tool | {"vector_store_ids": ["vs_none"]}])
+    (asked,) = edge.asked
+    assert said == "four five"
+    assert "tools" not in asked.body
+    assert FIBRE in asked.body["messages"][0]["content"]
 
 
 @pytest.mark.parametrize(

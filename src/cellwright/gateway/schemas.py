@@ -48,6 +48,11 @@ _FUNCTION: Final[JsonObject] = {
         "strict": _FLAG,
     },
 }
+_FILE_SEARCH: Final[JsonObject] = {
+    "type": "object",
+    "required": ["type", "vector_store_ids"],
+    "properties": {"type": {"const": "file_search"}, "vector_store_ids": _messages(_WORDS)},
+}
 _ITEM: Final[JsonObject] = {
     "type": "object",
     "required": ["role", "content"],
@@ -122,7 +127,7 @@ RESPONSES: Final = About(
         input={"anyOf": [{"type": "string"}, _messages(_ITEM)]},
         instructions=_TEXT,
         max_output_tokens=_COUNT,
-        tools={"type": ["array", "null"], "items": _FUNCTION},
+        tools={"type": ["array", "null"], "items": {"anyOf": [_FUNCTION, _FILE_SEARCH]}},
         tool_choice={"enum": ["auto", "required", "none", None]},
         store={"enum": [False, None]},
         temperature={"type": ["number", "null"]},

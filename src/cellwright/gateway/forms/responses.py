@@ -169,9 +169,11 @@ def _part(part: object, place: str) -> JsonObject:
 def _tool(tool: object, place: str) -> JsonObject:
     if not isinstance(tool, dict):
         raise wrong(place, "an object with a type")
+    if tool.get("type") == "file_search":
+        return tool  # the same here and there
     if tool.get("type") != "function":
         where = f"{place}.type"
-        raise refused(where, "only functions, which the client runs itself, can be passed on")
+        raise refused(where, "only functions, which the client runs itself, and file_search can be asked for")
     function = {
         "name": needed(tool, "name", str, "a name", place),
         "description": value(tool, "description", str, "a text", f"{place}."),

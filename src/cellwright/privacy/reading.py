@@ -28,6 +28,8 @@ def reading(text: str) -> tuple[str, list[int]] | None:
 
     None where it reads as it is written.
     """
+    if text.isascii() and not ("\\" in text or "%" in text or "&" in text):
+        return None
     pieces: list[str] = []
     places: list[int] = []
     end = 0

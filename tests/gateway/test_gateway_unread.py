@@ -16,7 +16,7 @@ from upstream_kit import ANSWER, asked, inside, says
 
 from cellwright.errors import DeniedError
 from cellwright.gateway.config import load_config
-from cellwright.gateway.egress import leaves
+from cellwright.gateway.egress import UnreadableError, leaves, let_pass
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,6 +117,17 @@ def test_a_backend_that_takes_unread_is_sent_it_and_its_texts_are_read_all_the_s
     assert (response.status, upstream.bodies[0]["messages"][0]["content"][1]) == (200, part)
     response, _, upstream = asked(tmp_path, says(ANSWER), question(part, "PLANTED"), guard=deny, takes_unread=True)
     assert (response.error, upstream.bodies) == ("egress_denied", [])
+
+
+def test_the_guard_is_shown_the_begin_of_a_document_and_all_of_what_is_none() -> None:
+    seen: list[str] = []
+    url = f"data:image/png;base64,{encoded(PICTURE * 9_000)}"
+    let_pass(seen.append, question({"type": "image_url", "image_url": {"url": url}}))
+    let_pass(seen.append, question({"type": "document", "data": "words in place of base64 " * 9_000}))
+    with pytest.raises(UnreadableError):
+        let_pass(seen.append, question({"type": "image_url", "image_url": {"url": url}}), takes_unread=False)
+    assert [len(text) > 9_000 for text in seen] == [False, True]
+    assert url[:1_000] in seen[0]
 
 
 @pytest.mark.integration

@@ -34,10 +34,11 @@ _ADDRESS: Final = "://"  # of what is fetched instead, within the first characte
 _SCHEME: Final = 16
 _ARGUMENTS: Final = " input "  # in the way to arguments of a call, of which models see the text alone
 _NO_BASE64: Final = re.compile(r"[^A-Za-z0-9+/]")
+_NO_BASE64_URL: Final = re.compile(r"[^A-Za-z0-9+/=_\-\r\n]")
 _BOMS: Final = (BOM_UTF16_LE, BOM_UTF16_BE)
 _BINARY: Final = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _PDF: Final = b"%PDF-"
-_LOOKED_AT: Final = 1024  # bytes within which readers of PDF look for that
+_LOOKED_AT: Final = 1024  # bytes within which readers of PDF look for that, and signs of a document that are shown
 _QUANTUM: Final = 4  # signs of base64 that three bytes make
 _UNREADABLE: Final = (
     "the request holds a document that the egress guard cannot read, such as a picture, a PDF or sound, and so stays "
@@ -99,9 +100,8 @@ class Egress:
 
         Where it holds what the guard cannot read, and the backend does not take such, that is UnreadableError.
         """
-        if self._guard is not None and let_pass(self._guard, body).unread and not self._takes_unread:
-            diagnostic = Diagnostic("egress_unreadable", _UNREADABLE)
-            raise UnreadableError(diagnostic, status=403, kind="permission_error")
+        if self._guard is not None:
+            let_pass(self._guard, body, takes_unread=self._takes_unread)
 
 
 class Leaves(list[str]):
@@ -110,17 +110,19 @@ class Leaves(list[str]):
     unread = False
 
 
-def let_pass(guard: Guard, value: Any) -> Leaves:  # noqa: ANN401 - JSON
-    """Return the texts of a JSON value that may leave; raise ApiError (403) when the guard denies it or fails."""
+def let_pass(guard: Guard, value: Any, *, takes_unread: bool = True) -> None:  # noqa: ANN401 - JSON
+    """Return when a JSON value may leave; raise ApiError (403) when the guard denies it or fails."""
     try:
         found = leaves(value)
-        guard("\n".join(found))
+        if takes_unread or not found.unread:
+            guard("\n".join(found))
+            return
     except DeniedError as error:
         raise _denied("egress_denied", error.diagnostics[0].message) from None
     except Exception as error:  # noqa: BLE001 - a plugin boundary that fails closed; the message may quote the value
         _log.error("the egress guard failed with %s: nothing was sent", type(error).__name__)
         raise _denied("egress_guard_failed", "nothing was sent: the egress guard failed") from None
-    return found
+    raise UnreadableError(Diagnostic("egress_unreadable", _UNREADABLE), status=403, kind="permission_error")
 
 
 def leaves(body: JsonObject) -> Leaves:
@@ -141,10 +143,12 @@ def _gather(path: str, key: str, value: Any, found: Leaves) -> None:  # noqa: AN
         if (key in _DOCUMENTS and _ADDRESS not in value[:_SCHEME]) or value[:5].lower() == _DATA_URL:
             raw = _held(value)
             text = _text(raw)
-            if text is not None:
-                found.append(f"{path}: {text}")
             if (text is None or _hides(raw)) and _ARGUMENTS not in path:
                 found.unread = True
+                if _NO_BASE64_URL.search(value, _LOOKED_AT) is None:  # no guard finds anything in megabytes of signs
+                    found[-1] = f"{path}: {value[:_LOOKED_AT]}"
+            if text is not None:
+                found.append(f"{path}: {text}")
     elif isinstance(value, dict) and value:
         for name, item in value.items():
             _gather(f"{path} {name}" if path else name, name, item, found)

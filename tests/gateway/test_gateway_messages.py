@@ -103,6 +103,20 @@ def test_a_request_becomes_a_chat_request_and_its_answer_a_message(tmp_path: Pat
     }
 
 
+@pytest.mark.parametrize(("title", "text"), [({}, "The fibre is cut."), ({"title": "Log"}, "Log\n\nThe fibre is cut.")])
+def test_a_document_that_is_given_as_text_is_a_text(tmp_path: Path, title: dict[str, str], text: str) -> None:
+    source = {"type": "text", "media_type": "text/plain", "data": "The fibre is cut."}
+    backend = Scripted((whole("four five", USED),))
+    with bench(tmp_path, config(), opener(backend)) as gateway:
+        content = [{"type": "document", "source": source, "cache_control": MARK, **title}]
+        gateway.ask(HELLO | {"messages": [{"role": "user", "content": content}]}, path=PATH)
+        wrong = [{"type": "document", "source": {"type": "text", "data": 5}}]
+        refused = gateway.ask(HELLO | {"messages": [{"role": "user", "content": wrong}]}, path=PATH)
+    (message,) = backend.asked[0].body["messages"]
+    assert message["content"] == [{"type": "text", "text": text, "cache_control": MARK}]
+    assert "messages[0].content[0].source.data must be a text" in refused.json["error"]["message"]
+
+
 def picture(data: str) -> dict[str, Any]:
     return {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
 

@@ -160,6 +160,8 @@ def _part(block: JsonObject, place: str) -> JsonObject:
                 if block.get(key):
                     where = f"{place}.{key}"
                     raise refused(where, "the gateway cannot pass it on")
+            if (text := _plain(block, place)) is not None:
+                return {"type": "text", "text": f"{title}\n\n{text}" if title else text} | _marked(block)
             return {"type": "file", "file": {"file_data": _address(block, place), **named}} | _marked(block)
         case kind:
             where = f"{place}.type"
@@ -171,6 +173,12 @@ def _text(block: JsonObject, place: str) -> JsonObject:
         where = f"{place}.type"
         raise wrong(where, "text")
     return {"type": "text", "text": needed(block, "text", str, "a text", place)} | _marked(block)
+
+
+def _plain(block: JsonObject, place: str) -> str | None:
+    """Return the text of a document that is given as such, None for any other."""
+    source = needed(block, "source", dict, _BLOCKS, place)
+    return needed(source, "data", str, "a text", f"{place}.source") if source.get("type") == "text" else None
 
 
 def _address(block: JsonObject, place: str) -> str:
@@ -185,7 +193,7 @@ def _address(block: JsonObject, place: str) -> str:
             return str(needed(source, "url", str, "an address", place))
         case _:
             where = f"{place}.type"
-            raise refused(where, "the gateway passes on bytes in base64 and addresses of images")
+            raise refused(where, "the gateway passes on texts, bytes in base64 and addresses of images")
 
 
 def _tool(tool: object, place: str) -> JsonObject:

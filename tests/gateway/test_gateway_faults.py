@@ -296,6 +296,7 @@ def test_a_hedge_that_is_not_needed_any_more_is_metered_where_it_was_asked_alone
     response, rows = asked(tmp_path, HEDGED, Scripted((take_turns(), *GOOD)), edge)
     assert response.headers["x-cellwright-backend"] == "cloud"
     assert [row.backend for row in rows] == ["cloud", *(["edge"] if edge.asked else [])]
+    assert rows[0].attempts == 1 + len(edge.asked)
 
 
 def test_a_hedge_at_the_percentile_waits_until_one_is_known(tmp_path: Path) -> None:

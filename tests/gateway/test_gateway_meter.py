@@ -167,6 +167,16 @@ def test_rows_that_cannot_be_stored_are_kept_until_they_can(tmp_path: Path, capl
     assert caplog.text.count("cannot be stored") == 1
 
 
+def test_two_rows_of_one_id_are_both_kept_and_stop_nothing(tmp_path: Path) -> None:
+    with Meter(url(tmp_path)) as meter:
+        for tokens in (3, 4, 5):
+            meter.record(row_with(request_id="a", tokens_in=tokens))
+        meter.record(row_with(request_id="b", tokens_in=6))
+        meter.flush()  # fails as a whole; the next attempt looks closer
+        assert {row.request_id: row.tokens_in for row in meter.rows()} == {"a": 3, "a~2": 4, "a~3": 5, "b": 6}
+        assert meter.healthy
+
+
 def test_rows_that_are_lost_in_the_end_are_told(tmp_path: Path) -> None:
     meter = Meter(url(tmp_path))
     other = create_engine(url(tmp_path))

@@ -115,6 +115,7 @@ class Race:
                 attempt, task = self._second
                 errors[attempt] = None if task.cancelled() else task.exception()
             for attempt in self._running:
+                self._exchange.attempts -= not attempt.asked
                 error = errors.get(attempt)
                 await attempt.lose(error)
                 is_spent = error.spent if isinstance(error, BackendError) else not isinstance(error, ApiError)

@@ -22,7 +22,7 @@ from cellwright.gateway.secret import secret
 from cellwright.store import Insertion, open_store, remedy, sqlite_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from sqlalchemy import Engine, Row
 
@@ -243,10 +243,22 @@ class Meter:
             if not self.healthy:  # the attempt that failed may have been committed all the same
                 ids = [row.request_id for row in rows]
                 known = set(connection.scalars(select(REQUESTS.c.request_id).where(REQUESTS.c.request_id.in_(ids))))
-                rows = [row for row in rows if row.request_id not in known]
+                rows = _apart(row for row in rows if row.request_id not in known)
             if rows:
                 self._insertion.execute(connection, rows)
                 self._adding.execute(connection, series.ordered(self._summing.increments(rows)))
+
+
+def _apart(rows: Iterable[MeterRow]) -> list[MeterRow]:
+    """Return rows of which no two have one id: those that are there twice by some mistake are kept under another."""
+    found: dict[str, MeterRow] = {}
+    for row in rows:
+        name, number = row.request_id, 1
+        while name in found:
+            number += 1
+            name = f"{row.request_id}~{number}"
+        found[name] = row._replace(request_id=name)
+    return list(found.values())
 
 
 def _sum(name: str) -> Any:  # noqa: ANN401 - an SQL expression of a type SQLAlchemy keeps to itself

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 CLOUD: Final = Tier.REGION
 STEP: Final = 1.25  # latencies within one step of another are alike: percentiles of so few requests tell no more
-
-
 COST_UNITS: Final = 10**15  # that costs are reckoned in here, in one unit of the currency
 _LOG_STEP: Final = math.log(STEP)
 _LEAST_MS: Final = 1e-3
@@ -125,17 +123,15 @@ def shares_known(standings: Sequence[Standing]) -> bool:
 def _ranks(criterion: Criterion, ask: Ask, standings: Sequence[Standing]) -> list[float]:
     """Return what a criterion makes of each backend: the lower, the better."""
     if criterion is _LATENCY:
-        stream = ask.stream  # what `latency` says, without a call for each
-        found = [((each.first_token if stream else each.round_trip).ms, each.in_flight) for each in standings]
+        found = [(latency(ask, each).ms, each.in_flight) for each in standings]
         return [_step(ms) if ms is not None else math.inf if busy else -math.inf for ms, busy in found]
     if criterion is _PRICE:
         if not comparable(standings):
             return [0.0] * len(standings)
         costs = [cost(ask, each) for each in standings]
         return [math.inf if each is None else each for each in costs]
-    if shares_known(standings):
-        return [load(each, shares=True) for each in standings]
-    return [each.in_flight for each in standings]
+    shares = shares_known(standings)
+    return [load(each, shares=shares) for each in standings]
 
 
 @functools.lru_cache(maxsize=1024)  # percentiles are those of buckets

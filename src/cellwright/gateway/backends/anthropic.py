@@ -5,7 +5,6 @@ Shapes: the Anthropic API reference, Messages and streaming, version 2023-06-01.
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -15,9 +14,10 @@ from cellwright.gateway.forms.conversation import File, Text, ToolCall, ToolResu
 from cellwright.gateway.forms.marks import CACHE
 from cellwright.gateway.forms.options import read_options
 from cellwright.gateway.forms.pieces import Pieces, said_call, said_message
-from cellwright.gateway.remote import Remote, said
+from cellwright.gateway.remote import said
 from cellwright.gateway.sse import EventReader
-from cellwright.gateway.wire import Operation, Usage, completion, message_texts, split_usage
+from cellwright.gateway.translated import TranslatedBackend
+from cellwright.gateway.wire import Usage, completion, message_texts, split_usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Iterator
@@ -53,29 +53,13 @@ def open_backend(spec: BackendSpec, supplies: Supplies) -> Backend:
     return AnthropicBackend(spec, supplies)
 
 
-class AnthropicBackend:
+class AnthropicBackend(TranslatedBackend):
     """Asks a server that speaks the Messages API."""
 
-    language_model = True
-    operations = frozenset({Operation.CHAT})
-
     def __init__(self, spec: BackendSpec, supplies: Supplies) -> None:
-        self._spec = spec
-        self._remote = Remote(spec, supplies.egress)
+        super().__init__(spec, supplies)
         self._url = f"{spec.base_url or _ADDRESS}/messages"
         self._headers = {"anthropic-version": _VERSION} | ({"x-api-key": supplies.api_key} if supplies.api_key else {})
-
-    async def whole(self, request: ModelRequest) -> Chunk:
-        """Return the upstream's answer."""
-        with await self._respond(request) as response, self._remote.failures():
-            return self._whole(request, orjson.loads(await self._remote.read(response)))
-
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
-        """Yield the upstream's answer."""
-        with await self._respond(request) as response, self._remote.failures():
-            async with contextlib.aclosing(self._chunks(request, response)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
 
     async def _respond(self, request: ModelRequest) -> Response:
         with self._remote.fitting():

@@ -5,7 +5,6 @@ Shapes: the Amazon Bedrock API reference, Converse and ConverseStream.
 
 from __future__ import annotations
 
-import contextlib
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -29,9 +28,10 @@ from cellwright.gateway.forms.conversation import (
 from cellwright.gateway.forms.options import read_options
 from cellwright.gateway.forms.pieces import Pieces, said_call, said_message
 from cellwright.gateway.model import AwsAccess
-from cellwright.gateway.remote import REFUSED_KEY, Remote, said
+from cellwright.gateway.remote import REFUSED_KEY, said
 from cellwright.gateway.sigv4 import Scope, sign
-from cellwright.gateway.wire import Operation, Usage, completion, message_texts, split_usage
+from cellwright.gateway.translated import TranslatedBackend
+from cellwright.gateway.wire import Usage, completion, message_texts, split_usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Iterator
@@ -115,11 +115,8 @@ class _Signing(NamedTuple):
         return lambda body: sign(credentials, self.scope, "POST", url, _JSON, body, datetime.now(UTC))
 
 
-class BedrockBackend:
+class BedrockBackend(TranslatedBackend):
     """Asks the Converse API."""
-
-    language_model = True
-    operations = frozenset({Operation.CHAT})
 
     def __init__(
         self,
@@ -129,24 +126,11 @@ class BedrockBackend:
         headers: JsonObject,
         signing: _Signing | None = None,
     ) -> None:
-        self._spec = spec
-        self._remote = Remote(spec, supplies.egress)
+        super().__init__(spec, supplies)
         self._headers = _JSON | headers
         url = f"{address}/model/{quote(spec.model, safe='')}"
         self._urls = {False: f"{url}/converse", True: f"{url}/converse-stream"}
         self._signing = signing
-
-    async def whole(self, request: ModelRequest) -> Chunk:
-        """Return the upstream's answer."""
-        with await self._respond(request) as response, self._remote.failures():
-            return self._whole(request, orjson.loads(await self._remote.read(response)))
-
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
-        """Yield the upstream's answer."""
-        with await self._respond(request) as response, self._remote.failures():
-            async with contextlib.aclosing(self._chunks(request, response)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
 
     async def _respond(self, request: ModelRequest) -> Response:
         """Return a response that began well; where credentials are refused, others sign once more."""
